@@ -1,0 +1,5 @@
+"""`python -m simsearch` is the command `simsearch`."""
+
+from simsearch.cli import main
+
+main()

@@ -1,0 +1,438 @@
+"""Registry records → a published index, in one batch.
+
+Records are read into a staging store (the newest of each NCT ID wins), each distinct
+text is encoded once, and store and vectors are written in the order of NCT IDs, so that
+the order of the records makes no difference. The new generation is verified, then
+published whole.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import importlib.metadata
+import platform
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from simsearch.encoders import Encoder
+from simsearch.errors import PublishError, RejectedRecordsError, SourceError, VerificationError
+from simsearch.fields import FIELDS, TEXT_VERSION, has_words
+from simsearch.index import write_vector_index
+from simsearch.records import Notice, Rejected, SourceFile, StudyReader
+from simsearch.search import FIELD_FILES, STORE_FILE, TEXT_FILE, Index
+from simsearch.storage import FORMAT, Draft, Manifest, Recipe, new_generation
+from simsearch.store import write_store
+from simsearch.study import Study
+
+MAX_REJECTED_SHARE = 0.01
+"""A build with a larger share of unusable records fails unless it is told to accept."""
+
+_EXAMPLES = 5
+_CHUNK = 256  # texts encoded between two signs of progress
+_BLOCK = 4096  # rows written or checked at once
+_LENGTH_TOLERANCE = 0.01  # of a unit row, after rounding to 16 bits
+_SAMPLE = 50  # studies that must find themselves before an index is published
+_LIBRARIES = ("simsearch", "numpy", "faiss-cpu", "sentence-transformers", "transformers", "torch")
+
+Progress = Callable[[str, int, int, str], None]
+"""Called with the stage, how much of it is done, of how much, and the unit counted."""
+
+
+class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a build did. `seconds` is by stage; `empty_fields` counts studies by field."""
+
+    index: Path
+    generation: str
+    n_studies: int
+    n_records: int
+    n_rejected: int
+    reject_reasons: dict[str, int]
+    rejected_examples: tuple[Rejected, ...]
+    n_duplicates: int
+    notices: tuple[Notice, ...]
+    n_notices: int
+    n_texts: int
+    n_encoded: int
+    n_truncated: int
+    max_tokens: int
+    empty_fields: dict[str, int]
+    records_date: str
+    recipe: Recipe
+    precision: str
+    sources: tuple[SourceFile, ...]
+    bytes: int
+    seconds: dict[str, float]
+
+    @property
+    def n_reused(self) -> int:
+        """How many texts share the vector of an equal text."""
+        return self.n_texts - self.n_encoded
+
+
+class _Texts(msgspec.Struct):
+    """The distinct texts of a corpus, and which of them each study has."""
+
+    distinct: list[str]
+    numbers: npt.NDArray[np.int32]
+    """(n_studies, n_fields), number of the text in `distinct`, or -1 for none."""
+
+
+def build_index(
+    records: StudyReader,
+    index: Path | str,
+    encoder: Encoder,
+    *,
+    allow_rejects: bool = False,
+    progress: Progress | None = None,
+) -> BuildReport:
+    """Build the index of all studies in `records` and publish it in the folder `index`.
+
+    The index published before answers until the new one is complete, and stays if this
+    build fails or is killed.
+
+    Args:
+        records: what `read_studies` returns.
+        index: the folder to publish in; made if it is missing.
+        encoder: encodes the texts; a later free-text query needs the same one.
+        allow_rejects: publish although more than 1 % of the records are unusable.
+        progress: called now and then, at least once a second in the long stages.
+
+    Raises:
+        SourceError: a source cannot be read to its end, or holds no study.
+        RejectedRecordsError: too many records are unusable.
+        BuildError: the folder cannot be published in, or the new index fails its check.
+    """
+    folder = Path(index)
+    try:
+        with new_generation(folder) as draft:
+            build = _Build(draft, encoder, progress or _no_progress)
+            return build.run(records, folder, allow_rejects=allow_rejects)
+    except sqlite3.Error as error:
+        raise PublishError(folder, str(error)) from error
+
+
+class _Build:
+    """One run, stage by stage."""
+
+    def __init__(self, draft: Draft, encoder: Encoder, progress: Progress) -> None:
+        self._draft = draft
+        self._encoder = encoder
+        self._progress = progress
+        self._seconds: dict[str, float] = {}
+        self._stage_start = time.perf_counter()
+
+    def run(self, reader: StudyReader, folder: Path, *, allow_rejects: bool) -> BuildReport:
+        tally = _Tally()
+        staging_path = self._draft.path / "staging.sqlite"
+        with closing(_Staging(staging_path)) as staging:
+            self._read(reader, staging, tally)
+            tally.check(allow_rejects=allow_rejects)
+            merged = staging.merge_aliases()
+            n_studies = staging.n_studies
+            texts = self._collect(staging, n_studies)
+            self._lap("reading")
+            vectors, n_truncated = self._encode(texts.distinct)
+            self._lap("encoding")
+            write_store(self._draft.path / STORE_FILE, staging.studies())
+            records_date = staging.records_date()
+        staging_path.unlink()
+        self._write_vectors(texts.numbers, vectors)
+        coverage = (texts.numbers >= 0).sum(axis=0).tolist()
+        manifest = self._manifest(
+            reader, n_studies, dict(zip(FIELDS, coverage, strict=True)), records_date
+        )
+        self._lap("writing")
+        generation = self._draft.seal(manifest)
+        verify_index(Index(folder, generation))
+        self._draft.publish()
+        self._lap("publishing")
+        return BuildReport(
+            index=folder,
+            generation=self._draft.name,
+            n_studies=n_studies,
+            n_records=tally.n_studies + tally.n_rejected,
+            n_rejected=tally.n_rejected,
+            reject_reasons=dict(tally.reasons.most_common()),
+            rejected_examples=tuple(tally.examples),
+            n_duplicates=tally.n_studies - n_studies,
+            notices=tuple(tally.notices) + merged,
+            n_notices=tally.n_notices + len(merged),
+            n_texts=int((texts.numbers >= 0).sum()),
+            n_encoded=len(texts.distinct),
+            n_truncated=n_truncated,
+            max_tokens=self._encoder.max_tokens,
+            empty_fields={field: n_studies - n for field, n in manifest.field_coverage.items()},
+            records_date=records_date,
+            recipe=manifest.recipe,
+            precision=manifest.precision,
+            sources=manifest.sources,
+            bytes=generation.bytes,
+            seconds=self._seconds,
+        )
+
+    def _read(self, reader: StudyReader, staging: _Staging, tally: _Tally) -> None:
+        for n, outcome in enumerate(reader):
+            if isinstance(outcome, Study):
+                staging.add(outcome)
+            tally.add(outcome)
+            if n % 500 == 0:
+                self._progress("reading", reader.bytes_read, reader.bytes_total, "bytes")
+        self._progress("reading", reader.bytes_total, reader.bytes_total, "bytes")
+
+    def _collect(self, staging: _Staging, n_studies: int) -> _Texts:
+        number_of: dict[str, int] = {}
+        numbers = np.full((n_studies, len(FIELDS)), -1, dtype=np.int32)
+        for row, study in enumerate(staging.studies()):
+            for column, text_of in enumerate(FIELDS.values()):
+                text = text_of(study)
+                if has_words([text]):
+                    numbers[row, column] = number_of.setdefault(text, len(number_of))
+        if not number_of:
+            raise SourceError("the records", "no study has a text to compare")
+        return _Texts(list(number_of), numbers)
+
+    def _encode(self, texts: list[str]) -> tuple[npt.NDArray[np.float16], int]:
+        """Encode each text; return (n, dim) float16 unit rows and how many were cut off.
+
+        Texts of like length go together. The chunks are taken in a shuffled but fixed
+        order, so that the rate, and with it the time left, holds from the start.
+        """
+        tokens = np.concatenate(
+            [
+                self._encoder.count_tokens(texts[at : at + _BLOCK])
+                for at in range(0, len(texts), _BLOCK)
+            ]
+        )
+        order = sorted(range(len(texts)), key=lambda n: (tokens[n], texts[n]))
+        chunks = [order[at : at + _CHUNK] for at in range(0, len(order), _CHUNK)]
+        vectors = np.zeros((len(texts), self._encoder.dimension), dtype=np.float16)
+        done = 0
+        for chunk in np.random.default_rng(0).permutation(len(chunks)):
+            self._progress("encoding", done, len(texts), "texts")
+            numbers = chunks[chunk]
+            vectors[numbers] = self._encoder.encode([texts[n] for n in numbers])
+            done += len(numbers)
+        self._progress("encoding", done, len(texts), "texts")
+        return vectors, int((tokens > self._encoder.max_tokens).sum())
+
+    def _write_vectors(
+        self, numbers: npt.NDArray[np.int32], vectors: npt.NDArray[np.float16]
+    ) -> None:
+        dimension = vectors.shape[1]
+        for column, field in enumerate(FIELDS):
+            blocks = _blocks(vectors, numbers[:, column])
+            if field in FIELD_FILES:
+                path = self._draft.path / FIELD_FILES[field]
+                _write_rows(path, (len(numbers), dimension), blocks)
+            else:
+                write_vector_index(self._draft.path / TEXT_FILE, dimension, blocks)
+
+    def _manifest(
+        self, reader: StudyReader, n_studies: int, coverage: dict[str, int], records_date: str
+    ) -> Manifest:
+        encoder = self._encoder
+        return Manifest(
+            format=FORMAT,
+            generation=self._draft.name,
+            previous=self._draft.previous,
+            built=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            records_date=records_date,
+            n_studies=n_studies,
+            field_coverage=coverage,
+            recipe=Recipe(
+                text_version=TEXT_VERSION,
+                model=encoder.name,
+                fingerprint=encoder.fingerprint,
+                dimension=encoder.dimension,
+                max_tokens=encoder.max_tokens,
+            ),
+            precision=encoder.precision,
+            sources=reader.source_files,
+            versions=_versions(),
+        )
+
+    def _lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self._seconds[stage] = now - self._stage_start
+        self._stage_start = now
+
+
+class _Tally:
+    """Counts what the reader yields, and keeps the first few of what went wrong."""
+
+    def __init__(self) -> None:
+        self.n_studies = 0
+        self.n_rejected = 0
+        self.n_notices = 0
+        self.reasons: Counter[str] = Counter()
+        self.examples: list[Rejected] = []
+        self.notices: list[Notice] = []
+
+    def add(self, outcome: Study | Rejected | Notice) -> None:
+        if isinstance(outcome, Study):
+            self.n_studies += 1
+        elif isinstance(outcome, Rejected):
+            self.n_rejected += 1
+            self.reasons[outcome.reason.split(":")[0]] += 1
+            if len(self.examples) < _EXAMPLES:
+                self.examples.append(outcome)
+        else:
+            self.n_notices += 1
+            if len(self.notices) < _EXAMPLES:
+                self.notices.append(outcome)
+
+    def check(self, *, allow_rejects: bool) -> None:
+        n_records = self.n_studies + self.n_rejected
+        if self.n_rejected > MAX_REJECTED_SHARE * n_records and not allow_rejects:
+            raise RejectedRecordsError(self.n_rejected, n_records, str(self.examples[0]))
+
+
+class _Staging:
+    """The studies read so far, on disk, the newest of each NCT ID."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path)
+        self._database.executescript(
+            """
+            PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+            CREATE TABLE study (
+                nct_id TEXT PRIMARY KEY, precedence TEXT, dated TEXT, body BLOB
+            ) WITHOUT ROWID;
+            CREATE TABLE alias (alias TEXT, nct_id TEXT);
+            BEGIN;
+            """
+        )
+
+    def close(self) -> None:
+        self._database.close()
+
+    @property
+    def n_studies(self) -> int:
+        return int(self._database.execute("SELECT count(*) FROM study").fetchone()[0])
+
+    def add(self, study: Study) -> None:
+        """Keep a study unless a newer one of its NCT ID is here.
+
+        Newer is the later last update, then the later data version, then the richer
+        record; at last the bytes decide, so that the order of the records never does.
+        """
+        body = msgspec.json.encode(study)
+        precedence = "|".join(
+            (
+                study.last_update_date.ljust(10),
+                study.data_version.ljust(10),
+                f"{len(body):012}",
+                hashlib.sha256(body).hexdigest(),
+            )
+        )
+        self._database.execute(
+            "INSERT INTO study VALUES (?, ?, ?, ?) ON CONFLICT (nct_id) DO UPDATE SET "
+            "precedence = excluded.precedence, dated = excluded.dated, body = excluded.body "
+            "WHERE excluded.precedence > precedence",
+            (study.nct_id, precedence, max(study.last_update_date, study.data_version), body),
+        )
+        for alias in study.aliases:
+            self._database.execute("INSERT INTO alias VALUES (?, ?)", (alias, study.nct_id))
+
+    def merge_aliases(self) -> tuple[Notice, ...]:
+        """Drop each study whose NCT ID is an obsolete number of another study here.
+
+        Where two name each other, the one with the newer record stays.
+        """
+        gone = self._database.execute(
+            """
+            SELECT DISTINCT old.nct_id, new.nct_id
+            FROM alias
+            JOIN study AS old ON old.nct_id = alias.alias
+            JOIN study AS new ON new.nct_id = alias.nct_id
+            LEFT JOIN alias AS back ON back.alias = new.nct_id AND back.nct_id = old.nct_id
+            WHERE back.alias IS NULL OR old.precedence < new.precedence
+            ORDER BY 1, 2
+            """
+        ).fetchall()
+        self._database.executemany(
+            "DELETE FROM study WHERE nct_id = ?", [(old,) for old, _ in gone]
+        )
+        return tuple(
+            Notice(old, f"left out: an obsolete number of {new}, which is here")
+            for old, new in gone
+        )
+
+    def studies(self) -> Iterator[Study]:
+        """Yield the studies in the order of their NCT IDs."""
+        decoder = msgspec.json.Decoder(Study)
+        for (body,) in self._database.execute("SELECT body FROM study ORDER BY nct_id"):
+            yield decoder.decode(body)
+
+    def records_date(self) -> str:
+        """Return the latest date that the records carry."""
+        return str(self._database.execute("SELECT max(dated) FROM study").fetchone()[0] or "")
+
+
+def verify_index(index: Index) -> None:
+    """Check that the parts of an index belong together and answer.
+
+    Raises:
+        VerificationError: IDs are not in order, rows are neither unit nor zero, or a
+            study is not its own nearest row.
+    """
+    ids = index.store.nct_ids()
+    if ids != sorted(set(ids)) or len(ids) != index.n_studies:
+        raise VerificationError("NCT IDs", "not unique and in order")
+    for field in FIELDS:
+        for start in range(0, index.n_studies, _BLOCK):
+            numbers = np.arange(start, min(start + _BLOCK, index.n_studies))
+            rows = index.rows(field, numbers)
+            lengths = np.linalg.norm(rows.astype(np.float32), axis=1)
+            bad = numbers[rows.any(axis=1) & ~(np.abs(lengths - 1) < _LENGTH_TOLERANCE)]
+            if len(bad):
+                raise VerificationError(f"the {field} vectors", f"{ids[bad[0]]} has no unit row")
+    for row in np.unique(np.linspace(0, index.n_studies - 1, _SAMPLE).astype(np.int64)).tolist():
+        vector = index.rows("text", np.array([row]))[0]
+        if vector.any() and not index.text.nearest(vector, 1)[1][0] > 1 - _LENGTH_TOLERANCE:
+            raise VerificationError("sample queries", f"{ids[row]} does not find itself")
+
+
+def _blocks(
+    vectors: npt.NDArray[np.float16], numbers: npt.NDArray[np.int32]
+) -> Iterator[npt.NDArray[np.float16]]:
+    """Yield (≤ `_BLOCK`, dim) rows by text number; zeros where the number is -1."""
+    for at in range(0, len(numbers), _BLOCK):
+        part = numbers[at : at + _BLOCK]
+        block = vectors[part]
+        block[part < 0] = 0
+        yield block
+
+
+def _write_rows(
+    path: Path, shape: tuple[int, int], blocks: Iterator[npt.NDArray[np.float16]]
+) -> None:
+    """Write an .npy file of float16 rows, block by block."""
+    header = {"descr": "<f2", "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks:
+            file.write(block.astype("<f2", copy=False).tobytes())
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _no_progress(stage: str, done: int, total: int, unit: str) -> None:
+    """Show nothing."""

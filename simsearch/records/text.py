@@ -1,0 +1,52 @@
+"""Registry text made clean: one function, used by every reader."""
+
+from __future__ import annotations
+
+import html
+import re
+import string
+import unicodedata
+
+# Markdown escapes of the registry's markup fields: a backslash before ASCII punctuation.
+_ESCAPE = re.compile(r"\\([" + re.escape(string.punctuation) + r"])")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
+# Control, format-free and lone surrogate characters that no reader of text wants.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\ufffd\ud800-\udfff]"
+)
+_FILLERS = frozenset({"not provided", "[not provided]", "n/a", "none", "[redacted]"})
+# The title of a study whose posting is delayed; hundreds of studies share it.
+_WITHHELD_TITLE = "trial of device that is not approved or cleared by the u.s. fda"
+
+
+def clean_text(text: str | None, *, markup: bool = False) -> str:
+    """Return `text` as a person would write it, or `""` where it says nothing.
+
+    Resolves Markdown escapes (only with `markup`: summaries and descriptions carry
+    them, titles and names do not), HTML entities up to three levels deep, and all
+    white space to single blanks; drops invisible characters, fillers such as
+    "Not Provided" and the placeholder title of withheld studies. Letters, accents
+    and Greek stay as they are.
+    """
+    if not text:
+        return ""
+    if markup:
+        text = _ESCAPE.sub(r"\1", text)
+    for _ in range(3):
+        resolved = _ENTITY.sub(_entity, text)
+        if resolved == text:
+            break
+        text = resolved
+    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
+    text = " ".join(text.split())
+    bare = text.lower()
+    if bare in _FILLERS or bare.strip("[]") == _WITHHELD_TITLE:
+        return ""
+    return text
+
+
+def _entity(match: re.Match[str]) -> str:
+    """Resolve one entity; registrants' software wrote some with a capital (&Amp;)."""
+    found = match[0]
+    resolved = html.unescape(found)
+    return resolved if resolved != found else html.unescape(found.lower())

@@ -1,0 +1,295 @@
+"""Open an index and find the studies nearest to a study, a draft or a text.
+
+Retrieve, then score: FAISS returns the nearest studies by the vector of the whole text,
+and each of these candidates is scored exactly with every signal. A signal is a cosine
+of one field; the lexical signal (DESIGN, `lexical.py`) will retrieve and score beside
+them. The similarity is the weighted sum of the signals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from simsearch.encoders import Encoder
+from simsearch.errors import (
+    ArgumentError,
+    IndexCorruptError,
+    NctIdError,
+    NothingToCompareError,
+    RecipeError,
+    UnknownStudyError,
+)
+from simsearch.fields import FIELDS, has_words, plain_text
+from simsearch.index import VectorIndex, open_vector_index
+from simsearch.storage import Generation, find_index, open_generation
+from simsearch.store import StudyStore
+from simsearch.study import Study, parse_nct_id
+from simsearch.vectors import DEFAULT_WEIGHTS, cosines, weighted_sum, weights_for
+
+MAX_K = 10_000
+"""The most neighbours that one query may ask for."""
+
+TEXT_FILE = "text.faiss"
+STORE_FILE = "studies.sqlite"
+FIELD_FILES = {"conditions": "conditions.npy", "interventions": "interventions.npy"}
+
+# Candidates scored per query: this many, or this many times k where that is more.
+# Measured on 46,289 studies (DECISIONS.md): the ten best are those of scoring them all.
+_MIN_CANDIDATES = 1000
+_CANDIDATES_PER_K = 10
+
+QueryVectors = Mapping[str, npt.NDArray[np.float32]]
+
+
+class Neighbour(msgspec.Struct, frozen=True):
+    """A study near the query study.
+
+    `similarity` is the weighted sum of `signals` (field name → cosine, for each field
+    that the query has); `rank` counts from 1.
+    """
+
+    rank: int
+    study: Study
+    similarity: float
+    signals: dict[str, float]
+
+
+class Index:
+    """An opened index: one generation, read-only. Open with `open_index`.
+
+    It stays with its generation when a new one is published; open again for that.
+    """
+
+    def __init__(self, path: Path, generation: Generation) -> None:
+        manifest = generation.manifest
+        n_studies, dimension = manifest.n_studies, manifest.recipe.dimension
+        self.path = path
+        self.generation = generation
+        self.store = StudyStore(generation.path / STORE_FILE)
+        if self.store.n_studies != n_studies:
+            raise IndexCorruptError(
+                generation.path / STORE_FILE,
+                f"{self.store.n_studies:,} studies where the manifest says {n_studies:,}",
+            )
+        self.text: VectorIndex = open_vector_index(
+            generation.path / TEXT_FILE, n_studies, dimension
+        )
+        self._fields = {
+            field: _open_rows(generation.path / name, n_studies, dimension)
+            for field, name in FIELD_FILES.items()
+        }
+
+    @property
+    def n_studies(self) -> int:
+        """How many studies the index holds."""
+        return self.generation.manifest.n_studies
+
+    def row_of(self, nct_id: str) -> int:
+        """Return the row of a study by any spelling of its NCT ID, or by an alias of it.
+
+        Raises:
+            NctIdError: the text is no NCT ID.
+            UnknownStudyError: the index does not hold it.
+        """
+        try:
+            canonical = parse_nct_id(nct_id)
+        except NctIdError as error:
+            raise NctIdError(error.text, error.reason, self._close_id(nct_id)) from None
+        row = self.store.row_of(canonical)
+        if row is None:
+            raise UnknownStudyError(
+                canonical,
+                self.n_studies,
+                self.generation.manifest.records_date,
+                "rebuild from records that hold it, or ask with --file RECORD",
+            )
+        return row
+
+    def study(self, nct_id: str) -> Study:
+        """Return a study; `nct_id` is understood, and refused, as in `row_of`."""
+        return self.store.studies([self.row_of(nct_id)])[0]
+
+    def nearest(
+        self,
+        query: QueryVectors,
+        k: int,
+        weights: Mapping[str, float],
+        exclude: int | None = None,
+    ) -> list[Neighbour]:
+        """Return the k studies nearest to the query's vectors; `exclude` is its own row.
+
+        Args:
+            query: field name → (dimension,) float32, unit, or zero for a field it lacks.
+            k: 1 to `MAX_K`.
+            weights: field name → weight.
+            exclude: row number of the query study, or None.
+        """
+        if not 1 <= k <= MAX_K:
+            raise ArgumentError("k", k, f"from 1 to {MAX_K:,}")
+        shares = weights_for(weights, {field: bool(row.any()) for field, row in query.items()})
+        depth = max(_MIN_CANDIDATES, _CANDIDATES_PER_K * k) + 1
+        rows, _ = self.text.nearest(query["text"], depth)
+        rows = np.sort(rows[rows != exclude])  # in row order: a gather from a mapped file
+        rows = rows[self.text.rows(rows).any(axis=1)]  # withheld studies have no text
+        signals = self.signals(query, rows)
+        similarity = weighted_sum(signals, shares)
+        best = np.lexsort((rows, -similarity))[:k]  # rows are in the order of NCT IDs
+        studies = self.store.studies(rows[best].tolist())
+        return [
+            Neighbour(
+                rank,
+                study,
+                float(similarity[at]),
+                {
+                    name: round(float(values[at]), 6)
+                    for name, values in signals.items()
+                    if query[name].any()
+                },
+            )
+            for rank, (study, at) in enumerate(zip(studies, best, strict=True), start=1)
+        ]
+
+    def rows(self, field: str, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.floating]:
+        """Return (n, dimension), unit or zero: the stored rows of a field with these numbers."""
+        return self.text.rows(numbers) if field == "text" else self._fields[field][numbers]
+
+    def vectors(self, row: int) -> dict[str, npt.NDArray[np.float32]]:
+        """Return field name → (dimension,) float32, the stored vectors of one row."""
+        numbers = np.array([row], dtype=np.int64)
+        return {field: self.rows(field, numbers)[0].astype(np.float32) for field in FIELDS}
+
+    def signals(
+        self, query: QueryVectors, numbers: npt.NDArray[np.int64]
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """Return field name → (n,) cosines of the query with the rows of these numbers."""
+        return {field: cosines(query[field], self.rows(field, numbers)) for field in FIELDS}
+
+    def _close_id(self, text: str) -> str:
+        """Return the ID in this index that a mistyped one is nearest to, or `""`."""
+        from rapidfuzz import process
+        from rapidfuzz.distance import OSA
+
+        typed = "".join(text.upper().split())[:20]
+        if not any(character.isdigit() for character in typed):
+            return ""
+        found = process.extractOne(typed, self.store.nct_ids(), scorer=OSA.distance, score_cutoff=2)
+        return str(found[0]) if found else ""
+
+
+def open_index(path: Path | str | None = None) -> Index:
+    """Open an index for queries.
+
+    Args:
+        path: its folder; None takes `index` in the current folder where that holds one,
+            else the one in the user's data folder, else the demo index.
+
+    Raises:
+        IndexNotFoundError: the folder holds no index.
+        IndexCorruptError: a file of it is missing, damaged or foreign.
+        RecipeError: another version of simsearch built it.
+    """
+    folder = find_index(None if path is None else Path(path), Path.cwd())
+    return Index(folder, open_generation(folder))
+
+
+def similar_to_study(
+    index: Index, nct_id: str, k: int = 10, weights: Mapping[str, float] = DEFAULT_WEIGHTS
+) -> list[Neighbour]:
+    """Return the k studies most like one that the index holds, nearest first.
+
+    The study itself, under whichever of its IDs, is not among them. No model is loaded.
+
+    Raises:
+        ArgumentError: k or a weight is out of its range.
+        NctIdError, UnknownStudyError: no such ID, or not in this index.
+        NothingToCompareError: the study is registered without any text.
+    """
+    row = index.row_of(nct_id)
+    query = index.vectors(row)
+    if not query["text"].any():
+        status = index.store.studies([row])[0].status or "unknown"
+        raise NothingToCompareError(
+            nct_id, f"it is registered without title, summary or conditions (status {status})"
+        )
+    return index.nearest(query, k, weights, exclude=row)
+
+
+def similar_to_draft(
+    index: Index,
+    draft: Study,
+    encoder: Encoder,
+    k: int = 10,
+    weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+) -> list[Neighbour]:
+    """Return the k studies most like a study that need not be in the index.
+
+    A study of the index with the draft's own NCT ID or alias is not among them.
+
+    Raises:
+        ArgumentError: k or a weight is out of its range.
+        NothingToCompareError: the draft has no text.
+        RecipeError: the encoder is not the one that built the index.
+    """
+    texts = {field: text_of(draft) for field, text_of in FIELDS.items()}
+    if not has_words(texts.values()):
+        raise NothingToCompareError(
+            "the draft", "it has no title, summary, conditions or interventions"
+        )
+    own_ids = filter(None, (draft.nct_id, *draft.aliases))
+    own_rows = (index.store.row_of(nct_id) for nct_id in own_ids)
+    exclude = next((row for row in own_rows if row is not None), None)
+    return index.nearest(_encoded(index, encoder, texts), k, weights, exclude)
+
+
+def similar_to_text(
+    index: Index,
+    text: str,
+    encoder: Encoder,
+    k: int = 10,
+    weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+) -> list[Neighbour]:
+    """Return the k studies nearest to a free text, by their whole texts.
+
+    Raises:
+        ArgumentError: k or a weight is out of its range.
+        NothingToCompareError: the text holds no word.
+        RecipeError: the encoder is not the one that built the index.
+    """
+    plain = plain_text(text)
+    if not has_words([plain]):
+        raise NothingToCompareError("the text", "it holds no word")
+    texts = dict.fromkeys(FIELDS, "") | {"text": plain}
+    return index.nearest(_encoded(index, encoder, texts), k, weights)
+
+
+def _encoded(index: Index, encoder: Encoder, texts: Mapping[str, str]) -> QueryVectors:
+    """Encode the texts that say something; the others are rows of zeros."""
+    recipe = index.generation.manifest.recipe
+    if encoder.fingerprint != recipe.fingerprint:
+        raise RecipeError(
+            index.path, "model", recipe.model, encoder.name,
+            "a text must be encoded by the model that built the index (--model)",
+        )  # fmt: skip
+    said = {field: text for field, text in texts.items() if has_words([text])}
+    rows = dict(zip(said, encoder.encode(list(said.values())), strict=True))
+    nothing = np.zeros(recipe.dimension, dtype=np.float32)
+    return {field: rows.get(field, nothing) for field in texts}
+
+
+def _open_rows(path: Path, n_rows: int, dimension: int) -> npt.NDArray[np.float16]:
+    """Open a file of (n_rows, dimension) float16 unit or zero rows, memory-mapped."""
+    try:
+        rows: npt.NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise IndexCorruptError(path, f"no array ({error})") from error
+    if rows.shape != (n_rows, dimension) or rows.dtype != np.float16:
+        raise IndexCorruptError(
+            path,
+            f"{rows.shape} {rows.dtype} where {(n_rows, dimension)} float16 is needed",
+        )
+    return rows

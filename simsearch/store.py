@@ -1,0 +1,138 @@
+"""The studies of an index, in SQLite: what lists show and filters ask for.
+
+One row a study, numbered by its position in the order of NCT IDs; lists are JSON
+arrays, so that any SQLite tool can read them (`json_each`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from simsearch.errors import IndexCorruptError
+from simsearch.study import Study
+
+# Columns of text, number or yes/no, and columns of JSON arrays; both named as in Study.
+_SCALARS = (
+    "nct_id", "title", "official_title", "acronym", "summary", "status", "study_type", "sponsor",
+    "start_date", "completion_date", "last_update_date", "enrollment", "has_results",
+    "data_version",
+)  # fmt: skip
+_LISTS = (
+    "aliases", "phases", "conditions", "interventions", "keywords", "countries",
+    "condition_mesh", "intervention_mesh",
+)  # fmt: skip
+_COLUMNS = (*_SCALARS, *_LISTS)
+
+_SCHEMA = f"""
+CREATE TABLE study (
+    row INTEGER PRIMARY KEY,
+    {
+    ", ".join(
+        f"{name} INTEGER" if name in ("enrollment", "has_results") else f"{name} TEXT NOT NULL"
+        for name in _COLUMNS
+    )
+}
+);
+CREATE UNIQUE INDEX study_nct_id ON study (nct_id);
+CREATE TABLE alias (alias TEXT PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+# SQLite takes a few hundred variables in one statement everywhere.
+_MAX_VARIABLES = 500
+
+
+def write_store(path: Path, studies: Iterable[Study]) -> None:
+    """Write the store of these studies, which come in the order of their rows.
+
+    Raises:
+        sqlite3.Error: the file cannot be written.
+    """
+    marks = ", ".join("?" * (len(_COLUMNS) + 1))
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("PRAGMA journal_mode = OFF")
+        database.execute("PRAGMA synchronous = OFF")  # the publishing step syncs the file
+        database.executescript(_SCHEMA)
+        for row, study in enumerate(studies):
+            database.execute(f"INSERT INTO study VALUES ({marks})", (row, *_values(study)))
+            database.executemany(
+                "INSERT OR IGNORE INTO alias VALUES (?, ?)",
+                [(alias, row) for alias in study.aliases],
+            )
+
+
+class StudyStore:
+    """Read access to the studies; rows as in the vectors."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        address = path.resolve().as_uri() + "?mode=ro&immutable=1"
+        try:
+            self._database = sqlite3.connect(address, uri=True, check_same_thread=False)
+            self.n_studies = int(self._one("SELECT count(*) FROM study") or 0)
+        except sqlite3.Error as error:
+            raise IndexCorruptError(path, f"no study store ({error})") from error
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def row_of(self, nct_id: str) -> int | None:
+        """Return the row of a study by its NCT ID or an alias of it."""
+        row = self._one("SELECT row FROM study WHERE nct_id = ?", nct_id)
+        if row is None:
+            row = self._one("SELECT row FROM alias WHERE alias = ?", nct_id)
+        return None if row is None else int(row)
+
+    def studies(self, rows: Sequence[int]) -> list[Study]:
+        """Return the studies of these rows, in the order asked for."""
+        found: dict[int, Study] = {}
+        for start in range(0, len(rows), _MAX_VARIABLES):
+            part = [int(row) for row in rows[start : start + _MAX_VARIABLES]]
+            marks = ", ".join("?" * len(part))
+            statement = f"SELECT row, {', '.join(_COLUMNS)} FROM study WHERE row IN ({marks})"
+            for row, *values in self._all(statement, *part):
+                found[row] = _study(values)
+        missing = [row for row in rows if row not in found]
+        if missing:
+            raise IndexCorruptError(self._path, f"the study of row {missing[0]:,} is missing")
+        return [found[row] for row in rows]
+
+    def nct_ids(self) -> list[str]:
+        """Return the NCT IDs of all studies, in row order."""
+        return [nct_id for (nct_id,) in self._all("SELECT nct_id FROM study ORDER BY row")]
+
+    def integrity(self) -> str:
+        """Return what SQLite's own check says: `ok`, or the first damage found."""
+        return str(self._one("PRAGMA integrity_check(1)"))
+
+    def _one(self, statement: str, *values: object) -> Any:
+        for first, *_ in self._all(statement, *values):
+            return first
+        return None
+
+    def _all(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._database.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise IndexCorruptError(self._path, f"damaged study store ({error})") from error
+
+
+def _values(study: Study) -> list[object]:
+    scalars = [getattr(study, name) for name in _SCALARS]
+    lists = [msgspec.json.encode(getattr(study, name)).decode() for name in _LISTS]
+    return scalars + lists
+
+
+def _study(values: Sequence[object]) -> Study:
+    fields = dict(zip(_COLUMNS, values, strict=True))
+    for name in _LISTS:
+        fields[name] = msgspec.json.decode(str(fields[name]))
+    if fields["has_results"] is not None:
+        fields["has_results"] = bool(fields["has_results"])
+    return msgspec.convert(fields, Study)

@@ -1,0 +1,87 @@
+"""One registered study, and the NCT IDs that name it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import msgspec
+
+from simsearch.errors import NctIdError
+
+# The registry's own pattern for one study: zeros are optional, NCT00000000 is no ID.
+_WHOLE = re.compile(r"NCT[\s_:-]*0*([1-9][0-9]{0,7})", re.IGNORECASE)
+_INSIDE = re.compile(r"(?<![A-Za-z0-9])NCT0*([1-9][0-9]{0,7})(?![0-9])", re.IGNORECASE)
+
+STUDY_URL = "https://clinicaltrials.gov/study/"
+
+
+class Intervention(msgspec.Struct, frozen=True):
+    """What is given or done; `type` is the registry's enum (DRUG, DEVICE, ...) or empty."""
+
+    name: str
+    type: str = ""
+
+
+class Study(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of one registered study.
+
+    Text is clean (see `records.text`). Missing text is `""`, a missing list `()`;
+    only a number or a yes/no that the record does not give is `None`. Dates are the
+    registry's, as precise as registered: `2018`, `2018-06` or `2018-06-10`.
+    """
+
+    nct_id: str
+    aliases: tuple[str, ...] = ()
+    title: str = ""
+    official_title: str = ""
+    acronym: str = ""
+    summary: str = ""
+    conditions: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    interventions: tuple[Intervention, ...] = ()
+    condition_mesh: tuple[str, ...] = ()
+    intervention_mesh: tuple[str, ...] = ()
+    status: str = ""
+    study_type: str = ""
+    phases: tuple[str, ...] = ()
+    sponsor: str = ""
+    countries: tuple[str, ...] = ()
+    start_date: str = ""
+    completion_date: str = ""
+    last_update_date: str = ""
+    enrollment: int | None = None
+    has_results: bool | None = None
+    data_version: str = ""
+    """Date of the registry's data that the record was downloaded with, where it says so."""
+
+    @property
+    def url(self) -> str:
+        """Address of the study's page at ClinicalTrials.gov; empty for a draft."""
+        return STUDY_URL + self.nct_id if self.nct_id else ""
+
+
+def parse_nct_id(text: str) -> str:
+    """Return the canonical NCT ID (`NCT` and eight digits) that `text` spells or holds.
+
+    Lower case, blanks around or inside, missing zeros and addresses of a study's
+    page are understood.
+
+    Raises:
+        NctIdError: `text` holds no NCT ID, or several different ones.
+    """
+    plain = unicodedata.normalize("NFKC", text).strip()
+    whole = _WHOLE.fullmatch(plain)
+    if whole:
+        return canonical_nct_id(whole[1])
+    inside = {canonical_nct_id(digits) for digits in _INSIDE.findall(plain)}
+    if len(inside) == 1:
+        return inside.pop()
+    if inside:
+        raise NctIdError(text, f"names {len(inside)} studies, where one is needed")
+    raise NctIdError(text, "is no NCT ID")
+
+
+def canonical_nct_id(digits: str) -> str:
+    """Return the NCT ID of a number given as one to eight digits."""
+    return f"NCT{int(digits):08d}"
