@@ -177,6 +177,8 @@ class Index:
         typed = "".join(text.upper().split())[:20]
         if not any(character.isdigit() for character in typed):
             return ""
+        if typed.isdigit():
+            typed = f"NCT{typed:>08}"
         found = process.extractOne(typed, self.store.nct_ids(), scorer=OSA.distance, score_cutoff=2)
         return str(found[0]) if found else ""
 

@@ -74,9 +74,9 @@ class StudyStore:
         address = path.resolve().as_uri() + "?mode=ro&immutable=1"
         try:
             self._database = sqlite3.connect(address, uri=True, check_same_thread=False)
-            self.n_studies = int(self._one("SELECT count(*) FROM study") or 0)
         except sqlite3.Error as error:
             raise IndexCorruptError(path, f"no study store ({error})") from error
+        self.n_studies = int(self._one("SELECT count(*) FROM study") or 0)
 
     def close(self) -> None:
         """Close the database."""

@@ -66,6 +66,9 @@ class SourceFile(msgspec.Struct, frozen=True):
     sha256: str
 
 
+# A binary file whose next bytes can be looked at without reading them.
+Stream = io.BufferedReader | gzip.GzipFile
+
 Found = RawRecord | BrokenRecord | Notice
 
 
@@ -164,7 +167,7 @@ class SourceWalk:
         size = os.fstat(file.fileno()).st_size
         self._position = file.tell
         try:
-            yield from self._content(_peekable(file), place, depth=0)
+            yield from self._content(cast("Stream", file), place, depth=0)
         except _NotRecordsError as error:
             if alone:
                 raise SourceError(place, str(error)) from None
@@ -176,24 +179,24 @@ class SourceWalk:
         self._position = lambda: 0
         self._finished += size
 
-    def _content(self, stream: io.BufferedReader, place: str, depth: int) -> Iterator[Found]:
+    def _content(self, stream: Stream, place: str, depth: int) -> Iterator[Found]:
         """Look at the first bytes and hand the stream to the reader of that form."""
         head = stream.peek(4)
         if depth > _MAX_NESTING:
             raise _NotRecordsError("archives within archives, too deep")
         if head.startswith(_GZIP):
             with gzip.GzipFile(fileobj=stream) as unpacked:
-                yield from self._content(_peekable(unpacked), place, depth + 1)
+                yield from self._content(unpacked, place, depth + 1)
         elif head.startswith((_ZIP, _EMPTY_ZIP)):
             yield from self._zip(stream, place, depth)
         else:
             yield from _json(stream, place)
 
-    def _zip(self, stream: io.BufferedReader, place: str, depth: int) -> Iterator[Found]:
+    def _zip(self, stream: Stream, place: str, depth: int) -> Iterator[Found]:
         if depth:  # a zip within an archive: its end must be reached before its start
             spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
             shutil.copyfileobj(stream, spool)
-            seekable: IO[bytes] = spool
+            seekable: IO[bytes] | Stream = spool
         else:
             seekable = stream
         try:
@@ -212,8 +215,8 @@ class SourceWalk:
             if member.is_dir() or _is_hidden(member.filename):
                 continue
             try:
-                with archive.open(member) as unpacked:
-                    yield from self._content(_peekable(unpacked), member_place, depth + 1)
+                with io.BufferedReader(cast("io.RawIOBase", archive.open(member))) as unpacked:
+                    yield from self._content(cast("Stream", unpacked), member_place, depth + 1)
             except _NotRecordsError as error:
                 yield Notice(member_place, f"left out: {error}")
             except (*_BROKEN_STREAM, RuntimeError, NotImplementedError) as error:
@@ -221,16 +224,12 @@ class SourceWalk:
             read += member.compress_size
 
 
-def _peekable(file: IO[bytes] | gzip.GzipFile) -> io.BufferedReader:
-    return io.BufferedReader(cast("io.RawIOBase", file))
-
-
 def _is_hidden(name: str) -> bool:
     """Tell files that systems leave in folders and archives, such as __MACOSX/."""
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
-def _json(stream: io.BufferedReader, place: str) -> Iterator[Found]:
+def _json(stream: Stream, place: str) -> Iterator[Found]:
     """Read JSON text of any of the known shapes."""
     first = _skip_to_text(stream)
     if not first:
@@ -245,7 +244,7 @@ def _json(stream: io.BufferedReader, place: str) -> Iterator[Found]:
         raise _NotRecordsError("it holds no study records as JSON")
 
 
-def _skip_to_text(stream: io.BufferedReader) -> bytes:
+def _skip_to_text(stream: Stream) -> bytes:
     """Skip a byte order mark and white space; return the first byte of text, unread."""
     if stream.peek(3).startswith(_BOM):
         stream.read(3)
@@ -257,7 +256,7 @@ def _skip_to_text(stream: io.BufferedReader) -> bytes:
     return b""
 
 
-def _array(stream: io.BufferedReader, place: str) -> Iterator[Found]:
+def _array(stream: Stream, place: str) -> Iterator[Found]:
     """Stream a JSON array of studies: the site's download of all studies is 10 GB."""
     n = 0
     try:
@@ -274,7 +273,7 @@ def _array(stream: io.BufferedReader, place: str) -> Iterator[Found]:
         ) from error
 
 
-def _objects(stream: io.BufferedReader, place: str) -> Iterator[Found]:
+def _objects(stream: Stream, place: str) -> Iterator[Found]:
     """Read JSON Lines, or one object that spreads over many lines."""
     line = _line(stream, place)
     if not _is_object(line) and not _skip_blank_lines(stream).startswith(b"{"):
@@ -291,7 +290,7 @@ def _objects(stream: io.BufferedReader, place: str) -> Iterator[Found]:
         n += 1
 
 
-def _line(stream: io.BufferedReader, place: str) -> bytes:
+def _line(stream: Stream, place: str) -> bytes:
     line = stream.readline(MAX_DOCUMENT_BYTES + 1)
     if len(line) > MAX_DOCUMENT_BYTES:
         raise SourceError(place, f"a line of over {MAX_DOCUMENT_BYTES:,} bytes")
@@ -306,7 +305,7 @@ def _is_object(text: bytes) -> bool:
     return True
 
 
-def _skip_blank_lines(stream: io.BufferedReader) -> bytes:
+def _skip_blank_lines(stream: Stream) -> bytes:
     """Return what follows the blank lines, unread."""
     while (head := stream.peek(1))[:1] in (b"\n", b"\r"):
         stream.read(len(head) - len(head.lstrip(b"\r\n")))

@@ -1,0 +1,81 @@
+"""The order of modules, one owner a heavy library, and few public names."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import simsearch
+
+PACKAGE = Path(simsearch.__file__).parent
+
+# Lines import only from lines above.
+ORDER = (
+    "errors", "study", "records.text", "records.registry", "records.sources", "records", "fields",
+    "vectors", "encoders", "index", "store", "storage", "search", "build", "presentation",
+    "progress", "", "cli", "__main__",
+)  # fmt: skip
+OWNERS = {
+    "faiss": "index", "sentence_transformers": "encoders", "torch": "encoders",
+    "transformers": "encoders", "typer": "cli", "sqlite3": None, "ijson": "records.sources",
+    "platformdirs": "storage", "filelock": "storage",
+}  # fmt: skip
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            found.add(str(node.module))
+    return found
+
+
+MODULES = {module_name(path): path for path in PACKAGE.rglob("*.py")}
+
+
+def test_every_module_has_its_place():
+    assert set(MODULES) == set(ORDER)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_imports_only_from_lines_above(name):
+    above = set(ORDER[: ORDER.index(name)])
+    ours = {each for each in imports(MODULES[name]) if each.split(".")[0] == "simsearch"}
+    assert {each.removeprefix("simsearch").lstrip(".") for each in ours} <= above
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_heavy_library_has_one_owner(name):
+    for library in {each.split(".")[0] for each in imports(MODULES[name])} & set(OWNERS):
+        assert OWNERS[library] in (name, None), f"{library} belongs to {OWNERS[library]}"
+
+
+def test_only_the_command_reads_the_environment():
+    for name, path in MODULES.items():
+        if name != "cli":
+            assert "environ" not in path.read_text(encoding="utf-8"), name
+
+
+def test_public_names_are_few_and_exist():
+    assert len(simsearch.__all__) <= 14
+    assert sorted(simsearch.__all__) == simsearch.__all__
+    for name in simsearch.__all__:
+        assert getattr(simsearch, name).__doc__
+
+
+def test_files_stay_small():
+    for path in PACKAGE.rglob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 520, path.name
+
+
+def test_this_python_is_supported():
+    assert sys.version_info >= (3, 11)

@@ -1,0 +1,206 @@
+"""Records → published index: what is in it, what is counted, what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import SIX, WordEncoder, record
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simsearch import build_index, open_index, read_studies, similar_to_study
+from simsearch.build import verify_index
+from simsearch.errors import (
+    PublishError,
+    RejectedRecordsError,
+    SourceError,
+    VerificationError,
+)
+
+
+def neighbours(index, nct_id="NCT00000101", k=5):
+    return [(each.study.nct_id, each.similarity) for each in similar_to_study(index, nct_id, k)]
+
+
+def test_the_report_counts_what_happened(build, encoder):
+    trimmed = {"protocolSection": {"identificationModule": {"nctId": "NCT00000107"}}}
+    report = build([*SIX, SIX[0], record(None, "No ID"), trimmed], allow_rejects=True)
+    assert (report.n_records, report.n_studies, report.n_duplicates) == (9, 7, 1)
+    assert report.n_rejected == 1
+    assert report.reject_reasons == {"the record has no NCT ID": 1}
+    assert report.rejected_examples[0].place.endswith("line 8")
+    assert report.empty_fields == {"text": 1, "conditions": 1, "interventions": 2}
+    # six whole texts, conditions Aplasia, Aplasia; Anemia, Anemia, Knee, five interventions
+    assert (report.n_texts, report.n_encoded, report.n_reused) == (17, 15, 2)
+    assert sorted(encoder.encoded) == sorted(set(encoder.encoded))
+    assert report.n_truncated == 1  # the third text has 13 words, where 12 are read
+    assert report.records_date == "2021-05-06"
+    assert report.bytes == sum(
+        path.stat().st_size
+        for path in (report.index / "generations" / report.generation).iterdir()
+        if path.name != "manifest.json"
+    )
+    assert set(report.seconds) == {"reading", "encoding", "writing", "publishing"}
+
+
+def test_the_manifest_remembers_recipe_sources_and_versions(build, encoder):
+    manifest = open_index(build().index).generation.manifest
+    assert manifest.n_studies == 6
+    assert manifest.field_coverage == {"text": 6, "conditions": 6, "interventions": 5}
+    assert manifest.recipe.fingerprint == encoder.fingerprint
+    assert manifest.sources[0].name.endswith("records.jsonl")
+    assert len(manifest.sources[0].sha256) == 64
+    assert {"python", "numpy", "faiss-cpu", "simsearch"} <= set(manifest.versions)
+    assert set(manifest.files) == {
+        "conditions.npy", "interventions.npy", "studies.sqlite", "text.faiss"
+    }  # fmt: skip
+
+
+def test_rows_are_unit_or_zero_and_in_the_order_of_ids(six):
+    assert six.store.nct_ids() == sorted(six.store.nct_ids())
+    for field in ("text", "conditions", "interventions"):
+        rows = six.rows(field, np.arange(6)).astype(np.float64)
+        assert np.linalg.norm(rows, axis=1) == pytest.approx(
+            rows.any(axis=1).astype(float), abs=1e-3
+        )
+    assert not six.rows("interventions", np.array([5])).any()
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.permutations(range(6)))
+def test_the_order_of_the_records_makes_no_difference(tmp_path_factory, order):
+    built = []
+    for each in (range(6), order):
+        folder = tmp_path_factory.mktemp("build")
+        path = folder / "r.jsonl"
+        path.write_text("".join(json.dumps(SIX[n]) + "\n" for n in each))
+        report = build_index(read_studies(path), folder / "index", WordEncoder())
+        files = report.index / "generations" / report.generation
+        built.append({p.name: p.read_bytes() for p in files.iterdir() if p.name != "manifest.json"})
+    assert built[0] == built[1]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_newest_record_of_an_id_wins(build, reverse):
+    old = record("NCT00000101", "Iron pills", updated="2019-01-01")
+    new = record("NCT00000101", "Marrow pills", updated="2022-01-01")
+    report = build([new, old] if reverse else [old, new])
+    assert report.n_duplicates == 1
+    assert open_index(report.index).study("NCT00000101").title == "Marrow pills"
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_of_two_records_of_one_day_the_later_download_then_the_richer_wins(build, reverse):
+    poor = record("NCT00000101", "Iron pills")
+    rich = record("NCT00000101", "Iron pills", ["Anemia"], summary="For adults.")
+    report = build([poor, rich][:: -1 if reverse else 1])
+    assert open_index(report.index).study("NCT00000101").conditions == ("Anemia",)
+    poor["derivedSection"]["miscInfoModule"] = {"versionHolder": "2025-12-09"}
+    report = build([poor, rich][:: -1 if reverse else 1])
+    assert open_index(report.index).study("NCT00000101").conditions == ()
+
+
+def test_a_study_under_its_obsolete_number_is_merged_into_the_one_it_became(build):
+    report = build([*SIX, record("NCT00000901", "Drops for aplasia", updated="2023-01-01")])
+    assert report.n_studies == 6
+    assert report.n_duplicates == 1
+    assert any("NCT00000901" in note.place for note in report.notices)
+    index = open_index(report.index)
+    assert index.study("NCT00000901").nct_id == "NCT00000102"
+    assert "NCT00000102" not in dict(neighbours(index, "NCT00000901"))
+
+
+def test_of_two_that_name_each_other_the_newer_stays(build):
+    first = record("NCT00000201", "Iron", aliases=["NCT00000202"], updated="2020-01-01")
+    second = record("NCT00000202", "Iron", aliases=["NCT00000201"], updated="2021-01-01")
+    assert open_index(build([first, second]).index).store.nct_ids() == ["NCT00000202"]
+
+
+def test_more_than_one_percent_rejected_publishes_nothing(build, tmp_path):
+    records = [record(f"NCT{n:08}", "Iron pills") for n in range(1, 100)]
+    with pytest.raises(RejectedRecordsError, match=r"2 of 101 records.*line 100.*--allow-rejects"):
+        build([*records, record(None, "a"), record(None, "b")])
+    assert not (tmp_path / "index" / "CURRENT").exists()
+    assert build([*records, record(None, "a")]).n_rejected == 1  # 1 of 100 is not more
+    assert build([*records, *[record(None, "a")] * 30], allow_rejects=True).n_rejected == 30
+
+
+def test_studies_without_any_text_are_kept_and_never_neighbours(build):
+    withheld = record(
+        "NCT00000107",
+        "[Trial of device that is not approved or cleared by the U.S. FDA]",
+        status="WITHHELD",
+    )
+    withheld["protocolSection"]["conditionsModule"] = {}
+    index = open_index(build([*SIX, withheld]).index)
+    assert index.study("NCT00000107").status == "WITHHELD"
+    assert len(neighbours(index, k=100)) == 5
+
+
+def test_records_without_a_single_text_are_refused(build):
+    bare = {"protocolSection": {"identificationModule": {"nctId": "NCT00000107"}}}
+    with pytest.raises(SourceError, match="no study has a text"):
+        build([bare])
+
+
+def test_a_second_build_gives_the_same_files_and_answers(build):
+    first, second = build(), build()
+    assert first.generation != second.generation
+    files = [
+        {
+            path.name: path.read_bytes()
+            for path in (report.index / "generations" / report.generation).iterdir()
+            if path.name != "manifest.json"
+        }
+        for report in (first, second)
+    ]
+    assert files[0] == files[1]
+
+
+def test_progress_comes_for_each_stage_and_reaches_the_end(build):
+    seen = {}
+    build(
+        progress=lambda stage, done, total, unit: seen.setdefault(stage, []).append((done, total))
+    )
+    assert set(seen) == {"reading", "encoding"}
+    for counts in seen.values():
+        assert counts == sorted(counts)
+        assert counts[-1][0] == counts[-1][1]
+
+
+class _BadEncoder(WordEncoder):
+    def __init__(self, spoil):
+        super().__init__()
+        self._spoil = spoil
+
+    def encode(self, texts):
+        return self._spoil(super().encode(texts))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda rows: rows * 2, lambda rows: np.where(rows > 0, np.nan, rows)],
+    ids=["long rows", "not a number"],
+)
+def test_an_index_that_fails_its_check_is_not_published(build, tmp_path, write, spoil):
+    before = build().generation
+    with pytest.raises(VerificationError, match="nothing was published"):
+        build_index(read_studies(write()), tmp_path / "index", _BadEncoder(spoil))
+    assert open_index(tmp_path / "index").generation.manifest.generation == before
+
+
+def test_verify_accepts_a_good_index(six):
+    verify_index(six)
+
+
+class _FullDisk(WordEncoder):
+    def encode(self, texts):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_leaves_the_earlier_index(build, tmp_path, write):
+    before = build().generation
+    with pytest.raises(PublishError, match=r"No space left on device.*untouched"):
+        build_index(read_studies(write()), tmp_path / "index", _FullDisk())
+    assert open_index(tmp_path / "index").generation.manifest.generation == before
+    assert [path.name for path in (tmp_path / "index" / "generations").iterdir()] == [before]

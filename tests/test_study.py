@@ -1,0 +1,60 @@
+"""NCT IDs in every spelling."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simsearch.errors import NctIdError
+from simsearch.study import Study, canonical_nct_id, parse_nct_id
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NCT00977691",
+        "nct00977691",
+        "  NCT00977691\n",
+        "NCT977691",
+        "NCT 00977691",
+        "NCT-00977691",
+        "NCT000977691",
+        "https://clinicaltrials.gov/study/NCT00977691",
+        "https://clinicaltrials.gov/study/NCT00977691?cond=anemia&rank=1",
+        "clinicaltrials.gov/ct2/show/nct00977691",
+        "https://example.org/trials/NCT00977691/details",
+        "NCT\uff10\uff10977691",  # full-width digits
+    ],
+)
+def test_every_spelling_gives_the_canonical_id(text):
+    assert parse_nct_id(text) == "NCT00977691"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "NCT", "NCT00000000", "NCT123456789", "00977691", "NCTO0977691", "aplastic anemia"]
+)
+def test_what_is_no_id_is_refused_with_the_form_of_one(text):
+    with pytest.raises(NctIdError, match="eight digits, like NCT03540472") as caught:
+        parse_nct_id(text)
+    assert caught.value.text == text
+
+
+def test_an_address_of_two_studies_is_refused():
+    with pytest.raises(NctIdError, match="names 2 studies"):
+        parse_nct_id("https://example.org/compare?NCT00977691&b=NCT03540472")
+
+
+def test_words_are_pointed_to_the_text_option():
+    with pytest.raises(NctIdError, match="--text"):
+        parse_nct_id("aplastic anemia")
+
+
+@given(st.integers(1, 99_999_999))
+def test_the_canonical_id_is_parsed_as_itself(number):
+    nct_id = canonical_nct_id(str(number))
+    assert len(nct_id) == 11
+    assert parse_nct_id(nct_id) == parse_nct_id(f"nct{number}") == nct_id
+
+
+def test_a_draft_has_no_page():
+    assert Study(nct_id="").url == ""
+    assert Study(nct_id="NCT00000102").url == "https://clinicaltrials.gov/study/NCT00000102"

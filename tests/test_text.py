@@ -1,0 +1,60 @@
+"""Clean text."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simsearch.records.text import clean_text
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        (r"Age \> 18 and \<65 \[years\]", "Age > 18 and <65 [years]"),
+        (r"less than \&lt;30% of β-cells", "less than <30% of β-cells"),
+        (r"8\. The eighth\~ item", "8. The eighth~ item"),
+        ("two\r\n\r\nparagraphs\u00a0and\ttabs", "two paragraphs and tabs"),
+        ("zero\u200bwidth, bell\x07 and \ufffd", "zerowidth, bell and"),
+        ("Ménière, naïve, ≥ 2 µg", "Ménière, naïve, ≥ 2 µg"),
+    ],
+)
+def test_markup_text_reads_as_written(raw, clean):
+    assert clean_text(raw, markup=True) == clean
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("Alzheimer&Amp;Amp;#39;s Disease", "Alzheimer's Disease"),
+        ("R&amp;D at &#x41;T&T; &unknown;", "R&D at AT&T; &unknown;"),
+        (r"a back\-slash stays", r"a back\-slash stays"),
+    ],
+)
+def test_plain_text_has_entities_and_no_markdown(raw, clean):
+    assert clean_text(raw) == clean
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [None, "", "  ", "Not Provided", "[Not Provided]", "N/A", "none", "[Redacted]",
+     "[Trial of device that is not approved or cleared by the U.S. FDA]"],
+)  # fmt: skip
+def test_fillers_say_nothing(filler):
+    assert clean_text(filler) == ""
+
+
+def test_a_filler_within_a_sentence_stays():
+    assert clean_text("None of them was not provided") == "None of them was not provided"
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_plain_cleaning_loses_no_letter(text):
+    letters = [c for c in __import__("unicodedata").normalize("NFC", text) if c.isalpha()]
+    if "&" not in text and clean_text(text):
+        assert [c for c in clean_text(text) if c.isalpha()] == letters
+
+
+@given(st.text())
+def test_cleaning_clean_text_changes_nothing_more(text):
+    once = clean_text(text)
+    assert "&" in once or clean_text(once) == once

@@ -1,0 +1,62 @@
+"""Unit rows, cosines, weights."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from simsearch.errors import ArgumentError
+from simsearch.vectors import DEFAULT_WEIGHTS, cosines, unit_rows, weighted_sum, weights_for
+
+rows = hnp.arrays(
+    np.float32, hnp.array_shapes(min_dims=2, max_dims=2),
+    elements=st.floats(-100, 100, width=32).filter(lambda x: x == 0 or abs(x) > 1e-3),
+)  # fmt: skip
+
+
+@given(rows)
+def test_rows_are_unit_or_zero_and_the_argument_stays(array):
+    before = array.copy()
+    lengths = np.linalg.norm(unit_rows(array), axis=1)
+    assert np.allclose(lengths, array.any(axis=1), atol=1e-5)
+    assert np.array_equal(array, before)
+
+
+def test_cosine_of_a_half_right_angle():
+    query = unit_rows([[1, 1]])[0]
+    found = cosines(query, np.array([[1, 0], [0, 0], [-1, 0]], dtype=np.float16))
+    assert found == pytest.approx([math.sqrt(0.5), 0, -math.sqrt(0.5)])
+
+
+def test_a_cosine_does_not_depend_on_its_company():
+    rng = np.random.default_rng(3)
+    many = unit_rows(rng.normal(size=(500, 384))).astype(np.float16)
+    query = unit_rows(rng.normal(size=(1, 384)))[0]
+    together = cosines(query, many)
+    assert [cosines(query, many[n : n + 1])[0] for n in range(500)] == together.tolist()
+
+
+def test_the_weight_of_a_missing_field_moves_to_the_others():
+    present = {"text": True, "conditions": False, "interventions": True}
+    shares = weights_for({"text": 0.6, "conditions": 0.2, "interventions": 0.2}, present)
+    assert shares == pytest.approx({"text": 0.75, "conditions": 0, "interventions": 0.25})
+
+
+def test_default_weights_sum_to_one():
+    assert sum(DEFAULT_WEIGHTS.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "weights", [{"text": -1}, {"text": math.nan}, {"text": math.inf}, {"txt": 1}, {"text": 0}, {}]
+)
+def test_impossible_weights_are_refused(weights):
+    with pytest.raises(ArgumentError):
+        weights_for(weights, {"text": True})
+
+
+def test_the_weighted_sum_is_rounded_and_at_most_one():
+    signals = {"a": np.array([1.0000009, 0.5]), "b": np.array([1.0, 0.1234567])}
+    assert weighted_sum(signals, {"a": 0.5, "b": 0.5}).tolist() == [1.0, 0.311728]
