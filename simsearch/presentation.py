@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -31,6 +32,8 @@ WHOLE_REGISTRY_COMMAND = "simsearch rebuild ctg-studies.json.zip"
 # Width of a line where nothing is cut: no title comes near it.
 _UNCUT_WIDTH = 100_000
 _NARROW = 72
+_GAP = 3  # blanks between two columns
+_LEAST_TITLE = 12
 
 _STATUS = MappingProxyType(
     {
@@ -185,22 +188,23 @@ def answer_text(answer: Answer, *, width: int | None, color: bool, quiet: bool =
 
     Args:
         answer: what to show.
-        width: of the terminal, in characters; a narrow one (a phone) gets a list in
-            place of columns, and None, for a pipe or file, gets lines that are never cut.
+        width: of the terminal, in characters: long titles are cut to two lines, and a
+            narrow one (a phone) gets a list in place of columns. None is for a pipe or
+            file: nothing is cut or wrapped.
         color: write the terminal's codes for colour and links.
         quiet: the neighbours alone.
     """
-    narrow = width is not None and width < _NARROW
-    neighbours = (
-        _neighbour_list(answer.neighbours) if narrow else _neighbour_table(answer.neighbours)
-    )
+    if width is not None and width < _NARROW:
+        neighbours = _neighbour_list(answer.neighbours)
+    else:
+        neighbours = _neighbour_table(answer.neighbours, width)
     if quiet:
         return render(neighbours, width=width, color=color)
     parts: list[RenderableType] = [_query_header(answer.query), "", neighbours, ""]
     parts.append(Text(index_line(answer.index), style="dim"))
     if _is_demo(answer.index):
-        note = Text("This is the demo collection. For the whole registry, download it, then: ")
-        parts.append(note.append(WHOLE_REGISTRY_COMMAND, style="bold"))
+        parts.append("This is the demo collection. For the whole registry, download it and run")
+        parts.append(Text(f"  {WHOLE_REGISTRY_COMMAND}", style="bold"))
     return render(Group(*parts), width=width, color=color)
 
 
@@ -399,21 +403,31 @@ def _query_header(query: Query) -> Text:
     return header.append(f"\n{line}", style="not bold dim") if line else header
 
 
-def _neighbour_table(neighbours: Sequence[Neighbour]) -> Table:
+def _neighbour_table(neighbours: Sequence[Neighbour], width: int | None) -> Table:
+    """Return the neighbours in columns; on a terminal a title takes two lines at most."""
+    statuses = [status_label(each.study.status) for each in neighbours]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("NCT ID", no_wrap=True)
-    table.add_column("Title", overflow="fold", ratio=None, min_width=12)
-    table.add_column("Status", overflow="fold")
+    table.add_column("Title", overflow="fold", min_width=_LEAST_TITLE)
+    table.add_column("Status", no_wrap=True)
     table.add_column("Phase", no_wrap=True)
     table.add_column("Similarity", justify="right", no_wrap=True)
-    for each in neighbours:
+    room = _UNCUT_WIDTH
+    if width is not None:
+        phases = (phase_label(each.study.phases) for each in neighbours)
+        columns = ((str(len(neighbours)),), ("NCT ID     ",), ("Status", *statuses),
+                   ("Phase", *phases), ("Similarity",))  # fmt: skip
+        taken = sum(max(map(len, column)) + _GAP for column in columns)
+        room = max(width - taken, _LEAST_TITLE)
+    for each, status in zip(neighbours, statuses, strict=True):
         study = each.study
+        title = "\n".join(textwrap.wrap(study.title, room, max_lines=2, placeholder=" …"))
         table.add_row(
             str(each.rank),
             Text(study.nct_id, style=_link_style(study)),
-            Text(study.title),
-            Text(status_label(study.status), style=_STATUS_STYLE.get(study.status, "")),
+            Text(title),
+            Text(status, style=_STATUS_STYLE.get(study.status, "")),
             phase_label(study.phases),
             f"{each.similarity:.3f}",
         )
@@ -430,7 +444,10 @@ def _neighbour_list(neighbours: Sequence[Neighbour]) -> RenderableType:
         head = Text.assemble(
             f"{each.rank}. ", (study.nct_id, _link_style(study)), f"  {each.similarity:.3f}"
         )
-        entries += [head, Text(study.title), Text(" · ".join(filter(None, facts)), style="dim"), ""]
+        entries += [head, Text(study.title)]
+        if any(facts):
+            entries.append(Text(" · ".join(filter(None, facts)), style="dim"))
+        entries.append("")
     return Group(*entries[:-1])
 
 

@@ -83,7 +83,7 @@ class _LogProgress:
 def _progress_line(stage: str, done: int, total: int, unit: str, seconds: float) -> str:
     rate = done / seconds if seconds > 0 else 0.0
     share = f"{done / total:.0%}" if total else "100%"
-    line = f"{stage} {amount_label(done, unit)} of {amount_label(total, unit)} ({share})"
+    line = f"{stage} {_done_of(done, total, unit)} ({share})"
     line += f", {amount_label(round(rate), unit)}/s"
     left = f", {duration_label((total - done) / rate)} left" if rate and done < total else ""
     return line + left
@@ -94,13 +94,18 @@ def amount_label(amount: int, unit: str) -> str:
     return size_label(amount) if unit == "bytes" else f"{amount:,} {unit}"
 
 
+def _done_of(done: int, total: int, unit: str) -> str:
+    first = size_label(done) if unit == "bytes" else f"{done:,}"
+    return f"{first} of {amount_label(total, unit)}"
+
+
 class _Amount(ProgressColumn):
     """Done of total, the rate and the time left."""
 
     def render(self, task: Task) -> Text:
         unit = task.fields["unit"]
         done, total = int(task.completed), int(task.total or 0)
-        parts = [f"{amount_label(done, unit)} of {amount_label(total, unit)}"]
+        parts = [_done_of(done, total, unit)]
         rate = task.finished_speed or task.speed
         if rate:
             parts.append(f"{amount_label(round(rate), unit)}/s")

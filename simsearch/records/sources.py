@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
-import ijson
 import msgspec
 
 from simsearch.errors import SourceError
@@ -258,6 +257,8 @@ def _skip_to_text(stream: Stream) -> bytes:
 
 def _array(stream: Stream, place: str) -> Iterator[Found]:
     """Stream a JSON array of studies: the site's download of all studies is 10 GB."""
+    import ijson
+
     n = 0
     try:
         for n, item in enumerate(ijson.items(stream, "item", use_float=True), start=1):

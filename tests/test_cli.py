@@ -1,0 +1,332 @@
+"""The command: what it prints, where, and how it exits."""
+
+import csv
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from conftest import SIX, WordEncoder, record
+
+import simsearch
+from simsearch import cli
+from simsearch import storage as storage_module
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run the command in-process with the word-counting encoder; return code, out, err."""
+    monkeypatch.setattr(cli, "load_encoder", lambda *_, **__: WordEncoder())
+    monkeypatch.setattr(
+        storage_module.platformdirs, "user_data_path", lambda *_, **__: tmp_path / "user"
+    )
+    monkeypatch.delenv("SIMSEARCH_INDEX", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def _run(*args):
+        monkeypatch.setattr(sys, "argv", ["simsearch", *map(str, args)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        out, err = capsys.readouterr()
+        return caught.value.code or 0, out, err
+
+    return _run
+
+
+def one_line(err: str) -> bool:
+    return err.startswith("simsearch: ") and err.count("\n") == 1
+
+
+def test_rebuild_then_query_from_the_users_folder(run, write, tmp_path):
+    code, out, err = run("rebuild", write())
+    assert code == 0
+    assert re.search(r"Published +6 studies, records to 2021-05-06", out)
+    assert str(tmp_path / "user" / "index") in out.replace("\n", "")
+    assert "encoding 15 texts" in err
+    code, out, err = run("query", "NCT00000101", "-k", "2")
+    assert (code, err) == (0, "")
+    assert "Drops for aplasia" in out
+    assert "6 studies" in out
+
+
+def test_the_report_says_all_that_was_counted(run, write):
+    _, out, _ = run("rebuild", write([*SIX, record(None, "x"), SIX[0]]), "--allow-rejects")
+    for piece in (
+        r"Read +8 records",
+        r"Rejected +1 \(the record has no NCT ID 1\)",
+        r"line 7: the record has no NCT ID",
+        r"Duplicates +1",
+        r"Texts +17: 15 encoded, 2 reused",
+        r"Truncated +1 texts of over 12 tokens",
+        r"Empty +text 0, conditions 0, interventions 1",
+        r"Time +.*reading",
+        r"Size +\d",
+        r"Where +",
+    ):
+        assert re.search(piece, out), piece
+
+
+def test_an_index_named_by_option_or_environment(run, write, tmp_path, monkeypatch):
+    run("rebuild", write(), "--index", tmp_path / "mine", "--quiet")
+    assert "6 studies" in run("query", "NCT101", "--index", tmp_path / "mine")[1]
+    monkeypatch.setenv("SIMSEARCH_INDEX", str(tmp_path / "mine"))
+    assert "6 studies" in run("query", "NCT101")[1]
+
+
+def test_an_index_in_the_current_folder(run, write, tmp_path):
+    run("rebuild", write(), "--index", "index")
+    assert (tmp_path / "index" / "CURRENT").is_file()
+    assert json.loads(run("query", "NCT101", "-o", "json")[1])["index"]["path"].endswith("index")
+    run("rebuild", write(SIX[:3]))  # goes where the query looked
+    assert json.loads(run("info", "-o", "json")[1])["n_studies"] == 3
+
+
+def test_without_any_index_the_demo_answers_and_says_so(run):
+    code, out, err = run("query", "NCT03540472")
+    assert (code, err) == (0, "")
+    assert "demo collection" in out
+    assert "simsearch rebuild ctg-studies.json.zip" in out
+
+
+def test_quiet_rebuild_prints_nothing(run, write):
+    assert run("rebuild", write(), "--quiet") == (0, "", "")
+
+
+def test_free_text_and_drafts(run, write, tmp_path):
+    run("rebuild", write(), "-q")
+    code, out, _ = run("query", "--text", "knee surgery", "-o", "ids", "-k", 1)
+    assert (code, out) == (0, "NCT00000105\n")
+    draft = tmp_path / "draft.json"
+    draft.write_text(json.dumps(record(None, "Iron for anemia", ["Anemia"]), indent=2))
+    code, out, _ = run("query", "--file", draft)
+    assert code == 0
+    assert out.splitlines()[0] == "Draft  Iron for anemia"
+    assert "NCT00000104" in out.splitlines()[5]
+
+
+@pytest.mark.parametrize("format_", ["table", "json", "jsonl", "csv", "markdown", "ids"])
+def test_every_format_is_written_without_colour_to_a_pipe(run, write, format_):
+    run("rebuild", write(), "-q")
+    code, out, err = run("query", "NCT101", "--format", format_)
+    assert (code, err) == (0, "")
+    assert out.endswith("\n")
+    assert "\x1b" not in out
+    for nct_id in ("NCT00000102", "NCT00000106"):
+        assert nct_id in out
+    if format_ == "csv":
+        assert len(list(csv.reader(io.StringIO(out)))) == 6
+
+
+def test_info_says_what_the_index_holds(run, write):
+    run("rebuild", write(), "-q")
+    code, out, _ = run("info", "--verify")
+    assert code == 0
+    for piece in (r"Studies +6", r"Records to +2021-05-06", r"Recipe +[0-9a-f]{8}: words",
+                  r"interventions 5 \(83.3%\)", r"Size +\d", r"Verified"):  # fmt: skip
+        assert re.search(piece, out), piece
+    shape = json.loads(run("info", "--format", "json")[1])
+    assert shape["schema"] == "simsearch.info/1"
+    assert shape["manifest"]["n_studies"] == 6
+
+
+def test_version_and_help(run):
+    assert run("--version") == (0, f"simsearch {simsearch.__version__}\n", "")
+    for command in ("query", "rebuild", "info"):
+        code, out, _ = run(command, "--help")
+        assert code == 0
+        assert f"simsearch {command}" in out  # an example
+    code, out, err = run()
+    assert (code, err) == (2, "")
+    assert "rebuild" in out
+
+
+def test_completion_is_offered(run):
+    code, out, _ = run("--show-completion", "bash")
+    assert code == 0
+    assert "_SIMSEARCH_COMPLETE" in out
+
+
+WRONG_USAGE = {
+    "k of zero": ("query", "NCT101", "-k", "0"),
+    "k of a million": ("query", "NCT101", "-k", "1000000"),
+    "k of words": ("query", "NCT101", "-k", "ten"),
+    "nothing asked": ("query",),
+    "two things asked": ("query", "NCT101", "--text", "anemia"),
+    "another format": ("query", "NCT101", "--format", "xlsx"),
+    "another option": ("query", "NCT101", "--top", "5"),
+    "no records": ("rebuild",),
+    "another command": ("search", "NCT101"),
+    "another precision": ("rebuild", "x", "--precision", "int8"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_USAGE)
+def test_wrong_usage_exits_2_with_one_line_that_points_to_the_help(run, case):
+    code, out, err = run(*WRONG_USAGE[case])
+    assert (code, out) == (2, "")
+    assert one_line(err)
+    assert "--help" in err
+
+
+def test_errors_exit_1_with_one_line(run, write, tmp_path):
+    run("rebuild", write(), "-q")
+    (tmp_path / "empty.json").touch()
+    (tmp_path / "notes.txt").write_text("hello")
+    bad = {
+        ("query", "NCT00000999"): "is not in this index (6 studies",
+        ("query", "NTC00000102"): "did you mean NCT00000102?",
+        ("query", "aplastic anemia"): "use --text",
+        ("query", "NCT101", "--index", "nowhere"): "nowhere holds no index",
+        ("query", "--text", " "): "holds no word",
+        ("query", "--file", "nowhere.json"): "no such file",
+        ("query", "--file", "empty.json"): "empty",
+        ("rebuild", "nowhere.json"): "no such file",
+        ("rebuild", "empty.json"): "empty",
+        ("rebuild", "notes.txt"): "no study records",
+        ("rebuild", write(), "--index", tmp_path / "notes.txt"): "is no folder",
+        ("rebuild", write(), "--index", tmp_path): "holds other files",
+        ("info", "--index", "nowhere"): "holds no index",
+    }
+    for args, message in bad.items():
+        code, out, err = run(*args)
+        assert (code, out) == (1, ""), args
+        log, _, error = err.rstrip("\n").rpartition("\n")
+        assert message in error, args
+        assert all(re.match(r"\d{4}-\d\d-\d\dT", line) for line in log.splitlines()), args
+    assert json.loads(run("info", "-o", "json")[1])["n_studies"] == 6  # nothing lost
+
+
+def test_a_bug_keeps_its_traceback(run, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "open_index", broken)
+    monkeypatch.setattr(sys, "argv", ["simsearch", "info"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def command(*args, **options):
+    """Run the command as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "simsearch", *args],
+        capture_output=True, text=True, check=False, timeout=120, **options,
+    )  # fmt: skip
+
+
+def test_a_query_by_id_loads_no_model():
+    script = (
+        "import sys; from simsearch.cli import main\n"
+        "sys.argv = ['simsearch', 'query', 'NCT03540472']\n"
+        "try: main()\n"
+        "except SystemExit as done: assert not done.code\n"
+        "print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+    )
+    loaded = set(done.stderr.split())
+    assert "faiss" in loaded
+    heavy = {"torch", "transformers", "sentence_transformers", "sklearn", "scipy", "ijson"}
+    assert not loaded & heavy
+
+
+def test_a_closed_pipe_is_no_error():
+    done = subprocess.run(
+        f"{sys.executable} -m simsearch query NCT03540472 -k 200 -o json | head -1",
+        shell=True, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.stdout == "{\n"
+    assert done.stderr == ""
+
+
+def test_a_terminal_without_unicode_still_gets_an_answer():
+    done = command("query", "NCT03540472", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0
+    assert "NCT03364764" in done.stdout
+
+
+def test_the_library_and_the_command_give_the_same_answer():
+    index = simsearch.open_index(storage_module.demo_index())
+    found = [each.study.nct_id for each in simsearch.similar_to_study(index, "NCT03540472")]
+    done = command("query", "NCT03540472", "-o", "ids", "--index", str(storage_module.demo_index()))
+    assert done.stdout.split() == found
+
+
+def on_a_terminal(code: str, columns: int = 100) -> str:
+    """Run Python code with stdout and stderr on a pseudo-terminal; return what it showed."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdout=follower, stderr=follower, cwd=Path(__file__).parent,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns)},
+    )  # fmt: skip
+    os.close(follower)
+    shown = b""
+    try:
+        while chunk := os.read(leader, 4096):
+            shown += chunk
+    except OSError:  # the other end has closed
+        pass
+    os.close(leader)
+    assert process.wait(timeout=60) == 0
+    return shown.decode()
+
+
+def test_a_terminal_sees_colour_and_keeps_its_width():
+    shown = on_a_terminal("""
+        import sys
+        from simsearch.cli import main
+        sys.argv = ["simsearch", "query", "NCT03540472"]
+        main()
+    """)
+    assert "\x1b[36m" in shown or "\x1b]8" in shown
+    plain = re.sub(r"\x1b\][^\x1b]*\x1b\\|\x1b\[[0-9;]*m", "", shown)
+    assert max(len(line) for line in plain.splitlines()) <= 100
+    assert "NCT03364764   Sirolimus Treatment for" in plain
+
+
+def test_a_terminal_sees_a_bar_with_rate_and_time_left(write, tmp_path):
+    shown = on_a_terminal(f"""
+        import time
+        from conftest import WordEncoder
+        from simsearch import build_index, read_studies
+        from simsearch.progress import progress_on_stderr
+
+        class Slow(WordEncoder):
+            def encode(self, texts):
+                time.sleep(0.3)
+                return super().encode(texts)
+
+        import simsearch.build
+        simsearch.build._CHUNK = 3
+        with progress_on_stderr(quiet=False) as progress:
+            build_index(read_studies({str(write())!r}), {str(tmp_path / "index")!r}, Slow(),
+                        progress=progress)
+    """)
+    assert "Encoding" in shown
+    assert re.search(r"\d+ of 15 texts +\d+ texts/s +\d.* left", shown)
+    assert "━" in shown
+
+
+def test_log_lines_have_time_amounts_rate_and_time_left():
+    from simsearch import progress
+
+    lines = []
+    log = progress._LogProgress(lines.append)
+    log("encoding", 0, 400, "texts")
+    log._started -= 20
+    log._last -= 20
+    log("encoding", 100, 400, "texts")
+    log("encoding", 101, 400, "texts")  # too soon for another line
+    log("encoding", 400, 400, "texts")
+    assert lines[0] == "encoding 400 texts"
+    assert lines[1] == "encoding 100 of 400 texts (25%), 5 texts/s, 1 min 0 s left"
+    assert lines[2] == "encoding 400 of 400 texts (100%), 20 texts/s"
+    assert len(lines) == 3

@@ -1,0 +1,98 @@
+"""The packaged model: checked, offline, in both precisions."""
+
+import shutil
+import socket
+
+import numpy as np
+import pytest
+
+from simsearch import encoders, load_encoder
+from simsearch.errors import EncoderError
+
+pytestmark = pytest.mark.model
+
+TEXTS = [
+    "Tacrolimus for refractory pure red cell aplasia.",
+    "Sirolimus for refractory pure red cell aplasia.",
+    "Knee surgery in children with a torn ligament, with physiotherapy afterwards.",
+]
+
+
+def test_the_packaged_model_reads_as_its_card_says(minilm):
+    assert (minilm.dimension, minilm.max_tokens) == (384, 256)
+    rows = minilm.encode(TEXTS)
+    assert rows.shape == (3, 384)
+    assert rows.dtype == np.float32
+    assert np.linalg.norm(rows, axis=1) == pytest.approx([1, 1, 1], abs=1e-5)
+    assert rows[0] @ rows[1] > 0.7
+    assert rows[0] @ rows[2] < 0.3
+
+
+def test_it_agrees_with_sentence_transformers_itself(minilm):
+    from sentence_transformers import SentenceTransformer
+
+    plain = SentenceTransformer(str(encoders._packaged_folder()), device="cpu")
+    assert np.allclose(minilm.encode(TEXTS), plain.encode(TEXTS), atol=1e-5)
+
+
+def test_no_text_gives_no_row(minilm):
+    assert minilm.encode([]).shape == (0, 384)
+    assert minilm.count_tokens([]).shape == (0,)
+
+
+def test_tokens_are_counted_beyond_the_models_length(minilm):
+    counts = minilm.count_tokens(["iron", "iron " * 1000])
+    assert counts.tolist() == [3, 1002]  # [CLS] iron [SEP]
+
+
+def test_bfloat16_keeps_the_directions(minilm):
+    half = load_encoder(precision="bfloat16")
+    assert half.precision == "bfloat16"
+    assert half.fingerprint == minilm.fingerprint
+    assert ((half.encode(TEXTS) * minilm.encode(TEXTS)).sum(axis=1) > 0.999).all()
+
+
+def test_the_precision_is_found_by_itself():
+    assert load_encoder().precision in {"float32", "bfloat16"}
+
+
+def test_loading_and_encoding_need_no_network(monkeypatch):
+    """Any attempt to look up or connect to a host fails the test."""
+
+    def refused(*args, **kwargs):
+        raise AssertionError(f"network: {args}")
+
+    for name in ("create_connection", "getaddrinfo", "gethostbyname"):
+        monkeypatch.setattr(socket, name, refused)
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    assert load_encoder().encode(TEXTS[:1]).shape == (1, 384)
+
+
+def test_a_folder_is_a_model_too(minilm, tmp_path):
+    """The fingerprint is of what fixes the vectors, not of where the files lie."""
+    folder = shutil.copytree(encoders._packaged_folder(), tmp_path / "model")
+    assert load_encoder(str(folder), "float32").fingerprint == minilm.fingerprint
+    config = folder / "sentence_bert_config.json"
+    config.write_text(config.read_text().replace("256", "128"))
+    shorter = load_encoder(str(folder), "float32")
+    assert shorter.max_tokens == 128
+    assert shorter.fingerprint != minilm.fingerprint
+
+
+def test_changed_weights_are_refused(monkeypatch):
+    monkeypatch.setattr(encoders, "_MINILM_SHA256", "0" * 64)
+    with pytest.raises(EncoderError, match=r"minilm: .* is not the published file"):
+        load_encoder()
+
+
+@pytest.mark.parametrize("model", ["./nowhere", "/nowhere/at/all", "a/b/c"])
+def test_a_folder_that_is_not_there_is_named(model):
+    with pytest.raises(EncoderError, match="no such folder"):
+        load_encoder(model)
+
+
+def test_a_folder_of_something_else_is_named_in_one_line(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(EncoderError, match="cannot be loaded") as caught:
+        load_encoder(str(tmp_path))
+    assert "\n" not in str(caught.value)

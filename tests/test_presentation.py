@@ -1,0 +1,171 @@
+"""Answers as table, Markdown, CSV, JSON, JSON Lines and IDs."""
+
+import csv
+import io
+import json
+
+import pytest
+from conftest import SIX, record
+
+from simsearch import open_index, similar_to_study
+from simsearch.presentation import (
+    FORMATTERS,
+    Answer,
+    Query,
+    answer_text,
+    duration_label,
+    phase_label,
+    size_label,
+    status_label,
+)
+
+LONG = "A very long title of a study that goes on and on, " * 12
+
+
+@pytest.fixture
+def answer(six):
+    return Answer(
+        Query("study", six.study("NCT00000101")), similar_to_study(six, "NCT00000101"), six
+    )
+
+
+@pytest.fixture
+def awkward(build):
+    """An answer with a long title, markup, commas, quotes and a line that looks like code."""
+    titles = [LONG, 'Pills, "drops" | [bold]iron[/bold] *and* <b>', "=1+1 β-thalassemia ≥ 2"]
+    records = [
+        record(f"NCT0000020{n}", title, ["Aplasia"], [("DRUG", "Pills"), ("", "Iron | drops")])
+        for n, title in enumerate(titles)
+    ]
+    index = open_index(build([*SIX, *records]).index)
+    return Answer(Query("text", text="pills"), similar_to_study(index, "NCT00000101"), index)
+
+
+def test_the_table_shows_query_neighbours_and_index(answer):
+    text = answer_text(answer, width=100, color=False)
+    lines = text.splitlines()
+    assert lines[0] == "NCT00000101  Pills for aplasia"
+    assert lines[1] == "Completed · phase 2 · Aplasia · Pills"
+    assert lines[3].split() == ["#", "NCT", "ID", "Title", "Status", "Phase", "Similarity"]
+    assert lines[5].split()[:5] == ["1", "NCT00000102", "Drops", "for", "aplasia"]
+    (marrow,) = [line.split() for line in lines if "NCT00000103" in line]
+    assert marrow[-3:-1] == ["Recruiting", "1/2"]
+    assert "6 studies, records to 2021-05-06, built 20" in " ".join(lines[-2:])
+    assert max(map(len, lines)) <= 100
+    assert "\x1b" not in text
+
+
+def test_a_pipe_loses_nothing_to_the_width(awkward):
+    text = answer_text(awkward, width=None, color=False)
+    assert LONG.strip() in text
+    assert "…" not in text
+    assert "[bold]iron[/bold]" in text
+    assert all(line == line.rstrip() for line in text.splitlines())
+
+
+@pytest.mark.parametrize("width", [72, 80, 100, 140])
+def test_a_terminal_shows_two_lines_of_a_title_within_its_width(awkward, width):
+    text = answer_text(awkward, width=width, color=False, quiet=True)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    assert 0 < text.count("very") < 12
+    assert "…" in text
+    assert len(lines) <= 2 + 2 * 8
+
+
+def test_a_phone_gets_a_list_that_fits(awkward):
+    text = answer_text(awkward, width=40, color=False)
+    assert max(map(len, text.splitlines())) <= 40
+    assert "1. NCT0000" in text
+
+
+def test_quiet_leaves_the_neighbours_alone(answer):
+    text = answer_text(answer, width=None, color=False, quiet=True)
+    assert len(text.splitlines()) == 2 + 5
+    assert "Index" not in text
+
+
+def test_colour_has_codes_and_links(answer):
+    text = answer_text(answer, width=100, color=True)
+    assert "\x1b[" in text
+    assert "https://clinicaltrials.gov/study/NCT00000102" in text
+
+
+def test_json_holds_query_neighbours_and_index(answer):
+    shape = json.loads(FORMATTERS["json"](answer))
+    assert shape["schema"] == "simsearch.answer/1"
+    assert shape["query"]["kind"] == "study"
+    assert shape["query"]["nct_id"] == "NCT00000101"
+    first = shape["neighbours"][0]
+    assert first["nct_id"] == "NCT00000102"
+    assert first["rank"] == 1
+    assert set(first["signals"]) == {"text", "conditions", "interventions"}
+    assert first["interventions"] == [{"type": "DRUG", "name": "Drops"}]
+    assert first["url"].endswith("/NCT00000102")
+    index = shape["index"]
+    assert index["generation"] == answer.index.generation.manifest.generation
+    assert index["records_date"] == "2021-05-06"
+    assert index["recipe"]["model"] == "words"
+    assert index["demo"] is False
+
+
+def test_json_lines_hold_one_neighbour_each(answer):
+    lines = [json.loads(line) for line in FORMATTERS["jsonl"](answer).splitlines()]
+    assert [line["rank"] for line in lines] == [1, 2, 3, 4, 5]
+    assert {line["query"] for line in lines} == {"NCT00000101"}
+    whole = json.loads(FORMATTERS["json"](answer))
+    for line, neighbour in zip(lines, whole["neighbours"], strict=True):
+        assert neighbour.items() <= line.items()
+
+
+def test_csv_reads_back_whole(awkward):
+    rows = list(csv.DictReader(io.StringIO(FORMATTERS["csv"](awkward))))
+    by_id = {row["nct_id"]: row for row in rows}
+    assert by_id["NCT00000200"]["title"] == LONG.strip()
+    assert by_id["NCT00000201"]["title"] == 'Pills, "drops" | [bold]iron[/bold] *and* <b>'
+    assert by_id["NCT00000103"]["phases"] == "PHASE1|PHASE2"
+    assert by_id["NCT00000103"]["interventions"] == "PROCEDURE: Marrow"
+    assert float(rows[0]["similarity"]) >= float(rows[-1]["similarity"])
+
+
+def test_markdown_cells_stay_cells(awkward):
+    text = FORMATTERS["markdown"](awkward)
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == 8
+    for row in rows:
+        assert row.replace("\\|", "").count("|") == 7
+    assert "\\*and\\*" in text
+    assert "\\<b\\>" in text
+
+
+def test_ids_are_bare(answer):
+    assert FORMATTERS["ids"](answer).splitlines() == [
+        each.study.nct_id for each in answer.neighbours
+    ]
+
+
+@pytest.mark.parametrize(
+    ("phases", "label"),
+    [((), ""), (("NA",), "n/a"), (("PHASE1", "PHASE2"), "1/2"), (("EARLY_PHASE1",), "early 1"),
+     (("PHASE9",), "9")],
+)  # fmt: skip
+def test_phases_read_as_people_write_them(phases, label):
+    assert phase_label(phases) == label
+
+
+@pytest.mark.parametrize(
+    ("status", "label"),
+    [("", ""), ("RECRUITING", "Recruiting"), ("ACTIVE_NOT_RECRUITING", "Active, not recruiting"),
+     ("SOMETHING_NEW", "Something new")],
+)  # fmt: skip
+def test_statuses_read_as_people_write_them(status, label):
+    assert status_label(status) == label
+
+
+def test_sizes_and_durations():
+    assert [size_label(n) for n in (5, 1500, 2_500_000, 3 * 10**12)] == [
+        "5 bytes", "1.5 kB", "2.5 MB", "3000.0 GB"
+    ]  # fmt: skip
+    assert [duration_label(s) for s in (0.44, 12.2, 185, 7810)] == [
+        "0.4 s", "12 s", "3 min 5 s", "2 h 10 min"
+    ]  # fmt: skip
