@@ -152,7 +152,8 @@ class _Build:
         )
         self._lap("writing")
         generation = self._draft.seal(manifest)
-        verify_index(Index(folder, generation))
+        with Index(folder, generation) as built:
+            verify_index(built)
         self._draft.publish()
         self._lap("publishing")
         return BuildReport(

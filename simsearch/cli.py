@@ -160,23 +160,20 @@ def query(
     """
     if sum(given is not None for given in (study, text, file)) != 1:
         raise typer.BadParameter("give one of NCT_ID, --text or --file")
-    opened = open_index(index)
-    if study is not None:
-        answer = Answer(
-            Query("study", opened.study(study)), similar_to_study(opened, study, top_k), opened
-        )
-    elif file is not None:
-        draft = read_draft(file)
-        encoder = _encoder_of(opened, model, quiet=quiet)
-        answer = Answer(
-            Query("draft", draft), similar_to_draft(opened, draft, encoder, top_k), opened
-        )
-    else:
-        words = text or ""
-        encoder = _encoder_of(opened, model, quiet=quiet)
-        answer = Answer(
-            Query("text", text=words), similar_to_text(opened, words, encoder, top_k), opened
-        )
+    with open_index(index) as opened:
+        if study is not None:
+            asked = Query("study", opened.study(study))
+            neighbours = similar_to_study(opened, study, top_k)
+        elif file is not None:
+            draft = read_draft(file)
+            asked = Query("draft", draft)
+            encoder = _encoder_of(opened, model, quiet=quiet)
+            neighbours = similar_to_draft(opened, draft, encoder, top_k)
+        else:
+            asked = Query("text", text=text or "")
+            encoder = _encoder_of(opened, model, quiet=quiet)
+            neighbours = similar_to_text(opened, asked.text, encoder, top_k)
+    answer = Answer(asked, neighbours, opened)
     if format_ is Format.table:
         width, color = _terminal()
         _print(answer_text(answer, width=width, color=color, quiet=quiet))
@@ -258,13 +255,13 @@ def info(
     simsearch info --index ./index --verify
     simsearch info --format json | jq .recipe
     """
-    opened = open_index(index)
-    if verify:
-        from simsearch.build import verify_index
-        from simsearch.storage import verify_checksums
+    with open_index(index) as opened:
+        if verify:
+            from simsearch.build import verify_index
+            from simsearch.storage import verify_checksums
 
-        verify_checksums(opened.generation)
-        verify_index(opened)
+            verify_checksums(opened.generation)
+            verify_index(opened)
     if format_ is InfoFormat.json:
         _print(info_json(opened))
         return

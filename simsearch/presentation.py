@@ -27,7 +27,11 @@ from simsearch.study import Study
 ANSWER_SCHEMA = "simsearch.answer/1"
 INFO_SCHEMA = "simsearch.info/1"
 
-WHOLE_REGISTRY_COMMAND = "simsearch rebuild ctg-studies.json.zip"
+WHOLE_REGISTRY_COMMAND = (
+    'curl -Lo ctg-studies.json.zip "https://clinicaltrials.gov/api/v2/studies/download'
+    '?format=json.zip" && simsearch rebuild ctg-studies.json.zip'
+)
+"""Gets the registry's own download of all its studies, a zip of one file a study."""
 
 # Width of a line where nothing is cut: no title comes near it.
 _UNCUT_WIDTH = 100_000
@@ -203,8 +207,11 @@ def answer_text(answer: Answer, *, width: int | None, color: bool, quiet: bool =
     parts: list[RenderableType] = [_query_header(answer.query), "", neighbours, ""]
     parts.append(Text(index_line(answer.index), style="dim"))
     if _is_demo(answer.index):
-        parts.append("This is the demo collection. For the whole registry, download it and run")
-        parts.append(Text(f"  {WHOLE_REGISTRY_COMMAND}", style="bold"))
+        parts.append(
+            "This is the demo collection. The whole registry (2.7 GB, and hours to encode):"
+        )
+        # One line however narrow the terminal, so that it can be copied.
+        parts.append(Text(WHOLE_REGISTRY_COMMAND, style="bold", no_wrap=True, overflow="ignore"))
     return render(Group(*parts), width=width, color=color)
 
 
@@ -223,7 +230,7 @@ def render(renderable: RenderableType, *, width: int | None, color: bool) -> str
         file=text, width=width or _UNCUT_WIDTH, force_terminal=color, no_color=not color,
         highlight=False, legacy_windows=False,
     )  # fmt: skip
-    console.print(renderable, soft_wrap=False)
+    console.print(renderable, crop=False)
     lines = text.getvalue().splitlines()
     return "".join(line.rstrip() + "\n" for line in lines)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -62,7 +63,8 @@ class Neighbour(msgspec.Struct, frozen=True):
 class Index:
     """An opened index: one generation, read-only. Open with `open_index`.
 
-    It stays with its generation when a new one is published; open again for that.
+    It stays with its generation when a new one is published; open again for that. A
+    context manager: `with open_index() as index: ...` closes it.
     """
 
     def __init__(self, path: Path, generation: Generation) -> None:
@@ -83,6 +85,16 @@ class Index:
             field: _open_rows(generation.path / name, n_studies, dimension)
             for field, name in FIELD_FILES.items()
         }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the study store; the vectors are freed with the object."""
+        self.store.close()
 
     @property
     def n_studies(self) -> int:
@@ -131,6 +143,7 @@ class Index:
         """
         if not 1 <= k <= MAX_K:
             raise ArgumentError("k", k, f"from 1 to {MAX_K:,}")
+        self._check_numbers(*query.values())
         shares = weights_for(weights, {field: bool(row.any()) for field, row in query.items()})
         depth = max(_MIN_CANDIDATES, _CANDIDATES_PER_K * k) + 1
         rows, _ = self.text.nearest(query["text"], depth)
@@ -138,6 +151,7 @@ class Index:
         rows = rows[self.text.rows(rows).any(axis=1)]  # withheld studies have no text
         signals = self.signals(query, rows)
         similarity = weighted_sum(signals, shares)
+        self._check_numbers(similarity)
         best = np.lexsort((rows, -similarity))[:k]  # rows are in the order of NCT IDs
         studies = self.store.studies(rows[best].tolist())
         return [
@@ -168,6 +182,12 @@ class Index:
     ) -> dict[str, npt.NDArray[np.float64]]:
         """Return field name → (n,) cosines of the query with the rows of these numbers."""
         return {field: cosines(query[field], self.rows(field, numbers)) for field in FIELDS}
+
+    def _check_numbers(self, *arrays: npt.NDArray[np.floating]) -> None:
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise IndexCorruptError(
+                self.generation.path, "it holds vectors that are no numbers (see info --verify)"
+            )
 
     def _close_id(self, text: str) -> str:
         """Return the ID in this index that a mistyped one is nearest to, or `""`."""

@@ -20,6 +20,7 @@ from simsearch import (
 )
 from simsearch.errors import (
     ArgumentError,
+    IndexCorruptError,
     NctIdError,
     NothingToCompareError,
     RecipeError,
@@ -224,3 +225,18 @@ def test_properties_of_any_answer(tmp_path_factory, studies, k):
         keys = [(-each.similarity, each.study.nct_id) for each in found]
         assert keys == sorted(keys)
         assert all(-1 <= each.similarity <= 1 and np.isfinite(each.similarity) for each in found)
+
+
+@pytest.mark.parametrize("row", [0, 3])
+def test_damaged_vectors_are_named_not_ranked(build, row):
+    """A NaN in the query's own row, or in a neighbour's."""
+    report = build()
+    path = report.index / "generations" / report.generation / "conditions.npy"
+    rows = np.load(path, mmap_mode="r+")
+    rows[row] = np.nan
+    rows.flush()
+    with (
+        open_index(report.index) as index,
+        pytest.raises(IndexCorruptError, match="no numbers"),
+    ):
+        similar_to_study(index, "NCT00000101")

@@ -1,0 +1,190 @@
+"""Measure what the README says of speed, memory and exactness; prints ratios of one run.
+
+    python tests/benchmarks/spine.py RECORDS [--index DIR] [--seed 0]
+
+RECORDS are registry records (several thousand studies at least). With --index, an index
+already built of them is queried; otherwise a sample is built and queried.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import platform
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from simsearch import Study, build_index, load_encoder, open_index, read_studies, similar_to_study
+from simsearch.fields import FIELDS, whole_text
+from simsearch.vectors import DEFAULT_WEIGHTS
+
+RATE_TEXTS = 768
+BUILD_STUDIES = 1500
+QUERIES = 1000
+ROUNDS = 7
+
+
+class TimedEncoder:
+    """An encoder that knows how long it has encoded."""
+
+    def __init__(self, encoder) -> None:
+        self._encoder = encoder
+        self.seconds = 0.0
+
+    def __getattr__(self, name):
+        return getattr(self._encoder, name)
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        began = time.perf_counter()
+        rows = self._encoder.encode(texts)
+        self.seconds += time.perf_counter() - began
+        return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("records")
+    parser.add_argument("--index")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--skip-encoding", action="store_true")
+    options = parser.parse_args()
+    print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {processor()}, Python {platform.python_version()}")
+    rng = random.Random(options.seed)
+    if not options.skip_encoding:
+        studies = [each for each in read_studies(options.records) if isinstance(each, Study)]
+        precisions(rng.sample(studies, min(RATE_TEXTS, len(studies))))
+        folder = Path(tempfile.mkdtemp(), "index")
+        whole_build(rng.sample(studies, min(BUILD_STUDIES, len(studies))), folder)
+        del studies
+    index = Path(options.index) if options.index else folder
+    cold(index)
+    warm(index, rng)
+    exact(index, rng)
+
+
+def precisions(studies: Sequence[Study]) -> None:
+    """Rates of the two precisions, taken in turns, and how far they agree."""
+    texts = sorted((whole_text(study) for study in studies), key=len)
+    encoders = {name: load_encoder(precision=name) for name in ("float32", "bfloat16")}
+    seconds: dict[str, list[float]] = {name: [] for name in encoders}
+    for encoder in encoders.values():
+        encoder.encode(texts[:64])  # warm up
+    for _ in range(3):
+        for name, encoder in encoders.items():
+            seconds[name].append(timed(lambda encoder=encoder: encoder.encode(texts)))
+    full, half = (encoder.encode(texts) for encoder in encoders.values())
+    rate = {name: len(texts) / float(np.median(values)) for name, values in seconds.items()}
+    print(f"encoding, {len(texts)} whole texts: float32 {rate['float32']:.0f} a second, "
+          f"bfloat16 {rate['bfloat16']:.0f}: ratio {rate['bfloat16'] / rate['float32']:.2f}; "
+          f"least cosine {(full * half).sum(axis=1).min():.5f}")  # fmt: skip
+    overlap = np.mean([len(ten(full, n) & ten(half, n)) / 10 for n in range(len(texts))])
+    print(f"ten nearest of each in both precisions: {overlap:.1%} the same")
+
+
+def ten(rows: np.ndarray, n: int) -> set[int]:
+    """The ten rows nearest to row n, itself left out."""
+    values = rows @ rows[n]
+    values[n] = -9
+    return set(np.argsort(-values, kind="stable")[:10].tolist())
+
+
+def whole_build(studies: Sequence[Study], folder: Path) -> None:
+    """Time of a whole build over the time in the encoder alone."""
+
+    class Listed:
+        bytes_read = bytes_total = 0
+        source_files = ()
+
+        def __iter__(self):
+            return iter(studies)
+
+    encoder = TimedEncoder(load_encoder())
+    seconds = timed(lambda: build_index(Listed(), folder, encoder))
+    print(f"build of {len(studies):,} studies: {seconds:.1f} s, {encoder.seconds:.1f} s of them in "
+          f"the encoder: ratio {seconds / encoder.seconds:.3f}; peak memory "
+          f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")  # fmt: skip
+
+
+def cold(index: Path) -> None:
+    """A query as a new process against importing the libraries alone, in turns."""
+    bare = [sys.executable, "-c", "import faiss, typer, rich"]
+    nct_id = open_index(index).store.nct_ids()[0]
+    query = [sys.executable, "-m", "simsearch", "query", nct_id, "--index", str(index)]
+    times = {"bare": [], "query": []}
+    for _ in range(ROUNDS):
+        for name, command in (("bare", bare), ("query", query)):
+            run = lambda command=command: subprocess.run(command, check=True, capture_output=True)  # noqa: E731
+            times[name].append(timed(run))
+    bare_seconds, query_seconds = (float(np.median(values)) for values in times.values())
+    print(f"query as a new process: {query_seconds:.2f} s; import faiss, typer, rich "
+          f"{bare_seconds:.2f} s: ratio {query_seconds / bare_seconds:.2f}")  # fmt: skip
+
+
+def warm(folder: Path, rng: random.Random) -> None:
+    """Queries in one process."""
+    index = open_index(folder)
+    ids = index.store.nct_ids()
+    asked = rng.choices(ids, k=QUERIES)
+    similar_to_study(index, ids[0])
+    seconds = [timed(lambda nct_id=nct_id: similar_to_study(index, nct_id)) for nct_id in asked]
+    median, high = np.percentile(seconds, [50, 99]) * 1000
+    print(f"{QUERIES:,} random queries of {index.n_studies:,} studies, warm: median {median:.1f} "
+          f"ms, 99th percentile {high:.1f} ms")  # fmt: skip
+
+
+def exact(folder: Path, rng: random.Random) -> None:
+    """FAISS against numpy brute force, and the two stages against scoring every study."""
+    index = open_index(folder)
+    n = index.n_studies
+    every = np.arange(n)
+    ids = index.store.nct_ids()
+    rows = {field: np.asarray(index.rows(field, every), dtype=np.float32) for field in FIELDS}
+    sample = rng.sample(range(n), min(QUERIES, n))
+    same = whole = found = 0
+    furthest = 0.0
+    for start in range(0, len(sample), 50):
+        part = sample[start : start + 50]
+        cosines = {field: rows[field][part] @ rows[field].T for field in FIELDS}
+        for at, row in enumerate(part):
+            query = index.vectors(row)
+            numbers, values = index.text.nearest(query["text"], 10)
+            brute = cosines["text"][at]
+            furthest = max(furthest, float(np.abs(values - np.sort(brute)[::-1][:10]).max()))
+            same += set(numbers) == set(np.argsort(-brute, kind="stable")[:10])
+            present = [field for field in FIELDS if query[field].any()]
+            total = sum(DEFAULT_WEIGHTS[field] for field in present)
+            score = sum(DEFAULT_WEIGHTS[field] / total * cosines[field][at] for field in present)
+            score[row] = -9
+            best = set(np.argsort(-score, kind="stable")[:10])
+            answer = {each.study.nct_id for each in similar_to_study(index, ids[row], 10)}
+            overlap = len(answer & {ids[number] for number in best})
+            whole += overlap == 10
+            found += overlap
+    print(f"FAISS against numpy, {len(sample):,} random studies: the same ten for {same:,}, values "
+          f"within {furthest:.1e}")  # fmt: skip
+    print(f"two stages against scoring all {n:,}: the same ten for {whole:,} of {len(sample):,}; "
+          f"{found / 10 / len(sample):.2%} of the neighbours")  # fmt: skip
+
+
+def timed(run: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def processor() -> str:
+    names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+             if line.startswith("model name")]  # fmt: skip
+    return f"{len(names)} cores of {names[0]}"
+
+
+if __name__ == "__main__":
+    main()

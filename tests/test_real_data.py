@@ -1,0 +1,135 @@
+"""The same promises on real registry records, with the real model."""
+
+import collections
+import json
+import random
+
+import numpy as np
+import pytest
+
+from simsearch import (
+    Study,
+    build_index,
+    load_encoder,
+    open_index,
+    read_studies,
+    similar_to_study,
+    similar_to_text,
+)
+from simsearch.fields import FIELDS
+from simsearch.vectors import DEFAULT_WEIGHTS
+
+pytestmark = pytest.mark.real_data
+
+SAMPLE_EVERY = 20  # studies-full holds 46,289: about 2,300 of them are encoded here
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return load_encoder()
+
+
+@pytest.fixture(scope="module")
+def sample(shared, tmp_path_factory, encoder):
+    """An index of every twentieth full record, and of those of blood disease."""
+    import gzip
+
+    records = tmp_path_factory.mktemp("sample") / "records.jsonl"
+    with gzip.open(shared / "studies-full.jsonl.gz", "rt") as lines, records.open("w") as chosen:
+        for n, line in enumerate(lines):
+            if n % SAMPLE_EVERY == 0 or "ed Cell Aplasia" in line or "NCT03540472" in line:
+                chosen.write(line)
+    folder = records.parent / "index"
+    build_index(read_studies(records), folder, encoder)
+    return open_index(folder)
+
+
+def test_every_record_in_api_layout_is_read(shared):
+    for name, n_studies in (
+        ("studies-full.jsonl.gz", 46_289), ("studies-brief.jsonl.gz", 89_070),
+        ("raw/api-v2-studies.jsonl.gz", 461), ("raw/ctg-studies.json", 100),
+        ("raw/ctg-studies.json.zip", 100),
+    ):  # fmt: skip
+        outcomes = collections.Counter(type(each) for each in read_studies(shared / name))
+        assert outcomes == {Study: n_studies}, name
+
+
+def test_the_same_study_in_two_forms_is_the_same(shared):
+    """The array and the zip hold some of the studies that the JSON Lines hold."""
+    forms = [
+        {each.nct_id: each for each in read_studies(shared / "raw" / name)}
+        for name in ("api-v2-studies.jsonl.gz", "ctg-studies.json", "ctg-studies.json.zip")
+    ]
+    pairs = 0
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        for nct_id in forms[first].keys() & forms[second].keys():
+            one, other = forms[first][nct_id], forms[second][nct_id]
+            if (one.last_update_date, one.data_version) == (
+                other.last_update_date, other.data_version
+            ):  # fmt: skip
+                pairs += 1
+                assert one == other
+    assert pairs >= 1
+
+
+def test_clean_text_has_no_escapes_entities_or_controls_left(shared):
+    for study in read_studies(shared / "raw/api-v2-studies.jsonl.gz"):
+        for text in (study.title, study.summary, *study.conditions, study.sponsor):
+            assert "\\>" not in text
+            assert "&lt;" not in text
+            assert text == " ".join(text.split())
+
+
+def test_faiss_equals_numpy_on_ids_and_values(sample):
+    rows = sample.text.rows(np.arange(sample.n_studies))
+    for row in random.Random(0).sample(range(sample.n_studies), 1000):
+        numbers, values = sample.text.nearest(rows[row], 10)
+        brute = rows @ rows[row]
+        assert values == pytest.approx(np.sort(brute)[::-1][:10], abs=1e-5)
+        assert brute[numbers] == pytest.approx(values, abs=1e-5)
+        assert len(set(numbers.tolist())) == 10
+
+
+def test_two_stages_agree_with_scoring_every_study(sample):
+    """All candidates are within the first stage's reach; a figure for more is in the README."""
+    ids = sample.store.nct_ids()
+    agreed = 0
+    rows = {field: sample.rows(field, np.arange(len(ids))).astype(float) for field in FIELDS}
+    asked = random.Random(1).sample(range(len(ids)), 200)
+    for row in asked:
+        query = sample.vectors(row)
+        present = [field for field in FIELDS if query[field].any()]
+        total = sum(DEFAULT_WEIGHTS[field] for field in present)
+        scores = sum(
+            DEFAULT_WEIGHTS[field] / total * (rows[field] @ query[field].astype(float))
+            for field in present
+        ).round(6)
+        scores[row] = -9
+        best = [ids[n] for n in np.lexsort((np.arange(len(ids)), -scores))[:10]]
+        agreed += [each.study.nct_id for each in similar_to_study(sample, ids[row])] == best
+    assert agreed >= 198
+
+
+def test_the_order_of_records_and_a_second_run_change_no_byte(shared, tmp_path, encoder):
+    records = json.loads((shared / "raw/ctg-studies.json").read_text(encoding="utf-8"))[:60]
+    built = []
+    for name in ("one", "two"):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(records))
+        report = build_index(read_studies(path), tmp_path / name, encoder)
+        files = report.index / "generations" / report.generation
+        built.append({p.name: p.read_bytes() for p in files.iterdir() if p.name != "manifest.json"})
+        random.Random(2).shuffle(records)
+    assert built[0] == built[1]
+
+
+def test_red_cell_aplasia_is_near_red_cell_aplasia(sample):
+    found = similar_to_study(sample, "NCT03540472", 3)
+    text = " ".join(each.study.title + " ".join(each.study.conditions) for each in found)
+    assert "red cell aplasia" in text.lower().replace("-", " ")
+
+
+def test_words_find_their_subject(sample, encoder):
+    found = similar_to_text(sample, "knee replacement surgery in osteoarthritis", encoder, 5)
+    titles = " ".join(each.study.title for each in found).lower()
+    assert titles.count("knee") >= 3
