@@ -12,13 +12,15 @@ PACKAGE = Path(simsearch.__file__).parent
 
 # Lines import only from lines above.
 ORDER = (
-    "errors", "study", "records.text", "records.registry", "records.sources", "records", "fields",
+    "errors", "study", "records.outcome", "records.text", "records.vocabulary",
+    "records.assemble", "records.registry", "records.json_reader",
+    "records.sources", "records", "fields",
     "vectors", "encoders", "index", "store", "storage", "search", "build", "presentation",
     "progress", "", "cli", "__main__",
 )  # fmt: skip
 OWNERS = {
     "faiss": "index", "sentence_transformers": "encoders", "torch": "encoders",
-    "transformers": "encoders", "typer": "cli", "sqlite3": None, "ijson": "records.sources",
+    "transformers": "encoders", "typer": "cli", "sqlite3": None, "ijson": "records.json_reader",
     "platformdirs": "storage", "filelock": "storage",
 }  # fmt: skip
 
@@ -35,7 +37,9 @@ def imports(path: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
-            found.add(str(node.module))
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = {name for name in inner if name.removeprefix("simsearch.") in ORDER}
+            found |= modules or {str(node.module)}
     return found
 
 

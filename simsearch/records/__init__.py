@@ -7,32 +7,22 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
-from simsearch.errors import NctIdError, SourceError
-from simsearch.records.registry import Record, study_from_record
-from simsearch.records.sources import BrokenRecord, Found, Notice, RawRecord, SourceFile, SourceWalk
+from simsearch.errors import SourceError
+from simsearch.records.outcome import Notice, Outcome, Rejected
+from simsearch.records.sources import SourceFile, SourceWalk
 from simsearch.study import Study
 
-__all__ = ["Notice", "Rejected", "SourceFile", "StudyReader", "read_draft", "read_studies"]
-
-_decoder = msgspec.json.Decoder(Record)
-_NCT_ID_TEXT = re.compile(rb'"nctId"\s*:\s*"([^"]{1,40})"')
-
-
-class Rejected(msgspec.Struct, frozen=True):
-    """A record that cannot be used: where it stands, its NCT ID if readable, and why."""
-
-    place: str
-    nct_id: str
-    reason: str
-
-    def __str__(self) -> str:
-        name = f" {self.nct_id}" if self.nct_id else ""
-        return f"{self.place}{name}: {self.reason}"
+__all__ = [
+    "Notice",
+    "Outcome",
+    "Rejected",
+    "SourceFile",
+    "StudyReader",
+    "read_draft",
+    "read_studies",
+]
 
 
 class StudyReader:
@@ -56,12 +46,11 @@ class StudyReader:
         """Name, size and digest of each source, complete once the iteration has ended."""
         return tuple(walk.description for walk in self._walks)
 
-    def __iter__(self) -> Iterator[Study | Rejected | Notice]:
+    def __iter__(self) -> Iterator[Outcome]:
         for walk in self._walks:
             n_studies = 0
             first_trouble = ""
-            for found in walk:
-                outcome = _outcome(found)
+            for outcome in walk:
                 if isinstance(outcome, Study):
                     n_studies += 1
                 elif not first_trouble:
@@ -93,42 +82,13 @@ def read_draft(source: str | os.PathLike[str]) -> Study:
     Raises:
         SourceError: the source cannot be read, or holds none or several records.
     """
-    walk = SourceWalk(source)
-    found = [each for each in walk if not isinstance(each, Notice)]
+    walk = SourceWalk(source, draft=True)
+    found = [outcome for outcome in walk if not isinstance(outcome, Notice)]
     if len(found) != 1:
         raise SourceError(
             walk.description.name, f"holds {len(found):,} records, where one is needed"
         )
-    outcome = _outcome(found[0], draft=True)
-    if not isinstance(outcome, Study):
+    (outcome,) = found
+    if isinstance(outcome, Rejected):
         raise SourceError(walk.description.name, f"is no usable study record: {outcome}")
     return outcome
-
-
-def _outcome(found: Found, *, draft: bool = False) -> Study | Rejected | Notice:
-    if isinstance(found, Notice):
-        return found
-    if isinstance(found, BrokenRecord):
-        return Rejected(found.place, _readable_nct_id(found.body), found.reason)
-    try:
-        return study_from_record(_record(found), draft=draft)
-    except msgspec.ValidationError as error:
-        reason = f"not a study record in API v2 layout: {error}"
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        reason = f"broken JSON: {error}"
-    except NctIdError as error:
-        reason = str(error) if error.text else "the record has no NCT ID"
-    return Rejected(found.place, _readable_nct_id(found.body), reason)
-
-
-def _record(found: RawRecord) -> Record:
-    if isinstance(found.body, dict):
-        return msgspec.convert(found.body, Record)
-    return _decoder.decode(found.body)
-
-
-def _readable_nct_id(body: msgspec.Raw | bytes | dict[str, object]) -> str:
-    """Return the NCT ID of a record that could not be parsed, as far as one is seen."""
-    text = msgspec.json.encode(body) if isinstance(body, dict) else bytes(body)
-    match = _NCT_ID_TEXT.search(text)
-    return match[1].decode("ascii", "replace") if match else ""

@@ -7,18 +7,12 @@ take any unknown field, and take null for absent.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import msgspec
 
-from simsearch.errors import NctIdError
-from simsearch.records.text import clean_text
-from simsearch.study import Intervention, Study, parse_nct_id
-
-_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
-# The registry's stand-in for "unknown" in enrollment counts.
-_UNKNOWN_ENROLLMENT = 99_999_999
+from simsearch.records.assemble import assemble_study
+from simsearch.study import Study
 
 
 class _Part(msgspec.Struct, rename="camel"):
@@ -141,73 +135,32 @@ def study_from_record(record: Record, *, draft: bool = False) -> Study:
     design = protocol.design_module or Design()
     arms = protocol.arms_interventions_module or ArmsInterventions()
     places = protocol.contacts_locations_module or ContactsLocations()
-    misc = derived.misc_info_module or MiscInfo()
-    nct_id = _nct_id(identification.nct_id, draft=draft)
-    return Study(
-        nct_id=nct_id,
-        aliases=_aliases(identification.nct_id_aliases or (), nct_id),
-        title=clean_text(identification.brief_title),
-        official_title=clean_text(identification.official_title),
-        acronym=clean_text(identification.acronym),
-        summary=clean_text(description.brief_summary, markup=True),
-        conditions=_distinct(conditions.conditions or ()),
-        keywords=_distinct(conditions.keywords or ()),
-        interventions=_interventions(arms.interventions or ()),
+    return assemble_study(
+        draft=draft,
+        nct_id=identification.nct_id,
+        aliases=identification.nct_id_aliases or (),
+        title=identification.brief_title,
+        official_title=identification.official_title,
+        acronym=identification.acronym,
+        summary=description.brief_summary,
+        conditions=conditions.conditions or (),
+        keywords=conditions.keywords or (),
+        interventions=((each.type, each.name) for each in arms.interventions or ()),
         condition_mesh=_mesh(derived.condition_browse_module),
         intervention_mesh=_mesh(derived.intervention_browse_module),
-        status=status.overall_status or "",
-        study_type=design.study_type or "",
-        phases=tuple(design.phases or ()),
-        sponsor=clean_text(sponsors.lead_sponsor.name if sponsors.lead_sponsor else None),
-        countries=_distinct(place.country for place in places.locations or ()),
-        start_date=_date(status.start_date_struct),
-        completion_date=_date(status.completion_date_struct),
-        last_update_date=_date(status.last_update_post_date_struct),
-        enrollment=_enrollment(design.enrollment_info),
+        status=status.overall_status,
+        study_type=design.study_type,
+        phases=design.phases or (),
+        sponsor=(sponsors.lead_sponsor or Sponsor()).name,
+        countries=(place.country for place in places.locations or ()),
+        start_date=(status.start_date_struct or DateStruct()).date,
+        completion_date=(status.completion_date_struct or DateStruct()).date,
+        last_update_date=(status.last_update_post_date_struct or DateStruct()).date,
+        enrollment=(design.enrollment_info or EnrollmentInfo()).count,
         has_results=record.has_results,
-        data_version=misc.version_holder or "",
+        data_version=(derived.misc_info_module or MiscInfo()).version_holder,
     )
 
 
-def _nct_id(text: str | None, *, draft: bool) -> str:
-    if text and text.strip():
-        return parse_nct_id(text)
-    if draft:
-        return ""
-    raise NctIdError("", "is no NCT ID")
-
-
-def _aliases(texts: Iterable[str], nct_id: str) -> tuple[str, ...]:
-    """Return the obsolete IDs that are IDs, in order, without the study's own."""
-    aliases = []
-    for text in texts:
-        try:
-            aliases.append(parse_nct_id(text))
-        except NctIdError:
-            continue
-    return tuple(alias for alias in dict.fromkeys(aliases) if alias != nct_id)
-
-
-def _distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
-    """Return the clean texts that say something, each once, in their first order."""
-    return tuple(dict.fromkeys(text for text in map(clean_text, texts) if text))
-
-
-def _interventions(registered: Iterable[RegisteredIntervention]) -> tuple[Intervention, ...]:
-    named = ((clean_text(each.name), each.type or "") for each in registered)
-    return tuple(dict.fromkeys(Intervention(name, kind) for name, kind in named if name))
-
-
-def _mesh(module: MeshModule | None) -> tuple[str, ...]:
-    return _distinct(mesh.term for mesh in (module.meshes if module else None) or ())
-
-
-def _date(struct: DateStruct | None) -> str:
-    """Return the date as precise as registered; a text of another form is no date."""
-    text = (struct.date if struct else None) or ""
-    return text if _DATE.fullmatch(text) else ""
-
-
-def _enrollment(info: EnrollmentInfo | None) -> int | None:
-    count = info.count if info else None
-    return None if count == _UNKNOWN_ENROLLMENT else count
+def _mesh(module: MeshModule | None) -> Iterator[str | None]:
+    return (mesh.term for mesh in (module or MeshModule()).meshes or ())

@@ -1,8 +1,8 @@
-"""Files, folders, archives and standard input → raw records, found by their content.
+"""Files, folders, archives and standard input → studies.
 
-A source may be JSON Lines, a JSON array, one study, a page of a search answer, a zip
-of such files or a folder of them, each plain or gzip-compressed. One walk serves all:
-every record comes out with its place, and what is no record comes out as a notice.
+One walk serves all forms: it opens what is compressed or archived, and hands each
+content to the reader that recognises its first bytes. A reader is a module with
+`recognises(head)` and `read(stream, place)`.
 """
 
 from __future__ import annotations
@@ -18,39 +18,19 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import msgspec
 
 from simsearch.errors import SourceError
+from simsearch.records import json_reader
+from simsearch.records.outcome import Notice, NotRecordsError, Outcome, Rejected, Stream
 
-# One JSON document or line longer than this is no registry page (17 MB at most).
-MAX_DOCUMENT_BYTES = 256 * 2**20
+_READERS = (json_reader,)
+_HEAD_BYTES = 4096
 _MAX_NESTING = 4
 _GZIP, _ZIP, _EMPTY_ZIP, _BOM = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06", b"\xef\xbb\xbf"
 _BROKEN_STREAM = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, OSError)
-
-
-class RawRecord(msgspec.Struct, frozen=True):
-    """One record before parsing: its JSON text, or the object an array held."""
-
-    place: str
-    body: msgspec.Raw | bytes | dict[str, Any]
-
-
-class BrokenRecord(msgspec.Struct, frozen=True):
-    """A piece of a source where a record should be and cannot be read."""
-
-    place: str
-    reason: str
-    body: bytes = b""
-
-
-class Notice(msgspec.Struct, frozen=True):
-    """Something a person should know about a source that costs no record."""
-
-    place: str
-    message: str
 
 
 class SourceFile(msgspec.Struct, frozen=True):
@@ -65,31 +45,16 @@ class SourceFile(msgspec.Struct, frozen=True):
     sha256: str
 
 
-# A binary file whose next bytes can be looked at without reading them.
-Stream = io.BufferedReader | gzip.GzipFile
-
-Found = RawRecord | BrokenRecord | Notice
-
-
-class _Envelope(msgspec.Struct):
-    """Tells a page of studies from a study."""
-
-    studies: list[msgspec.Raw] | None = None
-    nextPageToken: str | None = None  # noqa: N815 - the API's own name
-
-
-class _NotRecordsError(Exception):
-    """The content is something else than study records."""
-
-
 class SourceWalk:
     """Iterate over all that one source holds, knowing how far it has come.
 
     `bytes_read` of `bytes_total` counts the source's bytes as they lie on disk.
-    `description` is complete once the walk has ended.
+    `description` is complete once the walk has ended. With `draft`, a record may lack
+    its NCT ID.
     """
 
-    def __init__(self, source: str | os.PathLike[str]) -> None:
+    def __init__(self, source: str | os.PathLike[str], *, draft: bool = False) -> None:
+        self._draft = draft
         self.name = os.fspath(source)
         self._is_stdin = self.name == "-"
         self._finished = 0
@@ -110,7 +75,7 @@ class SourceWalk:
         name = "standard input" if self._is_stdin else self.name
         return SourceFile(name, self._n_files, self.bytes_total, self._digest.hexdigest())
 
-    def __iter__(self) -> Iterator[Found]:
+    def __iter__(self) -> Iterator[Outcome]:
         """Yield what the source holds, in its own order.
 
         Raises:
@@ -144,7 +109,7 @@ class SourceWalk:
             raise SourceError(self.name, "the folder is empty")
         return sorted(files)
 
-    def _standard_input(self) -> Iterator[Found]:
+    def _standard_input(self) -> Iterator[Outcome]:
         """Spool standard input to disk first: a zip must be read from its end."""
         with tempfile.TemporaryFile() as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
@@ -162,12 +127,12 @@ class SourceWalk:
             self._digest = digest
         file.seek(0)
 
-    def _whole_file(self, file: IO[bytes], place: str, *, alone: bool) -> Iterator[Found]:
+    def _whole_file(self, file: IO[bytes], place: str, *, alone: bool) -> Iterator[Outcome]:
         size = os.fstat(file.fileno()).st_size
         self._position = file.tell
         try:
             yield from self._content(cast("Stream", file), place, depth=0)
-        except _NotRecordsError as error:
+        except NotRecordsError as error:
             if alone:
                 raise SourceError(place, str(error)) from None
             yield Notice(place, f"left out: {error}")
@@ -178,20 +143,32 @@ class SourceWalk:
         self._position = lambda: 0
         self._finished += size
 
-    def _content(self, stream: Stream, place: str, depth: int) -> Iterator[Found]:
+    def _content(self, stream: Stream, place: str, depth: int) -> Iterator[Outcome]:
         """Look at the first bytes and hand the stream to the reader of that form."""
         head = stream.peek(4)
         if depth > _MAX_NESTING:
-            raise _NotRecordsError("archives within archives, too deep")
+            raise NotRecordsError("archives within archives, too deep")
         if head.startswith(_GZIP):
             with gzip.GzipFile(fileobj=stream) as unpacked:
                 yield from self._content(unpacked, place, depth + 1)
         elif head.startswith((_ZIP, _EMPTY_ZIP)):
             yield from self._zip(stream, place, depth)
         else:
-            yield from _json(stream, place)
+            yield from self._text(stream, place)
 
-    def _zip(self, stream: Stream, place: str, depth: int) -> Iterator[Found]:
+    def _text(self, stream: Stream, place: str) -> Iterator[Outcome]:
+        head = _skip_to_text(stream)
+        if not head:
+            raise NotRecordsError("it is empty")
+        for reader in _READERS:
+            if reader.recognises(head):
+                yield from reader.read(stream, place, draft=self._draft)
+                return
+        if head.startswith(b"<"):
+            raise NotRecordsError("it is XML or HTML, not study records as JSON")
+        raise NotRecordsError("it holds no study records as JSON")
+
+    def _zip(self, stream: Stream, place: str, depth: int) -> Iterator[Outcome]:
         if depth:  # a zip within an archive: its end must be reached before its start
             spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
             shutil.copyfileobj(stream, spool)
@@ -205,7 +182,7 @@ class SourceWalk:
             if depth:
                 seekable.close()
 
-    def _members(self, archive: zipfile.ZipFile, place: str, depth: int) -> Iterator[Found]:
+    def _members(self, archive: zipfile.ZipFile, place: str, depth: int) -> Iterator[Outcome]:
         read = 0
         if not depth:
             self._position = lambda: read
@@ -216,10 +193,10 @@ class SourceWalk:
             try:
                 with io.BufferedReader(cast("io.RawIOBase", archive.open(member))) as unpacked:
                     yield from self._content(cast("Stream", unpacked), member_place, depth + 1)
-            except _NotRecordsError as error:
+            except NotRecordsError as error:
                 yield Notice(member_place, f"left out: {error}")
             except (*_BROKEN_STREAM, RuntimeError, NotImplementedError) as error:
-                yield BrokenRecord(member_place, f"the zip's member cannot be unpacked: {error}")
+                yield Rejected(member_place, "", f"the zip's member cannot be unpacked: {error}")
             read += member.compress_size
 
 
@@ -228,102 +205,13 @@ def _is_hidden(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
-def _json(stream: Stream, place: str) -> Iterator[Found]:
-    """Read JSON text of any of the known shapes."""
-    first = _skip_to_text(stream)
-    if not first:
-        raise _NotRecordsError("it is empty")
-    if first == b"[":
-        yield from _array(stream, place)
-    elif first == b"{":
-        yield from _objects(stream, place)
-    elif first == b"<":
-        raise _NotRecordsError("it is XML or HTML, not study records as JSON")
-    else:
-        raise _NotRecordsError("it holds no study records as JSON")
-
-
 def _skip_to_text(stream: Stream) -> bytes:
-    """Skip a byte order mark and white space; return the first byte of text, unread."""
+    """Skip a byte order mark and white space; return the first bytes of text, unread."""
     if stream.peek(3).startswith(_BOM):
         stream.read(3)
-    while head := stream.peek(1):
+    while head := stream.peek(_HEAD_BYTES):
         text = head.lstrip(b" \t\r\n")
         stream.read(len(head) - len(text))
         if text:
-            return text[:1]
+            return text
     return b""
-
-
-def _array(stream: Stream, place: str) -> Iterator[Found]:
-    """Stream a JSON array of studies: the site's download of all studies is 10 GB."""
-    import ijson
-
-    n = 0
-    try:
-        for n, item in enumerate(ijson.items(stream, "item", use_float=True), start=1):
-            item_place = f"{place} item {n:,}"
-            if isinstance(item, dict):
-                yield RawRecord(item_place, item)
-            else:
-                yield BrokenRecord(item_place, "not a JSON object")
-    except ijson.JSONError as error:
-        reason = str(error).splitlines()[0] if str(error) else "broken"
-        raise SourceError(
-            place, f"broken JSON after item {n:,} of the array ({reason}); what follows is lost"
-        ) from error
-
-
-def _objects(stream: Stream, place: str) -> Iterator[Found]:
-    """Read JSON Lines, or one object that spreads over many lines."""
-    line = _line(stream, place)
-    if not _is_object(line) and not _skip_blank_lines(stream).startswith(b"{"):
-        rest = stream.read(MAX_DOCUMENT_BYTES + 1)
-        if len(rest) > MAX_DOCUMENT_BYTES:
-            raise _NotRecordsError(f"one JSON document of over {MAX_DOCUMENT_BYTES:,} bytes")
-        yield from _object(line + rest, place)
-        return
-    n = 1
-    while line:
-        if line.strip():
-            yield from _object(line, f"{place} line {n:,}")
-        line = _line(stream, place)
-        n += 1
-
-
-def _line(stream: Stream, place: str) -> bytes:
-    line = stream.readline(MAX_DOCUMENT_BYTES + 1)
-    if len(line) > MAX_DOCUMENT_BYTES:
-        raise SourceError(place, f"a line of over {MAX_DOCUMENT_BYTES:,} bytes")
-    return line
-
-
-def _is_object(text: bytes) -> bool:
-    try:
-        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return False
-    return True
-
-
-def _skip_blank_lines(stream: Stream) -> bytes:
-    """Return what follows the blank lines, unread."""
-    while (head := stream.peek(1))[:1] in (b"\n", b"\r"):
-        stream.read(len(head) - len(head.lstrip(b"\r\n")))
-    return head
-
-
-def _object(text: bytes, place: str) -> Iterator[Found]:
-    """Read one JSON object: a study, or a page of studies."""
-    try:
-        envelope = msgspec.json.decode(text, type=_Envelope)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        yield BrokenRecord(place, f"broken JSON: {error}", text)
-        return
-    if envelope.studies is None:
-        yield RawRecord(place, text)
-        return
-    for n, raw in enumerate(envelope.studies, start=1):
-        yield RawRecord(f"{place} study {n:,}", raw)
-    if envelope.nextPageToken:
-        yield Notice(place, "one page of a longer answer: the pages after it are not here")

@@ -1,0 +1,107 @@
+"""The raw parts of a record, from whichever form → one clean `Study`.
+
+Every reader ends here, so that the same study read from two forms is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from simsearch.errors import NctIdError
+from simsearch.records import vocabulary
+from simsearch.records.text import clean_text
+from simsearch.study import Intervention, Study, parse_nct_id
+
+# The registry's stand-in for "unknown" in enrollment counts.
+_UNKNOWN_ENROLLMENT = 99_999_999
+
+
+def assemble_study(
+    *,
+    nct_id: str | None,
+    draft: bool = False,
+    aliases: Iterable[str] = (),
+    title: str | None = None,
+    official_title: str | None = None,
+    acronym: str | None = None,
+    summary: str | None = None,
+    conditions: Iterable[str | None] = (),
+    keywords: Iterable[str | None] = (),
+    interventions: Iterable[tuple[str | None, str | None]] = (),
+    condition_mesh: Iterable[str | None] = (),
+    intervention_mesh: Iterable[str | None] = (),
+    status: str | None = None,
+    study_type: str | None = None,
+    phases: Iterable[str] = (),
+    sponsor: str | None = None,
+    countries: Iterable[str | None] = (),
+    start_date: str | None = None,
+    completion_date: str | None = None,
+    last_update_date: str | None = None,
+    enrollment: int | None = None,
+    has_results: bool | None = None,
+    data_version: str | None = None,
+) -> Study:
+    """Return the clean study of raw parts, named as the fields of `Study`.
+
+    Texts may carry entities and odd white space; only the summary carries Markdown
+    escapes. `interventions` are (type, name). Vocabulary may be of any form, dates too.
+    A `draft` may lack its NCT ID.
+
+    Raises:
+        NctIdError: there is no NCT ID, or a malformed one.
+    """
+    own_id = _nct_id(nct_id, draft=draft)
+    return Study(
+        nct_id=own_id,
+        aliases=_aliases(aliases, own_id),
+        title=clean_text(title),
+        official_title=clean_text(official_title),
+        acronym=clean_text(acronym),
+        summary=clean_text(summary, markup=True),
+        conditions=_distinct(conditions),
+        keywords=_distinct(keywords),
+        interventions=_interventions(interventions),
+        condition_mesh=_distinct(condition_mesh),
+        intervention_mesh=_distinct(intervention_mesh),
+        status=vocabulary.status(status or ""),
+        study_type=vocabulary.study_type(study_type or ""),
+        phases=tuple(phase for text in phases for phase in vocabulary.phases(text)),
+        sponsor=clean_text(sponsor),
+        countries=tuple(dict.fromkeys(map(vocabulary.country, _distinct(countries)))),
+        start_date=vocabulary.date(start_date or ""),
+        completion_date=vocabulary.date(completion_date or ""),
+        last_update_date=vocabulary.date(last_update_date or ""),
+        enrollment=None if enrollment == _UNKNOWN_ENROLLMENT else enrollment,
+        has_results=has_results,
+        data_version=vocabulary.date(data_version or ""),
+    )
+
+
+def _nct_id(text: str | None, *, draft: bool) -> str:
+    if text and text.strip():
+        return parse_nct_id(text)
+    if draft:
+        return ""
+    raise NctIdError("", "is no NCT ID")
+
+
+def _aliases(texts: Iterable[str], nct_id: str) -> tuple[str, ...]:
+    """Return the obsolete IDs that are IDs, in order, without the study's own."""
+    aliases = []
+    for text in texts:
+        try:
+            aliases.append(parse_nct_id(text))
+        except NctIdError:
+            continue
+    return tuple(alias for alias in dict.fromkeys(aliases) if alias != nct_id)
+
+
+def _distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
+    """Return the clean texts that say something, each once, in their first order."""
+    return tuple(dict.fromkeys(text for text in map(clean_text, texts) if text))
+
+
+def _interventions(pairs: Iterable[tuple[str | None, str | None]]) -> tuple[Intervention, ...]:
+    clean = ((clean_text(name), vocabulary.intervention_type(kind or "")) for kind, name in pairs)
+    return tuple(dict.fromkeys(Intervention(name, kind) for name, kind in clean if name))

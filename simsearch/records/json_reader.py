@@ -1,0 +1,141 @@
+"""JSON in the layout of the API v2: lines, arrays, search pages, single studies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from simsearch.errors import NctIdError, SourceError
+from simsearch.records.outcome import (
+    MAX_DOCUMENT_BYTES,
+    Notice,
+    NotRecordsError,
+    Outcome,
+    Rejected,
+    Stream,
+    nct_id_reason,
+    readable_nct_id,
+)
+from simsearch.records.registry import Record, study_from_record
+
+_decoder = msgspec.json.Decoder(Record)
+
+
+class _Envelope(msgspec.Struct):
+    """Tells a page of studies from a study."""
+
+    studies: list[msgspec.Raw] | None = None
+    nextPageToken: str | None = None  # noqa: N815 - the API's own name
+
+
+def recognises(head: bytes) -> bool:
+    """Tell by its first bytes whether a content may be JSON records."""
+    return head.startswith((b"{", b"["))
+
+
+def read(stream: Stream, place: str, *, draft: bool = False) -> Iterator[Outcome]:
+    """Yield the studies of a JSON text of any of the known shapes.
+
+    Raises:
+        SourceError: an array breaks off, so that what follows is lost.
+        NotRecordsError: a document too long to be the registry's.
+    """
+    if stream.peek(1).startswith(b"["):
+        yield from _array(stream, place, draft=draft)
+    else:
+        yield from _objects(stream, place, draft=draft)
+
+
+def _array(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
+    """Stream a JSON array of studies: the site's download of all studies is 10 GB."""
+    import ijson
+
+    n = 0
+    try:
+        for n, item in enumerate(ijson.items(stream, "item", use_float=True), start=1):
+            item_place = f"{place} item {n:,}"
+            if isinstance(item, dict):
+                yield _study(item, item_place, draft=draft)
+            else:
+                yield Rejected(item_place, "", "not a JSON object")
+    except ijson.JSONError as error:
+        reason = str(error).splitlines()[0] if str(error) else "broken"
+        raise SourceError(
+            place, f"broken JSON after item {n:,} of the array ({reason}); what follows is lost"
+        ) from error
+
+
+def _objects(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
+    """Read JSON Lines, or one object that spreads over many lines."""
+    line = _line(stream, place)
+    if not _is_object(line) and not _skip_blank_lines(stream).startswith(b"{"):
+        rest = stream.read(MAX_DOCUMENT_BYTES + 1)
+        if len(rest) > MAX_DOCUMENT_BYTES:
+            raise NotRecordsError(f"one JSON document of over {MAX_DOCUMENT_BYTES:,} bytes")
+        yield from _object(line + rest, place, draft=draft)
+        return
+    n = 1
+    while line:
+        if line.strip():
+            yield from _object(line, f"{place} line {n:,}", draft=draft)
+        line = _line(stream, place)
+        n += 1
+
+
+def _line(stream: Stream, place: str) -> bytes:
+    line = stream.readline(MAX_DOCUMENT_BYTES + 1)
+    if len(line) > MAX_DOCUMENT_BYTES:
+        raise SourceError(place, f"a line of over {MAX_DOCUMENT_BYTES:,} bytes")
+    return line
+
+
+def _is_object(text: bytes) -> bool:
+    try:
+        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _skip_blank_lines(stream: Stream) -> bytes:
+    """Return what follows the blank lines, unread."""
+    while (head := stream.peek(1))[:1] in (b"\n", b"\r"):
+        stream.read(len(head) - len(head.lstrip(b"\r\n")))
+    return head
+
+
+def _object(text: bytes, place: str, *, draft: bool) -> Iterator[Outcome]:
+    """Read one JSON object: a study, or a page of studies."""
+    try:
+        envelope = msgspec.json.decode(text, type=_Envelope)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        yield Rejected(place, readable_nct_id(text), f"broken JSON: {error}")
+        return
+    if envelope.studies is None:
+        yield _study(text, place, draft=draft)
+        return
+    for n, raw in enumerate(envelope.studies, start=1):
+        yield _study(raw, f"{place} study {n:,}", draft=draft)
+    if envelope.nextPageToken:
+        yield Notice(place, "one page of a longer answer: the pages after it are not here")
+
+
+def _study(body: bytes | msgspec.Raw | dict[str, Any], place: str, *, draft: bool) -> Outcome:
+    try:
+        return study_from_record(_record(body), draft=draft)
+    except msgspec.ValidationError as error:
+        reason = f"not a study record in API v2 layout: {error}"
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        reason = f"broken JSON: {error}"
+    except NctIdError as error:
+        reason = nct_id_reason(error)
+    text = msgspec.json.encode(body) if isinstance(body, dict) else bytes(body)
+    return Rejected(place, readable_nct_id(text), reason)
+
+
+def _record(body: bytes | msgspec.Raw | dict[str, Any]) -> Record:
+    if isinstance(body, dict):
+        return msgspec.convert(body, Record)
+    return _decoder.decode(body)

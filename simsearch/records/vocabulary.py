@@ -1,0 +1,101 @@
+"""The words of older forms → those of the API v2.
+
+The legacy XML, AACT before June 2024 and API v1 say "Active, not recruiting",
+"Phase 1/Phase 2", "Dietary Supplement", "April 8, 2020"; the API v2 says
+ACTIVE_NOT_RECRUITING, [PHASE1, PHASE2], DIETARY_SUPPLEMENT, 2020-04-08. A value that is
+neither passes through as it is: the registry adds words now and then.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from types import MappingProxyType
+
+_NOTHING = frozenset({"", "N/A", "NA", "NONE"})
+_MONTHS = MappingProxyType(
+    {dt.date(2000, month, 1).strftime("%B").lower(): month for month in range(1, 13)}
+)
+_ISO_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
+_WORDED_DATE = re.compile(r"([A-Za-z]+) (?:([0-9]{1,2}), ?)?([0-9]{4})")
+
+# Names that the registry gave up, or gives with a bracket, → the name of one form for all.
+_COUNTRIES = MappingProxyType(
+    {
+        "Bolivia, Plurinational State of": "Bolivia",
+        "Brunei Darussalam": "Brunei",
+        "Cape Verde": "Cabo Verde",
+        "Congo, The Democratic Republic of the": "Democratic Republic of the Congo",
+        "Czech Republic": "Czechia",
+        "Côte D'Ivoire": "Côte d'Ivoire",
+        "Former Serbia and Montenegro": "Serbia",
+        "Holy See (Vatican City State)": "Vatican City",
+        "Iran, Islamic Republic of": "Iran",
+        "Korea, Democratic People's Republic of": "North Korea",
+        "Korea, Republic of": "South Korea",
+        "Lao People's Democratic Republic": "Laos",
+        "Libyan Arab Jamahiriya": "Libya",
+        "Macedonia, The Former Yugoslav Republic of": "North Macedonia",
+        "Micronesia, Federated States of": "Micronesia",
+        "Moldova, Republic of": "Moldova",
+        "Palestinian Territories, Occupied": "Palestinian Territories",
+        "Palestinian Territory, occupied": "Palestinian Territories",
+        "Russian Federation": "Russia",
+        "Swaziland": "Eswatini",
+        "Syrian Arab Republic": "Syria",
+        "Taiwan, Province of China": "Taiwan",
+        "Tanzania, United Republic of": "Tanzania",
+        "The Democratic Republic of the Congo": "Democratic Republic of the Congo",
+        "The Gambia": "Gambia",
+        "Turkey (Türkiye)": "Turkey",
+        "Türkiye": "Turkey",
+        "Viet Nam": "Vietnam",
+    }
+)
+
+
+def status(text: str) -> str:
+    """Return an overall status as the API v2 names it: `Unknown status` is UNKNOWN."""
+    return _upper_snake(text.strip().removesuffix(" status"))
+
+
+def phases(text: str) -> tuple[str, ...]:
+    """Return the phases of a joined text: `Phase 1/Phase 2`, `PHASE1|PHASE2`, `N/A`."""
+    if text.strip().upper() in {"N/A", "NA"}:
+        return ("NA",)
+    parts = (_upper_snake(part) for part in re.split(r"[/|]", text) if part.strip())
+    named = (re.sub(r"PHASE_(?=[0-9])", "PHASE", part) for part in parts)
+    return tuple("EARLY_PHASE1" if name == "PHASE0" else name for name in named)
+
+
+def study_type(text: str) -> str:
+    """Return a study type; "Observational [Patient Registry]" is observational."""
+    bare = text.partition("[")[0].strip()
+    return "" if bare.upper() in _NOTHING else _upper_snake(bare)
+
+
+def intervention_type(text: str) -> str:
+    """Return an intervention type, `Dietary Supplement` as DIETARY_SUPPLEMENT."""
+    return _upper_snake(text)
+
+
+def date(text: str) -> str:
+    """Return a date as precise as it is written: `March 2018` is 2018-03; else `""`."""
+    text = " ".join(text.split())
+    if _ISO_DATE.fullmatch(text):
+        return text
+    worded = _WORDED_DATE.fullmatch(text)
+    month = _MONTHS.get(worded[1].lower()) if worded else None
+    if not worded or not month:
+        return ""
+    day = f"-{int(worded[2]):02d}" if worded[2] else ""
+    return f"{worded[3]}-{month:02d}{day}"
+
+
+def country(text: str) -> str:
+    """Return the one name used here for a country that the registry has renamed."""
+    return _COUNTRIES.get(text, text)
+
+
+def _upper_snake(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "_", text.strip()).strip("_").upper()
