@@ -24,17 +24,27 @@ import numpy as np
 import numpy.typing as npt
 
 from simsearch.encoders import Encoder
-from simsearch.errors import PublishError, RejectedRecordsError, SourceError, VerificationError
+from simsearch.errors import (
+    IndexReadError,
+    PublishError,
+    RejectedRecordsError,
+    ShrinkError,
+    SourceError,
+    VerificationError,
+)
 from simsearch.fields import FIELDS, TEXT_VERSION, has_words
 from simsearch.index import write_vector_index
-from simsearch.records import Notice, Rejected, SourceFile, StudyReader
+from simsearch.records import Gone, Notice, Outcome, Rejected, SourceFile, StudyReader
 from simsearch.search import FIELD_FILES, STORE_FILE, TEXT_FILE, Index
-from simsearch.storage import FORMAT, Draft, Manifest, Recipe, new_generation
+from simsearch.storage import FORMAT, Draft, Manifest, Recipe, new_generation, open_generation
 from simsearch.store import write_store
 from simsearch.study import Study
 
 MAX_REJECTED_SHARE = 0.01
 """A build with a larger share of unusable records fails unless it is told to accept."""
+
+MAX_LOST_SHARE = 0.02
+"""A build that would lose a larger share of the studies published before fails likewise."""
 
 _EXAMPLES = 5
 _CHUNK = 256  # texts encoded between two signs of progress
@@ -92,6 +102,7 @@ def build_index(
     encoder: Encoder,
     *,
     allow_rejects: bool = False,
+    allow_shrink: bool = False,
     progress: Progress | None = None,
 ) -> BuildReport:
     """Build the index of all studies in `records` and publish it in the folder `index`.
@@ -104,18 +115,22 @@ def build_index(
         index: the folder to publish in; made if it is missing.
         encoder: encodes the texts; a later free-text query needs the same one.
         allow_rejects: publish although more than 1 % of the records are unusable.
+        allow_shrink: publish although more than 2 % of the studies would be lost.
         progress: called now and then, at least once a second in the long stages.
 
     Raises:
         SourceError: a source cannot be read to its end, or holds no study.
         RejectedRecordsError: too many records are unusable.
+        ShrinkError: too many of the studies published before would be lost.
         BuildError: the folder cannot be published in, or the new index fails its check.
     """
     folder = Path(index)
     try:
         with new_generation(folder) as draft:
-            build = _Build(draft, encoder, progress or _no_progress)
-            return build.run(records, folder, allow_rejects=allow_rejects)
+            build = _Build(draft, encoder, progress or no_progress)
+            return build.run(
+                records, folder, allow_rejects=allow_rejects, allow_shrink=allow_shrink
+            )
     except sqlite3.Error as error:
         raise PublishError(folder, str(error)) from error
 
@@ -130,7 +145,9 @@ class _Build:
         self._seconds: dict[str, float] = {}
         self._stage_start = time.perf_counter()
 
-    def run(self, reader: StudyReader, folder: Path, *, allow_rejects: bool) -> BuildReport:
+    def run(
+        self, reader: StudyReader, folder: Path, *, allow_rejects: bool, allow_shrink: bool
+    ) -> BuildReport:
         tally = _Tally()
         staging_path = self._draft.path / "staging.sqlite"
         with closing(_Staging(staging_path)) as staging:
@@ -138,11 +155,14 @@ class _Build:
             tally.check(allow_rejects=allow_rejects)
             merged = staging.merge_aliases()
             n_studies = staging.n_studies
+            n_before = _published_studies(folder)
+            if n_studies < (1 - MAX_LOST_SHARE) * n_before and not allow_shrink:
+                raise ShrinkError(folder, n_before, n_studies)
             texts = self._collect(staging, n_studies)
             self._lap("reading")
             vectors, n_truncated = self._encode(texts.distinct)
             self._lap("encoding")
-            write_store(self._draft.path / STORE_FILE, staging.studies())
+            write_store(self._draft.path / STORE_FILE, staging.studies(), tally.gone)
             records_date = staging.records_date()
         staging_path.unlink()
         self._write_vectors(texts.numbers, vectors)
@@ -277,8 +297,9 @@ class _Tally:
         self.reasons: Counter[str] = Counter()
         self.examples: list[Rejected] = []
         self.notices: list[Notice] = []
+        self.gone: list[Gone] = []
 
-    def add(self, outcome: Study | Rejected | Notice) -> None:
+    def add(self, outcome: Outcome) -> None:
         if isinstance(outcome, Study):
             self.n_studies += 1
         elif isinstance(outcome, Rejected):
@@ -286,6 +307,8 @@ class _Tally:
             self.reasons[outcome.reason.split(":")[0]] += 1
             if len(self.examples) < _EXAMPLES:
                 self.examples.append(outcome)
+        elif isinstance(outcome, Gone):
+            self.gone.append(outcome)
         else:
             self.n_notices += 1
             if len(self.notices) < _EXAMPLES:
@@ -379,6 +402,14 @@ class _Staging:
         return str(self._database.execute("SELECT max(dated) FROM study").fetchone()[0] or "")
 
 
+def _published_studies(index: Path) -> int:
+    """Return how many studies the index holds that answers now; 0 where none does."""
+    try:
+        return open_generation(index).manifest.n_studies
+    except IndexReadError:
+        return 0
+
+
 def verify_index(index: Index) -> None:
     """Check that the parts of an index belong together and answer.
 
@@ -435,5 +466,5 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _no_progress(stage: str, done: int, total: int, unit: str) -> None:
+def no_progress(stage: str, done: int, total: int, unit: str) -> None:
     """Show nothing."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import shutil
 import sys
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -15,18 +16,33 @@ from typer.exceptions import TyperException
 import simsearch
 from simsearch.encoders import DEFAULT_MODEL, Encoder, load_encoder
 from simsearch.errors import SimsearchError
+from simsearch.options import (
+    ApiOption,
+    Format,
+    IndexOption,
+    InfoFormat,
+    MirrorOption,
+    ModelOption,
+    Precision,
+    PrecisionOption,
+    QuietOption,
+    RejectsOption,
+    ShrinkOption,
+    VerboseOption,
+)
 from simsearch.presentation import (
     FORMATTERS,
     Answer,
     Query,
     answer_text,
+    fetch_facts,
     info_facts,
     info_json,
     info_table,
     render,
     report_facts,
 )
-from simsearch.records import read_draft, read_studies
+from simsearch.records import read_draft, read_ids, read_studies
 from simsearch.search import (
     MAX_K,
     Index,
@@ -35,6 +51,11 @@ from simsearch.search import (
     similar_to_study,
     similar_to_text,
 )
+from simsearch.study import Study
+
+if TYPE_CHECKING:  # a query by ID needs neither HTTP nor a mirror
+    from simsearch.api import RegistryApi
+    from simsearch.mirror import Mirror
 
 app = typer.Typer(
     name="simsearch",
@@ -43,46 +64,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-class Format(StrEnum):
-    """How an answer is written."""
-
-    table = "table"
-    json = "json"
-    jsonl = "jsonl"
-    csv = "csv"
-    markdown = "markdown"
-    ids = "ids"
-
-
-class InfoFormat(StrEnum):
-    """How the facts of an index are written."""
-
-    table = "table"
-    json = "json"
-
-
-class Precision(StrEnum):
-    """Arithmetic of the encoder."""
-
-    auto = "auto"
-    float32 = "float32"
-    bfloat16 = "bfloat16"
-
-
-IndexOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--index",
-        "-i",
-        metavar="DIR",
-        envvar="SIMSEARCH_INDEX",
-        help="Folder of the index. Default: ./index if it holds one, the user's, the demo.",
-        show_default=False,
-    ),
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")]
 
 
 def _version(wanted: bool) -> None:
@@ -121,6 +102,10 @@ def query(
         str | None,
         typer.Option("--text", "-t", metavar="TEXT", help="Ask with words instead of a study."),
     ] = None,
+    online: Annotated[
+        bool,
+        typer.Option("--online", help="Ask the registry for a study that the index lacks."),
+    ] = False,
     file: Annotated[
         Path | None,
         typer.Option(
@@ -156,14 +141,20 @@ def query(
     simsearch query https://clinicaltrials.gov/study/NCT03540472 -k 25
     simsearch query --text "eltrombopag for aplastic anemia in children"
     simsearch query --file draft.json --format csv > related.csv
-    simsearch query NCT03540472 --format ids | xargs -n1 echo
+    simsearch query NCT03540472 --format ids | head -3
+    simsearch query NCT07000001 --online
     """
     if sum(given is not None for given in (study, text, file)) != 1:
         raise typer.BadParameter("give one of NCT_ID, --text or --file")
     with open_index(index) as opened:
-        if study is not None:
+        if study is not None and not (online and not opened.holds(study)):
             asked = Query("study", opened.study(study))
             neighbours = similar_to_study(opened, study, top_k)
+        elif study is not None:
+            draft = _online(study)
+            asked = Query("study", draft)
+            encoder = _encoder_of(opened, model, quiet=quiet)
+            neighbours = similar_to_draft(opened, draft, encoder, top_k)
         elif file is not None:
             draft = read_draft(file)
             asked = Query("draft", draft)
@@ -184,58 +175,129 @@ def query(
 @app.command()
 def rebuild(
     records: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
-            metavar="RECORDS...",
-            help="Study records in API v2 layout: JSON Lines, array, search page, one study; "
-            "a zip or folder of these; plain or gzip; - for standard input.",
+            metavar="[RECORDS]...",
+            help="Registry records in any form: API v2 JSON, the site's CSV, legacy XML, AACT; "
+            "a zip or folder of these; plain or gzip; - for standard input. Default: the mirror.",
             show_default=False,
         ),
-    ],
+    ] = None,
     index: IndexOption = None,
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            metavar="NAME-OR-FOLDER",
-            envvar="SIMSEARCH_MODEL",
-            help="Encoder: the packaged MiniLM, a folder, or a sentence-transformers name.",
-        ),
-    ] = DEFAULT_MODEL,
-    precision: Annotated[
-        Precision,
-        typer.Option(
-            envvar="SIMSEARCH_PRECISION",
-            help="Arithmetic of the encoder; auto takes bfloat16 where the processor has it.",
-        ),
-    ] = Precision.auto,
-    allow_rejects: Annotated[
-        bool, typer.Option(help="Publish although more than 1 % of the records are unusable.")
-    ] = False,
+    mirror: MirrorOption = None,
+    model: ModelOption = DEFAULT_MODEL,
+    precision: PrecisionOption = Precision.auto,
+    allow_rejects: RejectsOption = False,
+    allow_shrink: ShrinkOption = False,
     quiet: QuietOption = False,
 ) -> None:
     r"""Build the index from registry records and publish it, whole or not at all.
 
     \b
     simsearch rebuild ctg-studies.json.zip
-    simsearch rebuild records.jsonl.gz more/ --index ./index
+    simsearch rebuild dump.zip updates.jsonl --index ./index
     zcat records.jsonl.gz | simsearch rebuild -
+    simsearch rebuild
     """
-    from simsearch.build import build_index
-    from simsearch.progress import progress_on_stderr, waiting_for
-    from simsearch.storage import find_target
+    from simsearch.mirror import user_mirror
 
-    target = find_target(index, Path.cwd())
-    reader = read_studies(*records)
-    with waiting_for("Loading the model", quiet=quiet):
-        encoder = load_encoder(model, precision.value)
-    with progress_on_stderr(quiet=quiet) as progress:
-        report = build_index(
-            reader, target, encoder, allow_rejects=allow_rejects, progress=progress
-        )
-    if not quiet:
-        width, color = _terminal()
-        _print(render(info_table(report_facts(report)), width=width, color=color))
+    sources = records or [mirror or user_mirror()]
+    if not records and not sources[0].exists():
+        raise typer.BadParameter("name RECORDS, or bring a mirror with simsearch fetch")
+    _build(
+        sources, index, model, precision,
+        allow_rejects=allow_rejects, allow_shrink=allow_shrink, quiet=quiet,
+    )  # fmt: skip
+
+
+@app.command()
+def fetch(
+    all_: Annotated[bool, typer.Option("--all", help="The whole registry.")] = False,
+    condition: Annotated[
+        str, typer.Option(metavar="TEXT", help="Studies of a condition, as the site's search.")
+    ] = "",
+    intervention: Annotated[
+        str, typer.Option(metavar="TEXT", help="Studies of an intervention.")
+    ] = "",
+    query_: Annotated[
+        str, typer.Option("--query", metavar="TEXT", help="Studies that other terms find.")
+    ] = "",
+    ids: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Studies named in a file, one a line.")
+    ] = None,
+    since: Annotated[
+        str, typer.Option(metavar="DATE", help="Only what was updated since (YYYY-MM-DD).")
+    ] = "",
+    mirror: MirrorOption = None,
+    api: ApiOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be asked for, and ask nothing.")
+    ] = False,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    r"""Bring studies from the registry into the local mirror; resumes where it stopped.
+
+    \b
+    simsearch fetch --all
+    simsearch fetch --condition "aplastic anemia"
+    simsearch fetch --ids watch-list.txt
+    simsearch fetch --all --since 2026-11-01 --dry-run
+    """
+    from simsearch.fetch import Scope, fetch_ids, plan
+    from simsearch.fetch import fetch as bring
+    from simsearch.progress import progress_on_stderr
+
+    scope = Scope(condition, intervention, query_)
+    if sum((all_, bool(scope.parameters), ids is not None)) != 1:
+        raise typer.BadParameter("give one of --all, --ids, or --condition/--intervention/--query")
+    since = _iso_date(since) if since else ""
+    named = read_ids(ids) if ids else []
+    if dry_run:
+        _print(plan(scope, since, named))
+        return
+    with _mirror(mirror) as opened, _api(api, verbose=verbose) as registry:
+        if ids:
+            report = fetch_ids(opened, registry, named)
+        else:
+            with progress_on_stderr(quiet=quiet) as progress:
+                report = bring(opened, registry, scope, since=since, progress=progress)
+        _print_facts(fetch_facts(report, opened.path), quiet=quiet)
+
+
+@app.command()
+def update(
+    index: IndexOption = None,
+    mirror: MirrorOption = None,
+    api: ApiOption = None,
+    recheck: Annotated[
+        int, typer.Option(metavar="N", min=0, help="How many old studies to look up again.")
+    ] = 2000,
+    model: ModelOption = DEFAULT_MODEL,
+    precision: PrecisionOption = Precision.auto,
+    allow_rejects: RejectsOption = False,
+    allow_shrink: ShrinkOption = False,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    r"""Bring what changed in the registry since the last fetch, then rebuild the index.
+
+    \b
+    simsearch update
+    simsearch update --index ./index --quiet
+    """
+    from simsearch.fetch import update as bring
+    from simsearch.progress import progress_on_stderr
+
+    with _mirror(mirror) as opened, _api(api, verbose=verbose) as registry:
+        with progress_on_stderr(quiet=quiet) as progress:
+            report = bring(opened, registry, n_rechecked=recheck, progress=progress)
+        _print_facts(fetch_facts(report, opened.path), quiet=quiet)
+        path = opened.path
+    _build(
+        [path], index, model, precision,
+        allow_rejects=allow_rejects, allow_shrink=allow_shrink, quiet=quiet,
+    )  # fmt: skip
 
 
 @app.command()
@@ -268,8 +330,7 @@ def info(
     facts = info_facts(opened)
     if verify:
         facts.append(("Verified", "checksums, rows, NCT IDs and sample queries are right"))
-    width, color = _terminal()
-    _print(render(info_table(facts), width=width, color=color))
+    _print_facts(facts, quiet=False)
 
 
 def main() -> NoReturn:
@@ -297,6 +358,72 @@ def main() -> NoReturn:
 def _fail(message: str, code: int) -> NoReturn:
     print(f"simsearch: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
+
+
+def _build(
+    sources: Sequence[Path],
+    index: Path | None,
+    model: str,
+    precision: Precision,
+    *,
+    allow_rejects: bool,
+    allow_shrink: bool,
+    quiet: bool,
+) -> None:
+    from simsearch.build import build_index
+    from simsearch.progress import progress_on_stderr, waiting_for
+    from simsearch.storage import find_target
+
+    target = find_target(index, Path.cwd())
+    reader = read_studies(*sources)
+    with waiting_for("Loading the model", quiet=quiet):
+        encoder = load_encoder(model, precision.value)
+    with progress_on_stderr(quiet=quiet) as progress:
+        report = build_index(
+            reader, target, encoder,
+            allow_rejects=allow_rejects, allow_shrink=allow_shrink, progress=progress,
+        )  # fmt: skip
+    _print_facts(report_facts(report), quiet=quiet)
+
+
+def _mirror(path: Path | None) -> Mirror:
+    from simsearch.mirror import Mirror, user_mirror
+
+    return Mirror(path or user_mirror())
+
+
+def _api(address: str | None, *, verbose: bool) -> RegistryApi:
+    """Return a client; one for another address than the registry's need not be polite."""
+    from simsearch.api import BASE_URL, RegistryApi
+    from simsearch.progress import log
+
+    return RegistryApi(
+        f"simsearch/{simsearch.__version__} (related clinical trials; Python)",
+        base_url=address or BASE_URL,
+        pause_seconds=0 if address else 1,
+        backoff_seconds=0.05 if address else 1,
+        log=log if verbose else lambda _: None,
+    )
+
+
+def _online(nct_id: str) -> Study:
+    from simsearch.fetch import study_online
+
+    with _api(os.environ.get("SIMSEARCH_API"), verbose=False) as registry:
+        return study_online(registry, nct_id)
+
+
+def _iso_date(text: str) -> str:
+    try:
+        return dt.date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise typer.BadParameter(f"--since {text!r} is no date like 2026-11-01") from None
+
+
+def _print_facts(facts: Sequence[tuple[str, str]], *, quiet: bool) -> None:
+    if not quiet:
+        width, color = _terminal()
+        _print(render(info_table(facts), width=width, color=color))
 
 
 def _encoder_of(index: Index, model: str | None, *, quiet: bool) -> Encoder:

@@ -4,9 +4,13 @@
     ├── ArgumentError            a value out of its range (k, weights)
     ├── NctIdError               text that is no NCT ID
     ├── UnknownStudyError        a valid NCT ID that this index does not hold
+    │   └── GoneStudyError       ... because it has left the registry
     ├── NothingToCompareError    a study or text without a word to compare
     ├── SourceError              a records source that cannot be read (further)
     │   └── RejectedRecordsError too many of its records are unusable
+    ├── MirrorError              the mirror cannot be read or written
+    ├── ApiError                 the registry refuses or does not answer
+    ├── FetchError               a fetch that could not be completed
     ├── EncoderError             a model that cannot be loaded or is not the right one
     ├── IndexReadError           see its subclasses
     │   ├── IndexNotFoundError   no index where one was looked for
@@ -15,6 +19,7 @@
     └── BuildError               see its subclasses
         ├── ForeignFolderError   the target folder holds something else
         ├── IndexBusyError       another build is writing there
+        ├── ShrinkError          the new index would lose many studies
         ├── VerificationError    the new index failed its own check
         └── PublishError         the disk refused (full, read-only, no permission)
 
@@ -72,6 +77,17 @@ class UnknownStudyError(SimsearchError):
         )
 
 
+class GoneStudyError(UnknownStudyError):
+    """A study that has left the registry, or was merged into another."""
+
+    def __init__(self, nct_id: str, since: str, became: str) -> None:
+        self.nct_id = nct_id
+        self.since = since
+        self.became = became
+        what = f"was merged into {became}: ask for that" if became else "has left the registry"
+        SimsearchError.__init__(self, f"{nct_id} {what} (noticed on {since})")
+
+
 class NothingToCompareError(SimsearchError):
     """A study or text without a word that could be compared."""
 
@@ -101,6 +117,36 @@ class RejectedRecordsError(SourceError):
             f"{n_rejected:,} of {n_read:,} records rejected",
             f"more than 1 % (first: {first}); nothing was published, mend the source or "
             "give --allow-rejects",
+        )
+
+
+class MirrorError(SimsearchError):
+    """The mirror is something else, damaged, or cannot be written."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"mirror {path} {reason}; name another with --mirror")
+
+
+class ApiError(SimsearchError):
+    """The registry refuses a request, or does not answer it after several tries."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        self.reason = reason
+        super().__init__(f"{url} {reason}")
+
+
+class FetchError(SimsearchError):
+    """A fetch that could not be completed; what came is kept."""
+
+    def __init__(self, reason: str, n_received: int) -> None:
+        self.reason = reason
+        self.n_received = n_received
+        super().__init__(
+            f"{reason}; the {n_received:,} studies received are kept, and the same command goes "
+            "on from there"
         )
 
 
@@ -187,4 +233,17 @@ class VerificationError(BuildError):
         self.found = found
         super().__init__(
             f"the new index failed its check of {check}: {found}; nothing was published"
+        )
+
+
+class ShrinkError(BuildError):
+    """The new index would lose more studies than a build accepts unasked."""
+
+    def __init__(self, path: Path, n_before: int, n_after: int) -> None:
+        self.path = path
+        self.n_before = n_before
+        self.n_after = n_after
+        super().__init__(
+            f"{path} would shrink from {n_before:,} to {n_after:,} studies, by more than 2 %: "
+            "nothing was published; give --allow-shrink if that is meant"
         )

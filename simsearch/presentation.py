@@ -9,8 +9,9 @@ import csv
 import io
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich import box
@@ -19,10 +20,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from simsearch.build import BuildReport
 from simsearch.search import Index, Neighbour
 from simsearch.storage import demo_index
 from simsearch.study import Study
+
+if TYPE_CHECKING:  # a query needs neither the build nor HTTP
+    from simsearch.build import BuildReport
+    from simsearch.fetch import FetchReport
 
 ANSWER_SCHEMA = "simsearch.answer/1"
 INFO_SCHEMA = "simsearch.info/1"
@@ -297,6 +301,24 @@ def report_facts(report: BuildReport) -> list[tuple[str, str]]:
     if report.n_notices > len(report.notices):
         facts.append(("Note", f"and {report.n_notices - len(report.notices):,} more notes"))
     return facts
+
+
+def fetch_facts(report: FetchReport, mirror: Path) -> list[tuple[str, str]]:
+    """Return what a fetch brought, as names and values for a person."""
+    facts = [
+        ("Received", f"{report.n_received:,} studies, registry data of {report.data_timestamp}"),
+        ("Mirror", f"{report.n_mirrored:,} studies in {mirror}"),
+    ]
+    if report.gone:
+        facts.append(("Gone", _some(report.gone)))
+    if report.not_found:
+        facts.append(("Not found", _some(report.not_found)))
+    return facts
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:5])
+    return f"{len(names):,} ({shown}{', …' if len(names) > 5 else ''})"  # noqa: PLR2004 - as shown
 
 
 def _counts(total: int, reasons: Mapping[str, int]) -> str:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from simsearch.encoders import Encoder
 from simsearch.errors import (
     ArgumentError,
+    GoneStudyError,
     IndexCorruptError,
     NctIdError,
     NothingToCompareError,
@@ -114,13 +115,24 @@ class Index:
             raise NctIdError(error.text, error.reason, self._close_id(nct_id)) from None
         row = self.store.row_of(canonical)
         if row is None:
+            gone = self.store.gone(canonical)
+            if gone:
+                raise GoneStudyError(canonical, gone.since, gone.became)
             raise UnknownStudyError(
                 canonical,
                 self.n_studies,
                 self.generation.manifest.records_date,
-                "rebuild from records that hold it, or ask with --file RECORD",
+                "rebuild from records that hold it, or ask with --online or --file RECORD",
             )
         return row
+
+    def holds(self, nct_id: str) -> bool:
+        """Tell whether the index holds a study; `nct_id` is refused as in `row_of`."""
+        try:
+            self.row_of(nct_id)
+        except UnknownStudyError:
+            return False
+        return True
 
     def study(self, nct_id: str) -> Study:
         """Return a study; `nct_id` is understood, and refused, as in `row_of`."""

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from simsearch.errors import IndexCorruptError
+from simsearch.records import Gone
 from simsearch.study import Study
 
 # Columns of text, number or yes/no, and columns of JSON arrays; both named as in Study.
@@ -41,14 +42,19 @@ CREATE TABLE study (
 );
 CREATE UNIQUE INDEX study_nct_id ON study (nct_id);
 CREATE TABLE alias (alias TEXT PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE gone (
+    nct_id TEXT PRIMARY KEY, since TEXT NOT NULL, became TEXT NOT NULL
+) WITHOUT ROWID;
 """
 
 # SQLite takes a few hundred variables in one statement everywhere.
 _MAX_VARIABLES = 500
 
 
-def write_store(path: Path, studies: Iterable[Study]) -> None:
+def write_store(path: Path, studies: Iterable[Study], gone: Iterable[Gone] = ()) -> None:
     """Write the store of these studies, which come in the order of their rows.
+
+    `gone` are the studies that have left the registry.
 
     Raises:
         sqlite3.Error: the file cannot be written.
@@ -64,6 +70,10 @@ def write_store(path: Path, studies: Iterable[Study]) -> None:
                 "INSERT OR IGNORE INTO alias VALUES (?, ?)",
                 [(alias, row) for alias in study.aliases],
             )
+        database.executemany(
+            "INSERT OR IGNORE INTO gone VALUES (?, ?, ?)",
+            [(each.nct_id, each.since, each.became) for each in gone],
+        )
 
 
 class StudyStore:
@@ -88,6 +98,12 @@ class StudyStore:
         if row is None:
             row = self._one("SELECT row FROM alias WHERE alias = ?", nct_id)
         return None if row is None else int(row)
+
+    def gone(self, nct_id: str) -> Gone | None:
+        """Return what is known of a study that has left the registry."""
+        for found in self._all("SELECT nct_id, since, became FROM gone WHERE nct_id = ?", nct_id):
+            return Gone(*found)
+        return None
 
     def studies(self, rows: Sequence[int]) -> list[Study]:
         """Return the studies of these rows, in the order asked for."""

@@ -110,7 +110,8 @@ def _no_index_of_the_users_own(monkeypatch, tmp_path):
     """Whoever runs the tests may have an index; no test may answer from it."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.delenv("SIMSEARCH_INDEX", raising=False)
-    monkeypatch.delenv("SIMSEARCH_MODEL", raising=False)
+    for name in ("MODEL", "MIRROR", "API", "PRECISION"):
+        monkeypatch.delenv(f"SIMSEARCH_{name}", raising=False)
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_an_index_in_the_current_folder(run, write, tmp_path):
     run("rebuild", write(), "--index", "index")
     assert (tmp_path / "index" / "CURRENT").is_file()
     assert json.loads(run("query", "NCT101", "-o", "json")[1])["index"]["path"].endswith("index")
-    run("rebuild", write(SIX[:3]))  # goes where the query looked
+    run("rebuild", write(SIX[:3]), "--allow-shrink")  # goes where the query looked
     assert json.loads(run("info", "-o", "json")[1])["n_studies"] == 3
 
 
@@ -139,7 +139,7 @@ def test_info_says_what_the_index_holds(run, write):
 
 def test_version_and_help(run):
     assert run("--version") == (0, f"simsearch {simsearch.__version__}\n", "")
-    for command in ("query", "rebuild", "info"):
+    for command in ("query", "rebuild", "fetch", "update", "info"):
         code, out, _ = run(command, "--help")
         assert code == 0
         assert f"simsearch {command}" in out  # an example
@@ -162,7 +162,10 @@ WRONG_USAGE = {
     "two things asked": ("query", "NCT101", "--text", "anemia"),
     "another format": ("query", "NCT101", "--format", "xlsx"),
     "another option": ("query", "NCT101", "--top", "5"),
-    "no records": ("rebuild",),
+    "neither records nor a mirror": ("rebuild",),
+    "nothing to fetch": ("fetch",),
+    "two things to fetch": ("fetch", "--all", "--condition", "anemia"),
+    "a date of another form": ("fetch", "--all", "--since", "May 2020"),
     "another command": ("search", "NCT101"),
     "another precision": ("rebuild", "x", "--precision", "int8"),
 }
@@ -235,7 +238,8 @@ def test_a_query_by_id_loads_no_model():
     )
     loaded = set(done.stderr.split())
     assert "faiss" in loaded
-    heavy = {"torch", "transformers", "sentence_transformers", "sklearn", "scipy", "ijson"}
+    heavy = {"torch", "transformers", "sentence_transformers", "sklearn", "scipy", "ijson",
+             "httpx", "tenacity", "defusedxml"}  # fmt: skip
     assert not loaded & heavy
 
 

@@ -240,7 +240,7 @@ FAILURES = {
     "empty": (b"", "empty"),
     "blank": (b" \n ", "empty"),
     "text": (b"Dear colleague,", "no study records"),
-    "csv": (b"NCT Number,Study Title\n", "no study records"),
+    "a csv of its header alone": (b"NCT Number,Study Title\n", "no usable study"),
     "html": (b"<!doctype html>", "XML or HTML"),
     "another object": (b'{"name": "package", "version": 1}', "API v2 layout"),
     "an empty array": (b"[]", "no usable study"),

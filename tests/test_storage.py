@@ -102,7 +102,7 @@ def test_what_a_killed_build_left_is_cleared_away(build):
 
 def test_an_open_index_goes_on_answering_when_a_new_one_is_published(build):
     reader = open_index(build().index)
-    build(SIX[:4])
+    build(SIX[:4], allow_shrink=True)
     assert reader.n_studies == 6
     assert reader.study("NCT00000106").title == "Knee surgery in children"
     assert open_index(reader.path).n_studies == 4

@@ -1,26 +1,30 @@
 """Registry records in each form → `Study`.
 
 `read_studies` is the one door: it yields a `Study` for every usable record and a
-`Rejected` with its reason for every other, so that nothing is dropped silently.
+`Rejected` with its reason for every other, so that nothing is dropped silently. The
+readers are imported when a source is read: a query needs none of them.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from simsearch.errors import SourceError
-from simsearch.records.outcome import Notice, Outcome, Rejected
-from simsearch.records.sources import SourceFile, SourceWalk
-from simsearch.study import Study
+from simsearch.records.outcome import Gone, Notice, Outcome, Rejected, SourceFile
+from simsearch.study import Study, parse_nct_id
 
 __all__ = [
+    "Gone",
     "Notice",
     "Outcome",
     "Rejected",
     "SourceFile",
     "StudyReader",
     "read_draft",
+    "read_ids",
+    "read_record",
     "read_studies",
 ]
 
@@ -29,6 +33,8 @@ class StudyReader:
     """Iterate over the studies of several sources; see `read_studies`."""
 
     def __init__(self, sources: Sequence[str | os.PathLike[str]]) -> None:
+        from simsearch.records.sources import SourceWalk
+
         self._walks = [SourceWalk(source) for source in sources]
 
     @property
@@ -53,7 +59,7 @@ class StudyReader:
             for outcome in walk:
                 if isinstance(outcome, Study):
                     n_studies += 1
-                elif not first_trouble:
+                elif isinstance(outcome, Notice | Rejected) and not first_trouble:
                     trouble = outcome.message if isinstance(outcome, Notice) else outcome.reason
                     first_trouble = f"{outcome.place}: {trouble}"
                 yield outcome
@@ -65,10 +71,12 @@ class StudyReader:
 def read_studies(*sources: str | os.PathLike[str]) -> StudyReader:
     """Return an iterator over all studies of `sources`, in their own order.
 
-    A source is a path of a file or folder, or `-` for standard input. Its form (API v2
-    JSON Lines, array, one study, search page; zip or folder of these; gzip of any) is
-    found from its content. The iterator yields a `Study` per usable record, `Rejected`
-    for any other, and a `Notice` for what a person should know.
+    A source is a path of a file or folder, or `-` for standard input. Its form is found
+    from its content: API v2 JSON (lines, array, one study, search page), the site's CSV,
+    the legacy XML, AACT's zip of tables, a mirror; a zip or folder of these; gzip of any.
+    The iterator yields a `Study` per usable record, `Rejected` for any other, `Gone` for
+    a study that a mirror knows has left the registry, and a `Notice` for what a person
+    should know.
 
     Raises:
         SourceError: a source is missing, empty, cut short, or holds no study record.
@@ -82,8 +90,10 @@ def read_draft(source: str | os.PathLike[str]) -> Study:
     Raises:
         SourceError: the source cannot be read, or holds none or several records.
     """
+    from simsearch.records.sources import SourceWalk
+
     walk = SourceWalk(source, draft=True)
-    found = [outcome for outcome in walk if not isinstance(outcome, Notice)]
+    found = [outcome for outcome in walk if isinstance(outcome, Study | Rejected)]
     if len(found) != 1:
         raise SourceError(
             walk.description.name, f"holds {len(found):,} records, where one is needed"
@@ -92,3 +102,36 @@ def read_draft(source: str | os.PathLike[str]) -> Study:
     if isinstance(outcome, Rejected):
         raise SourceError(walk.description.name, f"is no usable study record: {outcome}")
     return outcome
+
+
+def read_record(body: bytes, place: str) -> Study:
+    """Return the study of one record in API v2 layout.
+
+    Raises:
+        SourceError: it is no usable record.
+    """
+    from simsearch.records import json_reader
+
+    outcome = json_reader.study_outcome(body, place)
+    if isinstance(outcome, Study):
+        return outcome
+    raise SourceError(place, f"is no usable study record: {outcome}")
+
+
+def read_ids(path: str | os.PathLike[str]) -> list[str]:
+    """Return the NCT IDs that a file names, one a line, each once.
+
+    Blank lines and lines that begin with # are passed over.
+
+    Raises:
+        SourceError: the file cannot be read, or names no study.
+        NctIdError: a line is no NCT ID.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(str(path), getattr(error, "strerror", "") or "is no text") from error
+    named = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not named:
+        raise SourceError(str(path), "names no study")
+    return list(dict.fromkeys(map(parse_nct_id, named)))

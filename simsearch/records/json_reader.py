@@ -57,7 +57,7 @@ def _array(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
         for n, item in enumerate(ijson.items(stream, "item", use_float=True), start=1):
             item_place = f"{place} item {n:,}"
             if isinstance(item, dict):
-                yield _study(item, item_place, draft=draft)
+                yield study_outcome(item, item_place, draft=draft)
             else:
                 yield Rejected(item_place, "", "not a JSON object")
     except ijson.JSONError as error:
@@ -114,15 +114,18 @@ def _object(text: bytes, place: str, *, draft: bool) -> Iterator[Outcome]:
         yield Rejected(place, readable_nct_id(text), f"broken JSON: {error}")
         return
     if envelope.studies is None:
-        yield _study(text, place, draft=draft)
+        yield study_outcome(text, place, draft=draft)
         return
     for n, raw in enumerate(envelope.studies, start=1):
-        yield _study(raw, f"{place} study {n:,}", draft=draft)
+        yield study_outcome(raw, f"{place} study {n:,}", draft=draft)
     if envelope.nextPageToken:
         yield Notice(place, "one page of a longer answer: the pages after it are not here")
 
 
-def _study(body: bytes | msgspec.Raw | dict[str, Any], place: str, *, draft: bool) -> Outcome:
+def study_outcome(
+    body: bytes | msgspec.Raw | dict[str, Any], place: str, *, draft: bool = False
+) -> Outcome:
+    """Return the study of one record in API v2 layout, or why it is rejected."""
     try:
         return study_from_record(_record(body), draft=draft)
     except msgspec.ValidationError as error:

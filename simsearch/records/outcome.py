@@ -39,7 +39,27 @@ class Notice(msgspec.Struct, frozen=True):
     message: str
 
 
-Outcome = Study | Rejected | Notice
+class Gone(msgspec.Struct, frozen=True):
+    """A study that has left the registry: since when it is missed, and what it became."""
+
+    nct_id: str
+    since: str
+    became: str = ""
+
+
+Outcome = Study | Rejected | Notice | Gone
+
+
+class SourceFile(msgspec.Struct, frozen=True):
+    """What was read, as the manifest remembers it.
+
+    `sha256` of a folder is taken over the names and digests of its files, in order.
+    """
+
+    name: str
+    files: int
+    bytes: int
+    sha256: str
 
 
 class NotRecordsError(Exception):

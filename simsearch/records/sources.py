@@ -20,29 +20,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-import msgspec
-
 from simsearch.errors import SourceError
-from simsearch.records import json_reader
-from simsearch.records.outcome import Notice, NotRecordsError, Outcome, Rejected, Stream
+from simsearch.mirror import Mirror, is_mirror
+from simsearch.records import aact_reader, csv_reader, json_reader, xml_reader
+from simsearch.records.outcome import (
+    Gone,
+    Notice,
+    NotRecordsError,
+    Outcome,
+    Rejected,
+    SourceFile,
+    Stream,
+)
 
-_READERS = (json_reader,)
+_READERS = (json_reader, xml_reader, csv_reader)
 _HEAD_BYTES = 4096
 _MAX_NESTING = 4
 _GZIP, _ZIP, _EMPTY_ZIP, _BOM = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06", b"\xef\xbb\xbf"
 _BROKEN_STREAM = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, OSError)
-
-
-class SourceFile(msgspec.Struct, frozen=True):
-    """What was read, as the manifest remembers it.
-
-    `sha256` of a folder is taken over the names and digests of its files, in order.
-    """
-
-    name: str
-    files: int
-    bytes: int
-    sha256: str
 
 
 class SourceWalk:
@@ -90,6 +85,9 @@ class SourceWalk:
             try:
                 with path.open("rb") as file:
                     self._digest_file(file, str(path.relative_to(folder)) if folder else "")
+                    if is_mirror(path):
+                        yield from self._mirror(path)
+                        continue
                     yield from self._whole_file(file, place, alone=folder is None)
             except PermissionError as error:
                 raise SourceError(place, error.strerror or "cannot be read") from error
@@ -108,6 +106,20 @@ class SourceWalk:
         if not files:
             raise SourceError(self.name, "the folder is empty")
         return sorted(files)
+
+    def _mirror(self, path: Path) -> Iterator[Outcome]:
+        """Read a mirror, its tombstones last."""
+        size = path.stat().st_size
+        with Mirror(path) as mirror:
+            n_records = mirror.n_records
+            n = 0
+            self._position = lambda: size * n // max(n_records, 1)
+            for n, body in enumerate(mirror.records(), start=1):
+                yield json_reader.study_outcome(body, f"{path} record {n:,}")
+            for tombstone in mirror.tombstones():
+                yield Gone(*tombstone)
+        self._position = lambda: 0
+        self._finished += size
 
     def _standard_input(self) -> Iterator[Outcome]:
         """Spool standard input to disk first: a zip must be read from its end."""
@@ -165,8 +177,8 @@ class SourceWalk:
                 yield from reader.read(stream, place, draft=self._draft)
                 return
         if head.startswith(b"<"):
-            raise NotRecordsError("it is XML or HTML, not study records as JSON")
-        raise NotRecordsError("it holds no study records as JSON")
+            raise NotRecordsError("it is XML or HTML that holds no study records")
+        raise NotRecordsError("it holds no study records in a form that is known")
 
     def _zip(self, stream: Stream, place: str, depth: int) -> Iterator[Outcome]:
         if depth:  # a zip within an archive: its end must be reached before its start
@@ -177,7 +189,13 @@ class SourceWalk:
             seekable = stream
         try:
             with zipfile.ZipFile(seekable) as archive:
-                yield from self._members(archive, place, depth)
+                names = archive.namelist()
+                if reason := aact_reader.refusal(names):
+                    raise NotRecordsError(reason)
+                if aact_reader.recognises_archive(names):
+                    yield from aact_reader.read_archive(archive, place)
+                else:
+                    yield from self._members(archive, place, depth)
         finally:
             if depth:
                 seekable.close()

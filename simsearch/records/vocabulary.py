@@ -61,7 +61,7 @@ def status(text: str) -> str:
 
 def phases(text: str) -> tuple[str, ...]:
     """Return the phases of a joined text: `Phase 1/Phase 2`, `PHASE1|PHASE2`, `N/A`."""
-    if text.strip().upper() in {"N/A", "NA"}:
+    if text.strip().upper() in {"N/A", "NA", "NOT APPLICABLE"}:
         return ("NA",)
     parts = (_upper_snake(part) for part in re.split(r"[/|]", text) if part.strip())
     named = (re.sub(r"PHASE_(?=[0-9])", "PHASE", part) for part in parts)
@@ -69,8 +69,8 @@ def phases(text: str) -> tuple[str, ...]:
 
 
 def study_type(text: str) -> str:
-    """Return a study type; "Observational [Patient Registry]" is observational."""
-    bare = text.partition("[")[0].strip()
+    """Return a study type without its kind: "Observational [Patient Registry]"."""
+    bare = re.split(r"[\[:]", text)[0].strip()
     return "" if bare.upper() in _NOTHING else _upper_snake(bare)
 
 

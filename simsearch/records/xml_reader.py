@@ -1,0 +1,242 @@
+"""The registry's older XML: a `clinical_study` a document, or several within one root.
+
+The parser's target keeps what a study needs and lets the rest of a document pass by,
+so that memory grows with neither the results of a study nor the number of studies.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from xml.etree.ElementTree import ParseError
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import DefusedXMLParser
+
+from simsearch.errors import NctIdError, SourceError
+from simsearch.records.assemble import assemble_study
+from simsearch.records.outcome import (
+    MAX_DOCUMENT_BYTES,
+    NotRecordsError,
+    Outcome,
+    Rejected,
+    Stream,
+    nct_id_reason,
+    readable_nct_id,
+)
+
+_STUDY = "clinical_study"
+_NCT_ID = "id_info/nct_id"
+_CHUNK_BYTES = 2**16
+_MAX_DEPTH = 64
+_KEPT_DEPTH = 3  # sponsors/lead_sponsor/agency
+
+_PROLOGUE = re.compile(rb"(?:<\?.*?\?>|<!--.*?-->|\s+)*", re.DOTALL)
+_ROOT = re.compile(rb"<(?:!DOCTYPE\s+)?([A-Za-z_][\w.:-]*)", re.IGNORECASE)
+_STUDY_TAG = re.compile(rb"<clinical_study[\s/>]")
+
+# An item of a list stands alone between blank lines, with two blanks after its dash.
+_LIST_ITEM = re.compile(r"(\A\s*|\n[ \t]*\n[ \t]*)-  (?=\S)")
+_COUNT = re.compile(r"\s*([0-9]{1,9})\s*")
+
+
+def recognises(head: bytes) -> bool:
+    """Tell by its first bytes whether a content may be study records as XML."""
+    prologue = _PROLOGUE.match(head)
+    body = head[prologue.end() :] if prologue else head
+    root = _ROOT.match(body)
+    if not root or root[1].lower() == b"html":
+        return False
+    return root[1] in {b"clinical_study", b"search_results"} or bool(_STUDY_TAG.search(body))
+
+
+def read(stream: Stream, place: str, *, draft: bool = False) -> Iterator[Outcome]:
+    """Yield the studies of one XML document.
+
+    A document that breaks off or declares entities is rejected.
+
+    Raises:
+        SourceError: it breaks off after the first of several studies.
+        NotRecordsError: the document holds no study, or one too long to be the registry's.
+    """
+    collector = _Collector()
+    parser = DefusedXMLParser(target=collector, forbid_dtd=True)
+    head = b""
+    n = size = 0
+    trouble = ""
+    while not (trouble or collector.closed):
+        chunk = stream.read(_CHUNK_BYTES)
+        head = head or chunk
+        trouble = _feed(parser, chunk)
+        size += len(chunk)
+        for texts in collector.take():
+            n += 1
+            size = 0
+            study_place = f"{place} study {n:,}" if collector.collection else place
+            yield _study(texts, study_place, draft=draft)
+        if size > MAX_DOCUMENT_BYTES:
+            raise NotRecordsError(f"one XML document of over {MAX_DOCUMENT_BYTES:,} bytes")
+    if trouble:
+        if n:
+            raise SourceError(place, f"{trouble}, after study {n:,}; what follows is lost")
+        yield Rejected(place, collector.nct_id or readable_nct_id(head), trouble)
+    elif not n:
+        raise NotRecordsError("it is XML without a clinical_study")
+
+
+def _feed(parser: DefusedXMLParser, chunk: bytes) -> str:
+    """Parse the next bytes, none at the end; return why they cannot be parsed, or `""`."""
+    try:
+        if chunk:
+            parser.feed(chunk)
+        else:
+            parser.close()
+    except DefusedXmlException:
+        return "unsafe XML: it declares a document type or entities, which no study record does"
+    except (ParseError, ValueError, LookupError) as error:  # the latter two: its encoding
+        return f"broken XML: {error}"
+    return ""
+
+
+class _Texts:
+    """Texts of one study by their path below `clinical_study`, in order."""
+
+    def __init__(self) -> None:
+        self.interventions: list[tuple[str | None, str | None]] = []
+        self._texts: dict[str, list[str]] = {}
+
+    def add(self, path: str, text: str) -> None:
+        """Keep the text of an element that has ended."""
+        self._texts.setdefault(path, []).append(text)
+        if path == "intervention":
+            self.interventions.append(
+                (self._pop("intervention/intervention_type"),
+                 self._pop("intervention/intervention_name"))
+            )  # fmt: skip
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._texts
+
+    def every(self, path: str) -> list[str]:
+        """Return the texts of all elements at `path`."""
+        return self._texts.get(path, [])
+
+    def first(self, path: str) -> str | None:
+        """Return the text of the first element at `path`, if there is one."""
+        return next(iter(self.every(path)), None)
+
+    def _pop(self, path: str) -> str | None:
+        return next(iter(self._texts.pop(path, ())), None)
+
+
+class _Collector:
+    """Target of the parser: collects the `_Texts` of each study.
+
+    Only elements down to `_KEPT_DEPTH` below `clinical_study` are kept: nearly all of
+    results and sites, the bulk of a document, lies deeper.
+    """
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.collection = False
+        self._open: list[str] = []
+        self._text: list[str] = []
+        self._study: _Texts | None = None
+        self._study_depth = 0
+        self._complete: list[_Texts] = []
+
+    @property
+    def nct_id(self) -> str:
+        """The NCT ID of the study that has begun and not ended, as far as it is known."""
+        text = self._study.first(_NCT_ID) if self._study else None
+        return readable_nct_id((text or "").encode())
+
+    def take(self) -> list[_Texts]:
+        """Return the studies completed since the last call.
+
+        A study that is the whole document is complete only once the document has ended well.
+        """
+        if not (self.collection or self.closed):
+            return []
+        taken, self._complete = self._complete, []
+        return taken
+
+    def start(self, tag: str, _attributes: dict[str, str]) -> None:
+        """Enter an element."""
+        if len(self._open) == _MAX_DEPTH:
+            raise NotRecordsError(f"it is XML of elements nested over {_MAX_DEPTH} deep")
+        if tag == _STUDY and self._study is None:
+            self._study = _Texts()
+            self._study_depth = len(self._open) + 1
+            self.collection = bool(self._open)
+        self._open.append(tag)
+        self._text = []
+
+    def data(self, text: str) -> None:
+        """Take a piece of an element's text."""
+        self._text.append(text)
+
+    def end(self, _tag: str) -> None:
+        """Leave an element: keep its text, or the study that it completes."""
+        path = self._open[self._study_depth :]
+        if self._study is not None:
+            if not path:
+                self._complete.append(self._study)
+                self._study = None
+            elif len(path) <= _KEPT_DEPTH:
+                self._study.add("/".join(path), "".join(self._text))
+        self._open.pop()
+        self._text = []
+
+    def close(self) -> None:
+        """Note that the document has ended well."""
+        self.closed = True
+
+
+def _study(texts: _Texts, place: str, *, draft: bool) -> Outcome:
+    nct_id = texts.first(_NCT_ID)
+    updated = texts.first("last_update_posted") or texts.first("lastchanged_date")
+    try:
+        return assemble_study(
+            draft=draft,
+            nct_id=nct_id,
+            aliases=texts.every("id_info/nct_alias"),
+            title=texts.first("brief_title"),
+            official_title=texts.first("official_title"),
+            acronym=texts.first("acronym"),
+            summary=_as_markup(texts.first("brief_summary/textblock") or ""),
+            conditions=texts.every("condition"),
+            keywords=texts.every("keyword"),
+            interventions=texts.interventions,
+            condition_mesh=texts.every("condition_browse/mesh_term"),
+            intervention_mesh=texts.every("intervention_browse/mesh_term"),
+            status=texts.first("overall_status"),
+            study_type=texts.first("study_type"),
+            phases=texts.every("phase"),
+            sponsor=texts.first("sponsors/lead_sponsor/agency"),
+            countries=texts.every("location_countries/country"),
+            start_date=texts.first("start_date"),
+            completion_date=texts.first("completion_date"),
+            last_update_date=updated,
+            enrollment=_count(texts.first("enrollment") or ""),
+            has_results="clinical_results" in texts,
+            data_version=_download_date(texts.first("required_header/download_date") or ""),
+        )
+    except NctIdError as error:
+        return Rejected(place, readable_nct_id((nct_id or "").encode()), nct_id_reason(error))
+
+
+def _as_markup(textblock: str) -> str:
+    r"""Return a text as the API v2 writes it: items `* `, and a backslash written `\\`."""
+    plain = textblock.replace("\r", "").replace("\\", r"\\")
+    return _LIST_ITEM.sub(r"\1* ", plain)
+
+
+def _count(text: str) -> int | None:
+    count = _COUNT.fullmatch(text)
+    return int(count[1]) if count else None
+
+
+def _download_date(sentence: str) -> str:
+    """Return the date in "ClinicalTrials.gov processed this data on August 12, 2022"."""
+    return sentence.rpartition(" on ")[2]

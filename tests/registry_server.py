@@ -1,0 +1,146 @@
+"""A registry to fetch from, on loopback: plays what the API v2 does, and its failures."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+JSON = "application/json"
+
+
+class Registry:
+    """Studies by NCT ID, obsolete numbers, and faults to play before answering.
+
+    A fault is a status code, (status, headers), or "html", "cut", "drop": what the next
+    request gets in place of its answer.
+    """
+
+    def __init__(self, records: list[dict]) -> None:
+        self.records = {nct_id(each): each for each in records}
+        self.merged: dict[str, str] = {}
+        self.timestamp = "2026-03-25T09:00:05"
+        self.faults: deque = deque()
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.agents: set[str] = set()
+        self.url = ""
+        self.hide_from_pages: set[str] = set()
+
+    def answer(self, path: str, query: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        self.requests.append((path, query))
+        if path == "/version":
+            return (
+                200,
+                {},
+                json.dumps({"apiVersion": "2.0.5", "dataTimestamp": self.timestamp}).encode(),
+            )
+        if path == "/studies":
+            return self._page(query)
+        asked = path.removeprefix("/studies/")
+        if asked in self.merged:
+            return 301, {"Location": f"/api/v2/studies/{self.merged[asked]}"}, b""
+        if asked in self.records:
+            return 200, {}, json.dumps(self.records[asked]).encode()
+        return 404, {}, f"NCT number {asked} not found".encode()
+
+    def _page(self, query: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        unknown = set(query) - {
+            "query.cond", "query.intr", "query.term", "filter.advanced", "filter.ids", "fields",
+            "pageSize", "pageToken", "countTotal",
+        }  # fmt: skip
+        if unknown:
+            return 400, {}, f"unknown parameter {unknown}".encode()
+        found = [each for key, each in sorted(self.records.items()) if matches(each, query)]
+        size = int(query.get("pageSize", 10))
+        start = 0
+        if "pageToken" in query:
+            stamp, _, offset = query["pageToken"].partition("|")
+            if stamp != self.timestamp:
+                return 400, {}, b"incorrect format of pageToken"
+            start = int(offset)
+        page = found[start : start + size]
+        shape: dict = {
+            "studies": [each for each in page if nct_id(each) not in self.hide_from_pages]
+        }
+        if query.get("countTotal") == "true" and "pageToken" not in query:
+            shape["totalCount"] = len(found)
+        if len(page) == size:  # also when nothing follows
+            shape["nextPageToken"] = f"{self.timestamp}|{start + size}"
+        return 200, {}, json.dumps(shape).encode()
+
+
+def nct_id(record: dict) -> str:
+    return record["protocolSection"]["identificationModule"]["nctId"]
+
+
+def matches(record: dict, query: dict[str, str]) -> bool:
+    section = record["protocolSection"]
+    if "filter.ids" in query and nct_id(record) not in query["filter.ids"].split(","):
+        return False
+    conditions = " ".join(section["conditionsModule"].get("conditions", ())).lower()
+    if query.get("query.cond", "").lower() not in conditions:
+        return False
+    ranged = re.fullmatch(
+        r"AREA\[LastUpdatePostDate\]RANGE\[(.+),(.+)\]", query.get("filter.advanced", "")
+    )
+    if not ranged:
+        return "filter.advanced" not in query
+    updated = section["statusModule"]["lastUpdatePostDateStruct"]["date"]
+    first, last = ranged.groups()
+    return (first == "MIN" or first <= updated) and (last == "MAX" or updated <= last)
+
+
+@contextmanager
+def serving(registry: Registry) -> Iterator[Registry]:
+    """Serve the registry on a free port of loopback; its `url` is the API's base."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one packet an answer
+
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            path = parts.path.removeprefix("/api/v2")
+            registry.agents.add(self.headers["User-Agent"])
+            fault = registry.faults.popleft() if registry.faults else None
+            if fault is None or fault == "cut":
+                status, headers, body = registry.answer(path, query)
+            else:
+                registry.requests.append((path, query))
+                status, headers = fault if isinstance(fault, tuple) else (fault, {})
+                body = b"try later"
+            if fault == "drop":
+                self.close_connection = True
+                return
+            if fault == "html":
+                status, headers, body = 200, {}, b"<html>maintenance</html>"
+            if fault == "cut":
+                body = body[: len(body) // 2]
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Type", JSON)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args: object) -> None:
+            """Stay silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    registry.url = f"http://127.0.0.1:{server.server_port}/api/v2"
+    try:
+        yield registry
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

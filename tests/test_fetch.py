@@ -1,0 +1,451 @@
+"""The registry's API, the mirror, fetches and updates, against a server on loopback."""
+
+import datetime as dt
+import email.utils
+import itertools
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import WordEncoder, record
+from registry_server import Registry, serving
+
+from simsearch import Study, api, build_index, open_index, read_studies
+from simsearch.api import RegistryApi
+from simsearch.errors import (
+    ApiError,
+    FetchError,
+    GoneStudyError,
+    MirrorError,
+    ShrinkError,
+    SourceError,
+)
+from simsearch.fetch import Scope, fetch, fetch_ids, plan, recheck, study_online, update, windows
+from simsearch.mirror import Mirror, MirroredRecord, Window, is_mirror
+from simsearch.records import Gone, read_ids
+
+DATES = ("2003-05-01", "2012-01-31", "2019-12-31", "2020-01-01", "2024-02-29", "2026-03-24")
+RECORDS = [
+    record(f"NCT0000010{n}", f"Iron pills {n}", ["Anemia" if n % 2 else "Knee"], updated=date)
+    for n, date in enumerate(DATES, start=1)
+]
+IDS = [f"NCT0000010{n}" for n in range(1, 7)]
+ALL = Scope()
+
+
+@pytest.fixture
+def registry():
+    with serving(Registry(json.loads(json.dumps(RECORDS)))) as served:
+        yield served
+
+
+@pytest.fixture
+def client(registry, monkeypatch):
+    monkeypatch.setattr(api, "PAGE_SIZE", 2)
+    lines = []
+    with RegistryApi(
+        "simsearch-test", base_url=registry.url, pause_seconds=0, backoff_seconds=0.01,
+        log=lines.append,
+    ) as opened:  # fmt: skip
+        opened.lines = lines
+        yield opened
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    with Mirror(tmp_path / "mirror.sqlite") as opened:
+        yield opened
+
+
+def mirrored(mirror):
+    return [json.loads(body)["protocolSection"]["identificationModule"]["nctId"]
+            for body in mirror.records()]  # fmt: skip
+
+
+def test_the_whole_registry_comes_page_by_page(mirror, client, registry):
+    seen = []
+    report = fetch(mirror, client, ALL, progress=lambda *each: seen.append(each))
+    assert mirrored(mirror) == IDS
+    assert (report.n_received, report.n_mirrored) == (6, 6)
+    assert report.data_timestamp == registry.timestamp
+    assert seen[-1] == ("fetching", 6, 6, "studies")
+    assert registry.agents == {"simsearch-test"}
+
+
+def test_a_narrow_scope_brings_what_matches(mirror, client):
+    fetch(mirror, client, Scope(condition="anemia"))
+    assert mirrored(mirror) == IDS[::2]
+
+
+def test_since_brings_what_was_updated_on_or_after(mirror, client):
+    fetch(mirror, client, ALL, since="2020-01-01")
+    assert mirrored(mirror) == IDS[3:]
+
+
+def test_only_the_fields_that_are_read_are_asked_for_and_no_personal_data(mirror, client, registry):
+    fetch(mirror, client, ALL)
+    fields = [query["fields"] for path, query in registry.requests if "pageSize" in query]
+    assert "BriefSummary" in fields[-1]
+    assert not any("Contact" in each or "Official" in each.replace("OfficialTitle", "")
+                   for each in fields)  # fmt: skip
+
+
+def test_an_exactly_full_last_page_ends_the_fetch(mirror, client):
+    """Six studies in pages of two: the registry gives a token although nothing follows."""
+    fetch(mirror, client, Scope(term=""), since="2000-01-01")
+    assert len(mirrored(mirror)) == 6
+
+
+@pytest.mark.parametrize(
+    "fault", [429, (429, {"Retry-After": "0"}), 500, 502, 503, 504, 408, "html", "cut", "drop"]
+)
+def test_what_may_heal_is_tried_again(mirror, client, registry, fault):
+    registry.faults.extend([fault, fault])
+    assert fetch(mirror, client, ALL).n_received == 6
+    assert sum("; try " in line for line in client.lines) == 2
+
+
+def test_what_does_not_heal_ends_with_the_address_and_the_reason(mirror, client, registry):
+    registry.faults.extend([503] * 5)
+    with pytest.raises(ApiError, match=r"/version answered 503, after 5 tries"):
+        fetch(mirror, client, ALL)
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_refusal_is_final(client, registry, status):
+    registry.faults.append(status)
+    with pytest.raises(ApiError, match=f"answered {status}: try later"):
+        client.page({})
+    assert len(registry.requests) == 1
+
+
+@pytest.mark.parametrize("dated", [False, True])
+def test_the_server_says_how_long_to_wait(registry, monkeypatch, dated):
+    waits = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", waits.append)
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=100)
+    after = email.utils.format_datetime(later, usegmt=True) if dated else "100"
+    registry.faults.append((429, {"Retry-After": after}))
+    with RegistryApi("t", base_url=registry.url, pause_seconds=0, backoff_seconds=0.01) as opened:
+        opened.data_timestamp()
+    assert [wait for wait in waits if wait > 50] == [pytest.approx(100, abs=3)]
+
+
+def test_requests_keep_their_distance(registry):
+    with RegistryApi("t", base_url=registry.url, pause_seconds=0.15) as opened:
+        began = time.monotonic()
+        for _ in range(3):
+            opened.data_timestamp()
+    assert time.monotonic() - began >= 0.3
+
+
+def test_a_fetch_that_stops_goes_on_with_the_next_page(mirror, client, registry):
+    client.data_timestamp()
+    registry.requests.clear()
+    # version, count, two pages, then the registry is gone for good
+    registry.faults.extend([None, None, None, None, *[503] * 5])
+    with pytest.raises(FetchError, match=r"503.*the 4 studies received are kept"):
+        fetch(mirror, client, Scope(), since="2000-01-01")
+    assert mirrored(mirror) == IDS[:4]
+    registry.requests.clear()
+    assert fetch(mirror, client, Scope(), since="2000-01-01").n_received == 6
+    tokens = [query.get("pageToken", "") for _, query in registry.requests if "pageSize" in query]
+    assert mirrored(mirror) == IDS
+    assert tokens[1] == f"{registry.timestamp}|4"  # after the count: not from the start
+
+
+def test_a_dead_token_restarts_its_window_alone(mirror, client, registry):
+    registry.faults.extend([None, None, None, None, *[503] * 5])
+    with pytest.raises(FetchError):
+        fetch(mirror, client, ALL, since="2000-01-01")
+    registry.timestamp = "2026-03-26T09:00:05"  # the daily refresh: tokens are void
+    assert fetch(mirror, client, ALL, since="2000-01-01").n_received == 6
+    assert mirrored(mirror) == IDS
+
+
+def test_done_windows_are_not_asked_for_again(mirror, client, registry):
+    n_windows = len(windows(ALL))
+    registry.faults.extend([None] * (2 + n_windows - 3) + [503] * 5)
+    with pytest.raises(FetchError):
+        fetch(mirror, client, ALL)
+    registry.requests.clear()
+    assert fetch(mirror, client, ALL).n_mirrored == 6
+    pages = [query for _, query in registry.requests if query.get("pageSize") == "2"]
+    assert len(pages) < n_windows / 2
+
+
+def test_a_window_that_stays_incomplete_is_said(mirror, client, registry):
+    """The registry counts six studies and shows five."""
+    registry.hide_from_pages.add(IDS[2])
+    with pytest.raises(FetchError, match="stay incomplete: 5 of 6 studies came"):
+        fetch(mirror, client, ALL, since="2000-01-01")
+    assert len(mirrored(mirror)) == 5
+
+
+def test_windows_cover_every_date_once():
+    ranges = windows(ALL)
+    assert ranges[0][0] == "MIN"
+    assert ranges[-1][1] == "MAX"
+    for (_, last), (first, _) in itertools.pairwise(ranges):
+        assert dt.date.fromisoformat(last) + dt.timedelta(days=1) == dt.date.fromisoformat(first)
+    assert windows(Scope(condition="x")) == [("MIN", "MAX")]
+    assert windows(ALL, "2026-01-01") == [("2026-01-01", "MAX")]
+
+
+def test_single_studies_by_id_with_an_obsolete_and_an_unknown_one(mirror, client, registry):
+    registry.merged["NCT00000901"] = IDS[1]
+    report = fetch_ids(mirror, client, [IDS[4], "NCT00000901", "NCT00000999"])
+    assert mirrored(mirror) == [IDS[1], IDS[4]]
+    assert report.not_found == ("NCT00000999",)
+
+
+def test_an_update_brings_changes_and_new_studies(mirror, client, registry):
+    fetch(mirror, client, ALL)
+    registry.timestamp = "2026-03-27T09:00:05"
+    registry.records["NCT00000107"] = record("NCT00000107", "New", updated="2026-03-26")
+    registry.records[IDS[0]] = record(IDS[0], "Changed", updated="2026-03-27")
+    registry.requests.clear()
+    report = update(mirror, client, n_rechecked=0)
+    assert report.n_mirrored == 7
+    assert report.n_received == 3  # one day of overlap: NCT00000106 of 2026-03-24 again
+    assert any("RANGE[2026-03-24,MAX]" in query.get("filter.advanced", "")
+               for _, query in registry.requests)  # fmt: skip
+    titles = {each.nct_id: each.title for each in read_studies(mirror.path)}
+    assert titles[IDS[0]] == "Changed"
+    assert dict(mirror.scopes()) == {"{}": "2026-03-27"}
+
+
+def test_an_update_without_a_fetch_says_what_to_do(mirror, client):
+    with pytest.raises(MirrorError, match="simsearch fetch"):
+        update(mirror, client)
+
+
+def test_studies_that_have_gone_become_tombstones(mirror, client, registry):
+    fetch(mirror, client, ALL)
+    del registry.records[IDS[0]]
+    del registry.records[IDS[1]]
+    registry.merged[IDS[1]] = IDS[3]
+    report = update(mirror, client)
+    assert report.gone == (IDS[0], IDS[1])
+    assert mirrored(mirror) == IDS[2:]
+    today = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
+    assert mirror.tombstones() == [(IDS[0], today, ""), (IDS[1], today, IDS[3])]
+    assert [each for each in read_studies(mirror.path) if isinstance(each, Gone)] == [
+        Gone(IDS[0], today), Gone(IDS[1], today, IDS[3])
+    ]  # fmt: skip
+
+
+def test_the_check_for_gone_studies_rotates(mirror, client):
+    fetch(mirror, client, ALL)
+    checked = []
+    for n in range(3):
+        with sqlite3.connect(mirror.path) as database:  # as if days had passed
+            database.execute("UPDATE record SET checked = '2020' WHERE checked > '2021'"
+                             if not n else "SELECT 1")  # fmt: skip
+        database.close()
+        oldest = mirror.oldest_checked(2)
+        recheck(mirror, client, oldest)
+        checked += oldest
+    assert sorted(checked) == IDS
+
+
+def test_a_study_that_comes_back_is_no_longer_gone(mirror, client, registry):
+    fetch(mirror, client, ALL)
+    gone = registry.records.pop(IDS[0])
+    update(mirror, client)
+    registry.records[IDS[0]] = gone
+    fetch_ids(mirror, client, [IDS[0]])
+    assert mirror.tombstones() == []
+
+
+def test_a_query_for_a_gone_study_says_what_happened(mirror, client, registry, tmp_path):
+    fetch(mirror, client, ALL)
+    del registry.records[IDS[0]]
+    del registry.records[IDS[1]]
+    registry.merged[IDS[1]] = IDS[3]
+    update(mirror, client)
+    build_index(read_studies(mirror.path), tmp_path / "index", WordEncoder())
+    index = open_index(tmp_path / "index")
+    with pytest.raises(GoneStudyError, match=r"NCT00000101 has left the registry \(noticed on 20"):
+        index.study(IDS[0])
+    with pytest.raises(GoneStudyError, match="was merged into NCT00000104"):
+        index.study(IDS[1])
+
+
+def test_one_study_online(client, registry):
+    registry.merged["NCT00000901"] = IDS[1]
+    assert study_online(client, "nct101").title == "Iron pills 1"
+    assert study_online(client, "NCT901").nct_id == IDS[1]
+    with pytest.raises(ApiError, match="NCT00000999 is not in the registry either"):
+        study_online(client, "NCT999")
+
+
+def test_a_build_that_would_lose_many_studies_is_refused(build, tmp_path):
+    many = [record(f"NCT{n:08}", "Iron pills") for n in range(1, 101)]
+    build(many)
+    with pytest.raises(ShrinkError, match=r"from 100 to 97 studies.*--allow-shrink"):
+        build(many[:97])
+    assert open_index(tmp_path / "index").n_studies == 100
+    assert build(many[:98]).n_studies == 98
+    assert build(many[:5], allow_shrink=True).n_studies == 5
+
+
+def test_a_mirror_is_a_source_like_others(mirror, client):
+    fetch(mirror, client, ALL)
+    assert is_mirror(mirror.path)
+    reader = read_studies(mirror.path)
+    assert [each.nct_id for each in reader if isinstance(each, Study)] == IDS
+    assert reader.bytes_read == reader.bytes_total
+
+
+def test_an_older_record_never_replaces_a_newer_one(mirror):
+    new = MirroredRecord("NCT00000101", "2024-01-01", b'{"a": 2}')
+    mirror.add([new, MirroredRecord("NCT00000101", "2020-01-01", b'{"a": 1}')])
+    assert list(mirror.records()) == [b'{"a": 2}']
+
+
+def test_a_page_is_kept_with_its_place_or_not_at_all(mirror):
+    records = [MirroredRecord("NCT00000101", "2024-01-01", b"{}"),
+               MirroredRecord(None, "2024-01-01", b"{}")]  # fmt: skip
+    with pytest.raises(MirrorError):
+        mirror.add_page("{}", "w", Window("next", 2, 2), records)
+    assert mirror.n_records == 0
+    assert mirror.window("{}", "w") == Window()
+
+
+def test_another_file_is_no_mirror(tmp_path):
+    path = tmp_path / "mirror.sqlite"
+    path.write_text("my thesis")
+    with pytest.raises(MirrorError, match="not a database"):
+        Mirror(path)
+    assert path.read_text() == "my thesis"
+    sqlite3.connect(tmp_path / "other.sqlite").execute("CREATE TABLE t (a)").connection.close()
+    assert not is_mirror(tmp_path / "other.sqlite")
+    with pytest.raises(MirrorError, match="is no mirror"):
+        Mirror(tmp_path / "other.sqlite")
+
+
+def test_a_file_of_ids(tmp_path):
+    path = tmp_path / "ids.txt"
+    path.write_text("# mine\nNCT101\n\nhttps://clinicaltrials.gov/study/NCT00000102\nnct101\n")
+    assert read_ids(path) == IDS[:2]
+    path.write_text("# none\n")
+    with pytest.raises(SourceError, match="names no study"):
+        read_ids(path)
+    with pytest.raises(SourceError, match="No such file"):
+        read_ids(tmp_path / "nowhere")
+
+
+def test_the_plan_asks_nothing():
+    text = plan(Scope(condition="anemia"), "2026-01-01", [])
+    assert "query.cond=anemia" in text
+    assert "RANGE[2026-01-01,MAX]" in text
+    assert "450 studies by NCT ID, in 3 requests" in plan(ALL, "", ["NCT00000101"] * 450)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from simsearch import api
+from simsearch.fetch import Scope, fetch
+from simsearch.mirror import Mirror
+api.PAGE_SIZE = 20
+with Mirror(Path(sys.argv[1])) as mirror:
+    with api.RegistryApi("t", base_url=sys.argv[2], pause_seconds=0.01) as client:
+        print("ready", flush=True)
+        fetch(mirror, client, Scope(), since="2000-01-01")
+"""
+
+
+def test_a_fetch_killed_again_and_again_ends_complete(tmp_path):
+    many = [record(f"NCT{n:08}", f"Iron {n}", updated="2020-01-01") for n in range(1, 1201)]
+    path = tmp_path / "mirror.sqlite"
+    killed = 0
+    with serving(Registry(many)) as registry:
+        for n in range(8):
+            process = subprocess.Popen(
+                [sys.executable, "-c", SCRIPT, str(path), registry.url],
+                cwd=Path(__file__).parent, stdout=subprocess.PIPE,
+            )  # fmt: skip
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(0.03 * n)
+            process.send_signal(signal.SIGKILL)
+            killed += process.wait() == -signal.SIGKILL
+            process.stdout.close()
+            with Mirror(path) as mirror:
+                window = mirror.window("{}", "2000-01-01..MAX")
+                assert mirror.n_records == window.received or not window.received
+        with RegistryApi("t", base_url=registry.url, pause_seconds=0) as client, \
+                Mirror(path) as mirror:  # fmt: skip
+            report = fetch(mirror, client, ALL, since="2000-01-01")
+            assert report.n_mirrored == 1200
+    assert killed >= 4
+
+
+def run_cli(monkeypatch, capsys, *args):
+    from simsearch import cli
+
+    monkeypatch.setattr(cli, "load_encoder", lambda *_, **__: WordEncoder())
+    monkeypatch.setattr(sys, "argv", ["simsearch", *map(str, args)])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    out, err = capsys.readouterr()
+    return caught.value.code or 0, out, err
+
+
+def test_the_commands_fetch_update_rebuild_and_online(registry, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SIMSEARCH_API", registry.url)
+    monkeypatch.setenv("SIMSEARCH_MIRROR", str(tmp_path / "mirror.sqlite"))
+    monkeypatch.setenv("SIMSEARCH_INDEX", str(tmp_path / "mine"))
+
+    def run(*args):
+        return run_cli(monkeypatch, capsys, *args)
+
+    assert run("rebuild")[0] == 2  # neither records nor a mirror
+    code, out, err = run("fetch", "--all", "-v")
+    assert code == 0
+    assert "Received  6 studies, registry data of 2026-03-25T09:00:05" in out
+    assert "Mirror    6 studies in" in out
+    assert "200 http://127.0.0.1" in err
+    assert "fetching 6 of 6 studies (100%)" in err
+    code, out, _ = run("rebuild")
+    assert code == 0
+    assert "6 studies" in out
+    registry.records["NCT00000107"] = record("NCT00000107", "Marrow", updated="2026-03-26")
+    registry.timestamp = "2026-03-27T09:00:05"
+    del registry.records[IDS[0]]
+    code, out, _ = run("update", "--allow-shrink")
+    assert code == 0
+    assert "Gone      1 (NCT00000101)" in out
+    assert "Published   6 studies" in out
+    code, _, err = run("query", IDS[0])
+    assert (code, "has left the registry" in err) == (1, True)
+    registry.records["NCT00000200"] = record("NCT00000200", "Marrow")
+    code, _, err = run("query", "NCT200")
+    assert (code, "--online" in err) == (1, True)
+    code, out, _ = run("query", "NCT200", "--online", "-o", "ids", "-k", "2")
+    assert code == 0
+    assert out.split()[0] == "NCT00000107"
+    code, _, err = run("query", "NCT999", "--online")
+    assert (code, "not in the registry either" in err) == (1, True)
+    (tmp_path / "ids.txt").write_text("NCT200\nNCT00000999\n")
+    code, out, _ = run("fetch", "--ids", "ids.txt")
+    assert "Not found  1 (NCT00000999)" in out
+    assert "7 studies" in out
+
+
+def test_a_registry_out_of_reach_is_named(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("SIMSEARCH_API", "http://127.0.0.1:9/api/v2")
+    code, out, err = run_cli(
+        monkeypatch, capsys, "fetch", "--all", "--mirror", tmp_path / "m.sqlite", "-q"
+    )
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert "no answer" in err
