@@ -10,20 +10,21 @@ import msgspec
 from simsearch.errors import NctIdError
 
 # The registry's own pattern for one study: zeros are optional, NCT00000000 is no ID.
+_CANONICAL = re.compile(r"NCT(?!0{8})[0-9]{8}")
 _WHOLE = re.compile(r"NCT[\s_:-]*0*([1-9][0-9]{0,7})", re.IGNORECASE)
 _INSIDE = re.compile(r"(?<![A-Za-z0-9])NCT0*([1-9][0-9]{0,7})(?![0-9])", re.IGNORECASE)
 
 STUDY_URL = "https://clinicaltrials.gov/study/"
 
 
-class Intervention(msgspec.Struct, frozen=True):
+class Intervention(msgspec.Struct, frozen=True, gc=False):
     """What is given or done; `type` is the registry's enum (DRUG, DEVICE, ...) or empty."""
 
     name: str
     type: str = ""
 
 
-class Study(msgspec.Struct, frozen=True, kw_only=True):
+class Study(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is kept of one registered study.
 
     Text is clean (see `records.text`). Missing text is `""`, a missing list `()`;
@@ -70,6 +71,8 @@ def parse_nct_id(text: str) -> str:
     Raises:
         NctIdError: `text` holds no NCT ID, or several different ones.
     """
+    if _CANONICAL.fullmatch(text):
+        return text
     plain = unicodedata.normalize("NFKC", text).strip()
     whole = _WHOLE.fullmatch(plain)
     if whole:

@@ -6,10 +6,11 @@ Every reader ends here, so that the same study read from two forms is the same.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from simsearch.errors import NctIdError
 from simsearch.records import vocabulary
-from simsearch.records.text import clean_text
+from simsearch.records.text import clean_name, clean_text
 from simsearch.study import Intervention, Study, parse_nct_id
 
 # The registry's stand-in for "unknown" in enrollment counts.
@@ -54,21 +55,21 @@ def assemble_study(
     own_id = _nct_id(nct_id, draft=draft)
     return Study(
         nct_id=own_id,
-        aliases=_aliases(aliases, own_id),
+        aliases=_aliases(aliases, own_id) if aliases else (),
         title=clean_text(title),
         official_title=clean_text(official_title),
         acronym=clean_text(acronym),
         summary=clean_text(summary, markup=True),
-        conditions=_distinct(conditions),
-        keywords=_distinct(keywords),
-        interventions=_interventions(interventions),
-        condition_mesh=_distinct(condition_mesh),
-        intervention_mesh=_distinct(intervention_mesh),
+        conditions=_distinct(conditions) if conditions else (),
+        keywords=_distinct(keywords) if keywords else (),
+        interventions=_interventions(interventions) if interventions else (),
+        condition_mesh=_distinct(condition_mesh) if condition_mesh else (),
+        intervention_mesh=_distinct(intervention_mesh) if intervention_mesh else (),
         status=vocabulary.status(status or ""),
         study_type=vocabulary.study_type(study_type or ""),
-        phases=tuple(phase for text in phases for phase in vocabulary.phases(text)),
-        sponsor=clean_text(sponsor),
-        countries=tuple(dict.fromkeys(map(vocabulary.country, _distinct(countries)))),
+        phases=_phases(tuple(phases)),
+        sponsor=clean_name(sponsor),
+        countries=_distinct(map(_country, countries)) if countries else (),
         start_date=vocabulary.date(start_date or ""),
         completion_date=vocabulary.date(completion_date or ""),
         last_update_date=vocabulary.date(last_update_date or ""),
@@ -88,7 +89,7 @@ def _nct_id(text: str | None, *, draft: bool) -> str:
 
 def _aliases(texts: Iterable[str], nct_id: str) -> tuple[str, ...]:
     """Return the obsolete IDs that are IDs, in order, without the study's own."""
-    aliases = []
+    aliases: list[str] = []
     for text in texts:
         try:
             aliases.append(parse_nct_id(text))
@@ -99,9 +100,25 @@ def _aliases(texts: Iterable[str], nct_id: str) -> tuple[str, ...]:
 
 def _distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
     """Return the clean texts that say something, each once, in their first order."""
-    return tuple(dict.fromkeys(text for text in map(clean_text, texts) if text))
+    clean = [name for name in map(clean_name, texts) if name]
+    return tuple(dict.fromkeys(clean)) if len(clean) > 1 else tuple(clean)
 
 
 def _interventions(pairs: Iterable[tuple[str | None, str | None]]) -> tuple[Intervention, ...]:
-    clean = ((clean_text(name), vocabulary.intervention_type(kind or "")) for kind, name in pairs)
-    return tuple(dict.fromkeys(Intervention(name, kind) for name, kind in clean if name))
+    named = [each for kind, text in pairs if (each := _intervention(kind, text)).name]
+    return tuple(dict.fromkeys(named)) if len(named) > 1 else tuple(named)
+
+
+@lru_cache(maxsize=2**17)
+def _intervention(kind: str | None, text: str | None) -> Intervention:
+    return Intervention(clean_name(text), vocabulary.intervention_type(kind or ""))
+
+
+@lru_cache(maxsize=2**10)
+def _phases(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(phase for text in texts for phase in vocabulary.phases(text))
+
+
+@lru_cache(maxsize=2**10)
+def _country(text: str | None) -> str:
+    return vocabulary.country(clean_name(text))

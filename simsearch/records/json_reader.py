@@ -23,13 +23,6 @@ from simsearch.records.registry import Record, study_from_record
 _decoder = msgspec.json.Decoder(Record)
 
 
-class _Envelope(msgspec.Struct):
-    """Tells a page of studies from a study."""
-
-    studies: list[msgspec.Raw] | None = None
-    nextPageToken: str | None = None  # noqa: N815 - the API's own name
-
-
 def recognises(head: bytes) -> bool:
     """Tell by its first bytes whether a content may be JSON records."""
     return head.startswith((b"{", b"["))
@@ -109,16 +102,16 @@ def _skip_blank_lines(stream: Stream) -> bytes:
 def _object(text: bytes, place: str, *, draft: bool) -> Iterator[Outcome]:
     """Read one JSON object: a study, or a page of studies."""
     try:
-        envelope = msgspec.json.decode(text, type=_Envelope)
+        record = _decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        yield Rejected(place, readable_nct_id(text), f"broken JSON: {error}")
+        yield Rejected(place, readable_nct_id(text), _reason(error))
         return
-    if envelope.studies is None:
-        yield study_outcome(text, place, draft=draft)
+    if record.studies is None:
+        yield _outcome(record, text, place, draft=draft)
         return
-    for n, raw in enumerate(envelope.studies, start=1):
+    for n, raw in enumerate(record.studies, start=1):
         yield study_outcome(raw, f"{place} study {n:,}", draft=draft)
-    if envelope.nextPageToken:
+    if record.next_page_token:
         yield Notice(place, "one page of a longer answer: the pages after it are not here")
 
 
@@ -127,18 +120,36 @@ def study_outcome(
 ) -> Outcome:
     """Return the study of one record in API v2 layout, or why it is rejected."""
     try:
-        return study_from_record(_record(body), draft=draft)
-    except msgspec.ValidationError as error:
-        reason = f"not a study record in API v2 layout: {error}"
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        reason = f"broken JSON: {error}"
-    except NctIdError as error:
-        reason = nct_id_reason(error)
-    text = msgspec.json.encode(body) if isinstance(body, dict) else bytes(body)
-    return Rejected(place, readable_nct_id(text), reason)
+        record = _record(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return Rejected(place, readable_nct_id(_text(body)), _reason(error))
+    return _outcome(record, body, place, draft=draft)
+
+
+def _outcome(
+    record: Record, body: bytes | msgspec.Raw | dict[str, Any], place: str, *, draft: bool
+) -> Outcome:
+    if record.protocol_section is None:
+        reason = "not a study record in API v2 layout: it has no protocolSection"
+    else:
+        try:
+            return study_from_record(record, draft=draft)
+        except NctIdError as error:
+            reason = nct_id_reason(error)
+    return Rejected(place, readable_nct_id(_text(body)), reason)
 
 
 def _record(body: bytes | msgspec.Raw | dict[str, Any]) -> Record:
     if isinstance(body, dict):
         return msgspec.convert(body, Record)
     return _decoder.decode(body)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, msgspec.ValidationError):
+        return f"not a study record in API v2 layout: {error}"
+    return f"broken JSON: {error}"
+
+
+def _text(body: bytes | msgspec.Raw | dict[str, Any]) -> bytes:
+    return msgspec.json.encode(body) if isinstance(body, dict) else bytes(body)

@@ -7,15 +7,13 @@ take any unknown field, and take null for absent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 
 from simsearch.records.assemble import assemble_study
 from simsearch.study import Study
 
 
-class _Part(msgspec.Struct, rename="camel"):
+class _Part(msgspec.Struct, rename="camel", gc=False):
     """Base of the record's parts: API v2 writes its names in camelCase."""
 
 
@@ -112,11 +110,31 @@ class Derived(_Part):
 
 
 class Record(_Part):
-    """The root of one record."""
+    """The root of one record, or of a page of records (`studies`)."""
 
-    protocol_section: Protocol
+    protocol_section: Protocol | None = None
     derived_section: Derived | None = None
     has_results: bool | None = None
+    studies: list[msgspec.Raw] | None = None
+    next_page_token: str | None = None
+
+
+# What stands for a part that a record lacks.
+_NO_DERIVED = Derived()
+_NO_IDENTIFICATION = Identification()
+_NO_STATUS = Status()
+_NO_SPONSORS = Sponsors()
+_NO_DESCRIPTION = Description()
+_NO_CONDITIONS = Conditions()
+_NO_DESIGN = Design()
+_NO_ARMS_INTERVENTIONS = ArmsInterventions()
+_NO_CONTACTS_LOCATIONS = ContactsLocations()
+_NO_PROTOCOL = Protocol()
+_NO_SPONSOR = Sponsor()
+_NO_DATE_STRUCT = DateStruct()
+_NO_ENROLLMENT_INFO = EnrollmentInfo()
+_NO_MISC_INFO = MiscInfo()
+_NO_MESH_MODULE = MeshModule()
 
 
 def study_from_record(record: Record, *, draft: bool = False) -> Study:
@@ -125,16 +143,16 @@ def study_from_record(record: Record, *, draft: bool = False) -> Study:
     Raises:
         NctIdError: the record has no NCT ID, or a malformed one.
     """
-    protocol = record.protocol_section
-    derived = record.derived_section or Derived()
-    identification = protocol.identification_module or Identification()
-    status = protocol.status_module or Status()
-    sponsors = protocol.sponsor_collaborators_module or Sponsors()
-    description = protocol.description_module or Description()
-    conditions = protocol.conditions_module or Conditions()
-    design = protocol.design_module or Design()
-    arms = protocol.arms_interventions_module or ArmsInterventions()
-    places = protocol.contacts_locations_module or ContactsLocations()
+    protocol = record.protocol_section or _NO_PROTOCOL
+    derived = record.derived_section or _NO_DERIVED
+    identification = protocol.identification_module or _NO_IDENTIFICATION
+    status = protocol.status_module or _NO_STATUS
+    sponsors = protocol.sponsor_collaborators_module or _NO_SPONSORS
+    description = protocol.description_module or _NO_DESCRIPTION
+    conditions = protocol.conditions_module or _NO_CONDITIONS
+    design = protocol.design_module or _NO_DESIGN
+    arms = protocol.arms_interventions_module or _NO_ARMS_INTERVENTIONS
+    places = protocol.contacts_locations_module or _NO_CONTACTS_LOCATIONS
     return assemble_study(
         draft=draft,
         nct_id=identification.nct_id,
@@ -145,22 +163,22 @@ def study_from_record(record: Record, *, draft: bool = False) -> Study:
         summary=description.brief_summary,
         conditions=conditions.conditions or (),
         keywords=conditions.keywords or (),
-        interventions=((each.type, each.name) for each in arms.interventions or ()),
+        interventions=[(each.type, each.name) for each in arms.interventions or ()],
         condition_mesh=_mesh(derived.condition_browse_module),
         intervention_mesh=_mesh(derived.intervention_browse_module),
         status=status.overall_status,
         study_type=design.study_type,
         phases=design.phases or (),
-        sponsor=(sponsors.lead_sponsor or Sponsor()).name,
-        countries=(place.country for place in places.locations or ()),
-        start_date=(status.start_date_struct or DateStruct()).date,
-        completion_date=(status.completion_date_struct or DateStruct()).date,
-        last_update_date=(status.last_update_post_date_struct or DateStruct()).date,
-        enrollment=(design.enrollment_info or EnrollmentInfo()).count,
+        sponsor=(sponsors.lead_sponsor or _NO_SPONSOR).name,
+        countries=[place.country for place in places.locations or ()],
+        start_date=(status.start_date_struct or _NO_DATE_STRUCT).date,
+        completion_date=(status.completion_date_struct or _NO_DATE_STRUCT).date,
+        last_update_date=(status.last_update_post_date_struct or _NO_DATE_STRUCT).date,
+        enrollment=(design.enrollment_info or _NO_ENROLLMENT_INFO).count,
         has_results=record.has_results,
-        data_version=(derived.misc_info_module or MiscInfo()).version_holder,
+        data_version=(derived.misc_info_module or _NO_MISC_INFO).version_holder,
     )
 
 
-def _mesh(module: MeshModule | None) -> Iterator[str | None]:
-    return (mesh.term for mesh in (module or MeshModule()).meshes or ())
+def _mesh(module: MeshModule | None) -> list[str | None]:
+    return [mesh.term for mesh in (module or _NO_MESH_MODULE).meshes or ()]

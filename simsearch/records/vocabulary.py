@@ -10,7 +10,11 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from functools import lru_cache
 from types import MappingProxyType
+
+# Few words and dates make up all records: each is worked out once.
+_KNOWN = 2**16
 
 _NOTHING = frozenset({"", "N/A", "NA", "NONE"})
 _MONTHS = MappingProxyType(
@@ -54,11 +58,13 @@ _COUNTRIES = MappingProxyType(
 )
 
 
+@lru_cache(maxsize=_KNOWN)
 def status(text: str) -> str:
     """Return an overall status as the API v2 names it: `Unknown status` is UNKNOWN."""
     return _upper_snake(text.strip().removesuffix(" status"))
 
 
+@lru_cache(maxsize=_KNOWN)
 def phases(text: str) -> tuple[str, ...]:
     """Return the phases of a joined text: `Phase 1/Phase 2`, `PHASE1|PHASE2`, `N/A`."""
     if text.strip().upper() in {"N/A", "NA", "NOT APPLICABLE"}:
@@ -68,17 +74,20 @@ def phases(text: str) -> tuple[str, ...]:
     return tuple("EARLY_PHASE1" if name == "PHASE0" else name for name in named)
 
 
+@lru_cache(maxsize=_KNOWN)
 def study_type(text: str) -> str:
     """Return a study type without its kind: "Observational [Patient Registry]"."""
     bare = re.split(r"[\[:]", text)[0].strip()
     return "" if bare.upper() in _NOTHING else _upper_snake(bare)
 
 
+@lru_cache(maxsize=_KNOWN)
 def intervention_type(text: str) -> str:
     """Return an intervention type, `Dietary Supplement` as DIETARY_SUPPLEMENT."""
     return _upper_snake(text)
 
 
+@lru_cache(maxsize=_KNOWN)
 def date(text: str) -> str:
     """Return a date as precise as it is written: `March 2018` is 2018-03; else `""`."""
     text = " ".join(text.split())
