@@ -33,8 +33,16 @@ import textwrap
 from pathlib import Path
 
 
+def one_line(text: str) -> str:
+    """Return a message as one line that no name within it can break or colour."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 class SimsearchError(Exception):
     """Base of all errors raised on purpose; `str(error)` is one line for a person."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class ArgumentError(SimsearchError):

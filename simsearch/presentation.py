@@ -297,7 +297,7 @@ def report_facts(report: BuildReport) -> list[tuple[str, str]]:
         ("Size", size_label(report.bytes)),
         ("Where", f"{report.index} (generation {report.generation})"),
     ]
-    facts += [("Note", f"{notice.place}: {notice.message}") for notice in report.notices]
+    facts += [("Note", str(notice)) for notice in report.notices]
     if report.n_notices > len(report.notices):
         facts.append(("Note", f"and {report.n_notices - len(report.notices):,} more notes"))
     return facts

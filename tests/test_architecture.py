@@ -12,7 +12,8 @@ PACKAGE = Path(simsearch.__file__).parent
 
 # Lines import only from lines above.
 ORDER = (
-    "errors", "study", "mirror", "api", "records.outcome", "records.text", "records.vocabulary",
+    "errors", "study", "mirror", "api", "records.outcome", "records.archive", "records.text",
+    "records.vocabulary",
     "records.assemble", "records.registry", "records.json_reader",
     "records.xml_reader", "records.csv_reader", "records.aact_reader",
     "records.sources", "records", "fields",

@@ -62,6 +62,7 @@ FORMS = {
             for name, text in ONE_FILE_EACH.items()
         }
     ),
+    "gzip within gzip": gzip.compress(gzip.compress(LINES)),
     "zip of a gzip of lines": zipped({"all.jsonl.gz": gzip.compress(LINES)}),
 }
 
@@ -235,6 +236,14 @@ def test_a_page_of_a_longer_answer_says_so(tmp_path):
     assert "pages after it" in notice.message
 
 
+def test_a_name_cannot_break_the_line_or_colour_the_terminal(tmp_path):
+    path = tmp_path / "r.zip"
+    path.write_bytes(zipped({"a\n\x1b[31mb.json": b"{broken", "c.json": LINES}))
+    ids, (rejected,), _ = split(path)
+    assert ids == IDS
+    assert str(rejected).isprintable()
+
+
 FAILURES = {
     "missing": (None, "no such file"),
     "empty": (b"", "empty"),
@@ -251,6 +260,10 @@ FAILURES = {
     "a cut zip": (FORMS["zip, one study a file"][:-30], "to its end"),
     "a cut gzip": (gzip.compress(LINES)[:-20], "to its end"),
     "a damaged gzip": (b"\x1f\x8b" + LINES, "to its end"),
+    "JSON nested beyond measure": (b"[" * 200_000, "broken JSON"),
+    "an array with a byte that is no UTF-8": (
+        json.dumps(SIX).encode().replace(b"Iron", b"Ir\xe0n", 1), "after item 3"
+    ),
     "a cut array": (json.dumps(SIX).encode()[:-40], "broken JSON after item 5"),
     "an array broken in the middle": (
         json.dumps(SIX).replace("Iron pills", 'Iron "pills').encode(), "after item 3"

@@ -17,7 +17,6 @@ Where texts carry Markdown escapes a tilde of their own is `\~`.
 from __future__ import annotations
 
 import csv
-import io
 import re
 import sqlite3
 import zipfile
@@ -28,12 +27,12 @@ from contextlib import closing
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import PurePosixPath
-from typing import cast
 
 import msgspec
 
 from simsearch.errors import NctIdError, SourceError
 from simsearch.records import vocabulary
+from simsearch.records.archive import open_member
 from simsearch.records.assemble import assemble_study
 from simsearch.records.outcome import (
     MAX_DOCUMENT_BYTES,
@@ -47,7 +46,7 @@ from simsearch.study import Study
 
 _DUMP = "postgres_data.dmp"
 _BATCH_ROWS = 5_000
-_BROKEN_MEMBER = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError)
+_BROKEN_MEMBER = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
 _ESCAPED_OR_TILDE = re.compile(r"\\.|~")
 
 # temp_store: some builds of SQLite keep temporary tables in memory unless told.
@@ -208,7 +207,7 @@ def _load(
 def _lines(archive: zipfile.ZipFile, member: str, place: str) -> Iterator[bytes]:
     """Yield the lines of a member; only LF ends one, for texts may hold a CR."""
     try:
-        with io.BufferedReader(cast("io.RawIOBase", archive.open(member)), 2**16) as stream:
+        with open_member(archive, archive.getinfo(member)) as stream:
             while line := stream.readline(MAX_DOCUMENT_BYTES + 1):
                 if len(line) > MAX_DOCUMENT_BYTES:
                     raise SourceError(place, f"a line of over {MAX_DOCUMENT_BYTES:,} bytes")

@@ -21,6 +21,8 @@ from simsearch.records.outcome import (
 from simsearch.records.registry import Record, study_from_record
 
 _decoder = msgspec.json.Decoder(Record)
+_MAX_OPEN = 5_000
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def recognises(head: bytes) -> bool:
@@ -47,17 +49,45 @@ def _array(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
 
     n = 0
     try:
-        for n, item in enumerate(ijson.items(stream, "item", use_float=True), start=1):
+        items = ijson.items(_Shallow(stream, place), "item", use_float=True)
+        for n, item in enumerate(items, start=1):
             item_place = f"{place} item {n:,}"
             if isinstance(item, dict):
                 yield study_outcome(item, item_place, draft=draft)
             else:
                 yield Rejected(item_place, "", "not a JSON object")
-    except ijson.JSONError as error:
+    except (ijson.JSONError, *_BROKEN) as error:
         reason = str(error).splitlines()[0] if str(error) else "broken"
         raise SourceError(
             place, f"broken JSON after item {n:,} of the array ({reason}); what follows is lost"
         ) from error
+
+
+class _Shallow:
+    """A stream that refuses JSON nested beyond measure, on which ijson spends all memory.
+
+    Brackets are counted without regard to texts, where few are unpaired: the bound is far
+    above what they add up to.
+    """
+
+    def __init__(self, stream: Stream, place: str) -> None:
+        self._stream = stream
+        self._place = place
+        self._depth = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes.
+
+        Raises:
+            SourceError: they are nested too deep.
+        """
+        chunk = self._stream.read(size)
+        opened = chunk.count(b"[") + chunk.count(b"{")
+        closed = chunk.count(b"]") + chunk.count(b"}")
+        self._depth = max(0, self._depth + opened - closed)
+        if self._depth > _MAX_OPEN:
+            raise SourceError(self._place, "broken JSON: it is nested beyond measure")
+        return chunk
 
 
 def _objects(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
@@ -87,7 +117,7 @@ def _line(stream: Stream, place: str) -> bytes:
 def _is_object(text: bytes) -> bool:
     try:
         msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _BROKEN:
         return False
     return True
 
@@ -103,7 +133,7 @@ def _object(text: bytes, place: str, *, draft: bool) -> Iterator[Outcome]:
     """Read one JSON object: a study, or a page of studies."""
     try:
         record = _decoder.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _BROKEN as error:
         yield Rejected(place, readable_nct_id(text), _reason(error))
         return
     if record.studies is None:
@@ -121,7 +151,7 @@ def study_outcome(
     """Return the study of one record in API v2 layout, or why it is rejected."""
     try:
         record = _record(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _BROKEN as error:
         return Rejected(place, readable_nct_id(_text(body)), _reason(error))
     return _outcome(record, body, place, draft=draft)
 

@@ -8,7 +8,7 @@ import re
 
 import msgspec
 
-from simsearch.errors import NctIdError
+from simsearch.errors import NctIdError, one_line
 from simsearch.study import Study
 
 Stream = io.BufferedReader | gzip.GzipFile
@@ -29,7 +29,7 @@ class Rejected(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         name = f" {self.nct_id}" if self.nct_id else ""
-        return f"{self.place}{name}: {self.reason}"
+        return one_line(f"{self.place}{name}: {self.reason}")
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -37,6 +37,9 @@ class Notice(msgspec.Struct, frozen=True):
 
     place: str
     message: str
+
+    def __str__(self) -> str:
+        return one_line(f"{self.place}: {self.message}")
 
 
 class Gone(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from typing import IO, cast
 from simsearch.errors import SourceError
 from simsearch.mirror import Mirror, is_mirror
 from simsearch.records import aact_reader, csv_reader, json_reader, xml_reader
+from simsearch.records.archive import open_archive, open_member
 from simsearch.records.outcome import (
     Gone,
     Notice,
@@ -161,7 +162,7 @@ class SourceWalk:
         if depth > _MAX_NESTING:
             raise NotRecordsError("archives within archives, too deep")
         if head.startswith(_GZIP):
-            with gzip.GzipFile(fileobj=stream) as unpacked:
+            with gzip.GzipFile(fileobj=stream, mode="rb") as unpacked:
                 yield from self._content(unpacked, place, depth + 1)
         elif head.startswith((_ZIP, _EMPTY_ZIP)):
             yield from self._zip(stream, place, depth)
@@ -188,7 +189,7 @@ class SourceWalk:
         else:
             seekable = stream
         try:
-            with zipfile.ZipFile(seekable) as archive:
+            with open_archive(seekable) as archive:
                 names = archive.namelist()
                 if reason := aact_reader.refusal(names):
                     raise NotRecordsError(reason)
@@ -206,14 +207,14 @@ class SourceWalk:
             self._position = lambda: read
         for member in archive.infolist():
             member_place = f"{place}!{member.filename}"
-            if member.is_dir() or _is_hidden(member.filename):
+            if member.filename.endswith("/") or _is_hidden(member.filename):
                 continue
             try:
-                with io.BufferedReader(cast("io.RawIOBase", archive.open(member))) as unpacked:
-                    yield from self._content(cast("Stream", unpacked), member_place, depth + 1)
+                with open_member(archive, member) as unpacked:
+                    yield from self._content(unpacked, member_place, depth + 1)
             except NotRecordsError as error:
                 yield Notice(member_place, f"left out: {error}")
-            except (*_BROKEN_STREAM, RuntimeError, NotImplementedError) as error:
+            except _BROKEN_STREAM as error:
                 yield Rejected(member_place, "", f"the zip's member cannot be unpacked: {error}")
             read += member.compress_size
 
