@@ -49,9 +49,13 @@ T = TypeVar("T")
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A page of a search answer; `total` is only on the first."""
+    """A page of a search answer; `total` is only on the first.
+
+    `n_broken` studies of it are no records that could be kept.
+    """
 
     records: tuple[MirroredRecord, ...]
+    n_broken: int
     next_token: str
     total: int | None
 
@@ -163,11 +167,20 @@ class RegistryApi:
             parameters["countTotal"] = "true"
         response = self._get("/studies", parameters, token_used=bool(token))
         answer = _decoded(response, _Answer)
+        records = [record for raw in answer.studies if (record := self._record(raw))]
         return Page(
-            tuple(_record(raw) for raw in answer.studies),
+            tuple(records),
+            len(answer.studies) - len(records),
             answer.next_page_token or "",
             answer.total_count,
         )
+
+    def _record(self, raw: msgspec.Raw) -> MirroredRecord | None:
+        try:
+            return _record(raw)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            self._log(f"a record that cannot be kept: {error}: {bytes(raw)[:80]!r}")
+            return None
 
     def count(self, query: Mapping[str, str]) -> int:
         """Return how many studies a query finds."""
@@ -184,7 +197,10 @@ class RegistryApi:
             return None
         if not response.is_success:
             raise ApiError(str(response.request.url), f"answered {response.status_code} twice")
-        return _record(msgspec.Raw(response.content))
+        try:
+            return _record(msgspec.Raw(response.content))
+        except msgspec.MsgspecError as error:
+            raise ApiError(str(response.request.url), f"gave no study record: {error}") from error
 
     def _get(
         self, path: str, parameters: Mapping[str, str], *, token_used: bool = False

@@ -54,11 +54,15 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class FetchReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a fetch brought, what the mirror holds now, and which studies have gone."""
+    """What a fetch brought, what the mirror holds now, and which studies have gone.
+
+    `n_broken` of the studies received are no records that could be kept.
+    """
 
     n_received: int
     n_mirrored: int
     data_timestamp: str
+    n_broken: int = 0
     gone: tuple[str, ...] = ()
     not_found: tuple[str, ...] = ()
 
@@ -170,17 +174,19 @@ def update(
     scopes = mirror.scopes()
     if not scopes:
         raise MirrorError(mirror.path, "holds no complete fetch yet: run `simsearch fetch` first")
-    n_received = 0
+    n_received = n_broken = 0
     timestamp = ""
     for key, synced in scopes:
         since = dt.date.fromisoformat(synced[:10]) - dt.timedelta(days=_OVERLAP_DAYS)
         scope = _scope_of(msgspec.json.decode(key, type=dict[str, str]))
         report = fetch(mirror, api, scope, since=since.isoformat(), progress=progress)
         n_received += report.n_received
+        n_broken += report.n_broken
         timestamp = report.data_timestamp
     gone = recheck(mirror, api, mirror.oldest_checked(n_rechecked), progress)
     return FetchReport(
         n_received=n_received,
+        n_broken=n_broken,
         n_mirrored=mirror.n_records,
         data_timestamp=timestamp,
         gone=gone,
@@ -259,6 +265,7 @@ class _Fetch:
         self._key = _key_of(scope)
         self._n_received = 0
         self._n_expected = 0
+        self._n_broken = 0
 
     def run(self) -> FetchReport:
         timestamp = self._api.data_timestamp()
@@ -273,6 +280,7 @@ class _Fetch:
             self._mirror.finish(self._key, timestamp[:10])
         return FetchReport(
             n_received=self._n_received,
+            n_broken=self._n_broken,
             n_mirrored=self._mirror.n_records,
             data_timestamp=timestamp,
         )
@@ -309,12 +317,13 @@ class _Fetch:
             stuck = bool(window.token) and page.next_token == window.token
             window = Window(
                 token=page.next_token,
-                received=window.received + len(page.records),
+                received=window.received + len(page.records) + page.n_broken,
                 total=window.total if page.total is None else page.total,
                 done=not page.next_token or stuck,
             )
             self._mirror.add_page(self._key, name, window, page.records)
-            self._n_received += len(page.records)
+            self._n_received += len(page.records) + page.n_broken
+            self._n_broken += page.n_broken
             total = max(self._n_expected, self._n_received)
             self._progress("fetching", self._n_received, total, "studies")
         return window

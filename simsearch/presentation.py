@@ -309,6 +309,8 @@ def fetch_facts(report: FetchReport, mirror: Path) -> list[tuple[str, str]]:
         ("Received", f"{report.n_received:,} studies, registry data of {report.data_timestamp}"),
         ("Mirror", f"{report.n_mirrored:,} studies in {mirror}"),
     ]
+    if report.n_broken:
+        facts.append(("Broken", f"{report.n_broken:,} records that could not be kept (see -v)"))
     if report.gone:
         facts.append(("Gone", _some(report.gone)))
     if report.not_found:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 JSON = "application/json"
+SLOW_SECONDS = 0.5
 
 
 class Registry:
     """Studies by NCT ID, obsolete numbers, and faults to play before answering.
 
-    A fault is a status code, (status, headers), or "html", "cut", "drop": what the next
-    request gets in place of its answer.
+    A fault is a status code, (status, headers), or "html", "cut" (half a body), "torn"
+    (the connection ends within the body), "drop" (it ends before), "slow": what the next
+    request gets in place of its answer. `trouble`, if given, is asked for one each time.
     """
 
     def __init__(self, records: list[dict]) -> None:
@@ -30,6 +33,8 @@ class Registry:
         self.agents: set[str] = set()
         self.url = ""
         self.hide_from_pages: set[str] = set()
+        self.trouble: Callable[[], object] = lambda: None
+        self.after_page: Callable[[], None] = lambda: None
 
     def answer(self, path: str, query: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         self.requests.append((path, query))
@@ -71,11 +76,14 @@ class Registry:
             shape["totalCount"] = len(found)
         if len(page) == size:  # also when nothing follows
             shape["nextPageToken"] = f"{self.timestamp}|{start + size}"
-        return 200, {}, json.dumps(shape).encode()
+        answer = json.dumps(shape).encode()
+        if query.get("pageSize") != "1":
+            self.after_page()
+        return 200, {}, answer
 
 
 def nct_id(record: dict) -> str:
-    return record["protocolSection"]["identificationModule"]["nctId"]
+    return record["protocolSection"]["identificationModule"].get("nctId", "")
 
 
 def matches(record: dict, query: dict[str, str]) -> bool:
@@ -108,8 +116,10 @@ def serving(registry: Registry) -> Iterator[Registry]:
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             path = parts.path.removeprefix("/api/v2")
             registry.agents.add(self.headers["User-Agent"])
-            fault = registry.faults.popleft() if registry.faults else None
-            if fault is None or fault == "cut":
+            fault = registry.faults.popleft() if registry.faults else registry.trouble()
+            if fault == "slow":
+                time.sleep(SLOW_SECONDS)
+            if fault in (None, "cut", "torn", "slow"):
                 status, headers, body = registry.answer(path, query)
             else:
                 registry.requests.append((path, query))
@@ -128,6 +138,9 @@ def serving(registry: Registry) -> Iterator[Registry]:
             self.send_header("Content-Type", JSON)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            if fault == "torn":
+                self.close_connection = True
+                body = body[: len(body) // 2]
             self.wfile.write(body)
 
         def log_message(self, *_args: object) -> None:

@@ -4,6 +4,7 @@ import datetime as dt
 import email.utils
 import itertools
 import json
+import random
 import signal
 import sqlite3
 import subprocess
@@ -102,7 +103,8 @@ def test_an_exactly_full_last_page_ends_the_fetch(mirror, client):
 
 
 @pytest.mark.parametrize(
-    "fault", [429, (429, {"Retry-After": "0"}), 500, 502, 503, 504, 408, "html", "cut", "drop"]
+    "fault",
+    [429, (429, {"Retry-After": "0"}), 500, 502, 503, 504, 408, "html", "cut", "torn", "drop"],
 )
 def test_what_may_heal_is_tried_again(mirror, client, registry, fault):
     registry.faults.extend([fault, fault])
@@ -348,6 +350,49 @@ def test_the_plan_asks_nothing():
     assert "450 studies by NCT ID, in 3 requests" in plan(ALL, "", ["NCT00000101"] * 450)
 
 
+def test_a_slow_server_is_asked_again(registry, monkeypatch):
+    monkeypatch.setattr(api, "_TIMEOUT", api.httpx.Timeout(0.2))
+    registry.faults.append("slow")
+    lines = []
+    with RegistryApi(
+        "t", base_url=registry.url, pause_seconds=0, backoff_seconds=0.01, log=lines.append
+    ) as opened:
+        assert opened.data_timestamp() == registry.timestamp
+    assert "no answer (timed out); try 2 of 5" in lines[0]
+
+
+def test_a_total_that_changes_between_pages_begins_its_window_again(mirror, client, registry):
+    """A study appears while the pages are read: five of six would be missed, or one be double."""
+
+    def appear():
+        if len(registry.records) == 6:
+            registry.records["NCT00000100"] = record("NCT00000100", "New", updated="2026-03-24")
+
+    registry.after_page = appear
+    report = fetch(mirror, client, ALL, since="2000-01-01")
+    assert report.n_mirrored == 7
+
+
+def test_a_record_that_changes_while_pages_are_read_comes_in_its_new_form(mirror, client, registry):
+    def change():
+        registry.records[IDS[0]] = record(IDS[0], "Changed", updated="2026-03-25")
+
+    registry.after_page = change
+    fetch(mirror, client, ALL)
+    assert mirrored(mirror) == IDS
+    titles = {each.nct_id: each.title for each in read_studies(mirror.path)}
+    assert titles[IDS[0]] == "Changed"
+
+
+def test_a_broken_record_costs_itself_alone(mirror, client, registry):
+    broken = record("NCT00000100", "x", updated="2020-01-01")
+    del broken["protocolSection"]["identificationModule"]["nctId"]
+    registry.records["NCT00000100"] = broken
+    report = fetch(mirror, client, ALL)
+    assert (report.n_received, report.n_broken, report.n_mirrored) == (7, 1, 6)
+    assert any("cannot be kept" in line for line in client.lines)
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -449,3 +494,81 @@ def test_a_registry_out_of_reach_is_named(monkeypatch, capsys, tmp_path):
     assert (code, out) == (1, "")
     assert err.count("\n") == 1
     assert "no answer" in err
+
+
+@pytest.fixture(scope="module")
+def real_registry(shared):
+    """5,000 real studies with their dates, served with trouble in one request of five."""
+    import gzip
+
+    records = []
+    with gzip.open(shared / "studies-full.jsonl.gz", "rt") as lines:
+        for line in lines:
+            if '"lastUpdatePostDateStruct"' in line:
+                records.append(json.loads(line))
+            if len(records) == 5000:
+                break
+    rng = random.Random(4)
+    kinds = [429, 500, 503, "html", "cut", "torn", "drop", (429, {"Retry-After": "0"})]
+    registry = Registry(records)
+    registry.trouble = lambda: rng.choice(kinds) if rng.random() < 0.2 else None
+    with serving(registry):
+        yield registry
+
+
+def same_as_served(mirror, registry):
+    served = [json.dumps(each).encode() for _, each in sorted(registry.records.items())]
+    return list(mirror.records()) == served
+
+
+@pytest.mark.real_data
+def test_5000_studies_come_through_trouble_byte_for_byte_each_once(
+    real_registry, mirror, monkeypatch
+):
+    monkeypatch.setattr(api, "PAGE_SIZE", 100)
+    with RegistryApi(
+        "t", base_url=real_registry.url, pause_seconds=0, backoff_seconds=0.001
+    ) as client:
+        fetch_until_complete(mirror, client)
+    assert same_as_served(mirror, real_registry)
+
+
+@pytest.mark.real_data
+def test_5000_studies_come_through_20_kills_and_trouble(real_registry, tmp_path, monkeypatch):
+    path = tmp_path / "mirror.sqlite"
+    script = SCRIPT.replace("PAGE_SIZE = 20", "PAGE_SIZE = 100").replace(
+        "pause_seconds=0.01", "pause_seconds=0.002, backoff_seconds=0.001"
+    ).replace('since="2000-01-01"', 'since="1990-01-01"')  # fmt: skip
+    rng = random.Random(9)
+    killed = 0
+    for _ in range(20):
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, str(path), real_registry.url],
+            cwd=Path(__file__).parent, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(0.2 * rng.random())
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        process.stdout.close()
+    assert killed >= 15
+    monkeypatch.setattr(api, "PAGE_SIZE", 100)
+    with (
+        RegistryApi(
+            "t", base_url=real_registry.url, pause_seconds=0, backoff_seconds=0.001
+        ) as client,
+        Mirror(path) as mirror,
+    ):
+        fetch_until_complete(mirror, client, since="1990-01-01")
+        assert same_as_served(mirror, real_registry)
+
+
+def fetch_until_complete(mirror, client, since=""):
+    """Give the command again where five tries in a row met trouble, as its message says."""
+    for _ in range(20):
+        try:
+            return fetch(mirror, client, ALL, since=since)
+        except (FetchError, ApiError):
+            continue
+    raise AssertionError("never complete")

@@ -11,9 +11,14 @@ from functools import lru_cache
 # Markdown escapes of the registry's markup fields: a backslash before ASCII punctuation.
 _ESCAPE = re.compile(r"\\([" + re.escape(string.punctuation) + r"])")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
+# What old word processors' symbol font left in the private use area.
+_SYMBOLS = str.maketrans(
+    {0xF061: "α", 0xF062: "β", 0xF064: "δ", 0xF067: "γ", 0xF06B: "κ", 0xF06C: "λ", 0xF06D: "μ",
+     0xF0A3: "≤", 0xF0B0: "°", 0xF0B1: "±", 0xF0B3: "≥"}
+)  # fmt: skip
 # Control, format-free and lone surrogate characters that no reader of text wants.
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\ufffd\ud800-\udfff]"
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\ufffd\ud800-\udfff\ue000-\uf8ff]"
 )
 _FILLERS = frozenset({"not provided", "[not provided]", "n/a", "none", "[redacted]"})
 # The title of a study whose posting is delayed; hundreds of studies share it.
@@ -30,7 +35,7 @@ def clean_text(text: str | None, *, markup: bool = False) -> str:
     them, titles and names do not), HTML entities up to three levels deep, and all
     white space to single blanks; drops invisible characters, fillers such as
     "Not Provided" and the placeholder title of withheld studies. Letters, accents
-    and Greek stay as they are.
+    and Greek stay as they are; Greek in the old symbol font becomes Greek.
     """
     if not text:
         return ""
@@ -51,7 +56,7 @@ def clean_text(text: str | None, *, markup: bool = False) -> str:
         if resolved == text:
             break
         text = resolved
-    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
+    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text.translate(_SYMBOLS)))
     text = " ".join(text.split())
     return "" if _is_filler(text) else text
 

@@ -1,0 +1,160 @@
+"""Records as the registry really has them: withheld, partial, obsolete, mistyped.
+
+The numbers are those of the checklist in the registry's reference that this project keeps.
+"""
+
+import json
+
+import pytest
+from conftest import SIX, record
+
+from simsearch import Study, open_index, read_studies, similar_to_study
+from simsearch.errors import NothingToCompareError
+from simsearch.records import Rejected
+from simsearch.records.vocabulary import country, date, phases, status, study_type
+
+WITHHELD_TITLE = "[Trial of device that is not approved or cleared by the U.S. FDA]"
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read records given as objects; return the outcomes."""
+
+    def _read(*records):
+        path = tmp_path / "r.jsonl"
+        path.write_text("".join(json.dumps(each) + "\n" for each in records))
+        return list(read_studies(path))
+
+    return _read
+
+
+def test_1_a_withheld_study_is_kept_and_never_matched(build, read):
+    withheld = {
+        "protocolSection": {
+            "identificationModule": {"nctId": "NCT00000107", "briefTitle": WITHHELD_TITLE,
+                                     "officialTitle": WITHHELD_TITLE},
+            "statusModule": {"overallStatus": "WITHHELD"},
+            "sponsorCollaboratorsModule": {"leadSponsor": {"name": "[Redacted]"}},
+        }
+    }  # fmt: skip
+    other = json.loads(json.dumps(withheld).replace("NCT00000107", "NCT00000108"))
+    (study,) = read(withheld)
+    assert (study.title, study.official_title, study.sponsor) == ("", "", "")
+    index = open_index(build([*SIX, withheld, other]).index)
+    assert index.study("NCT107").status == "WITHHELD"
+    with pytest.raises(NothingToCompareError, match="status WITHHELD"):
+        similar_to_study(index, "NCT107")
+    for nct_id in index.store.nct_ids()[:6]:
+        found = {each.study.nct_id for each in similar_to_study(index, nct_id, 10)}
+        assert not found & {"NCT00000107", "NCT00000108"}
+
+
+def test_2_a_study_without_summary_conditions_or_interventions_is_compared_by_its_title(build):
+    identification = {"nctId": "NCT00000107", "briefTitle": "Knee surgery"}
+    bare = {"protocolSection": {"identificationModule": identification}}
+    index = open_index(build([*SIX, bare]).index)
+    found = similar_to_study(index, "NCT107", 1)[0]
+    assert found.study.nct_id == "NCT00000105"
+    assert set(found.signals) == {"text"}
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"), [("NCT 123", "NCT00000123"), (" nct00000123 ", "NCT00000123")]
+)
+def test_3_a_mistyped_id_is_mended(read, written, read_as):
+    assert read(record(written, "x"))[0].nct_id == read_as
+
+
+def test_3_an_impossible_id_costs_its_record_alone(read):
+    outcomes = read(SIX[0], record("NCT00000000", "x"), record("EudraCT 2012", "y"), SIX[1])
+    assert [type(each) for each in outcomes] == [Study, Rejected, Rejected, Study]
+
+
+def test_6_an_intervention_without_a_type_has_none(read):
+    trimmed = record("NCT00000107", "x")
+    trimmed["protocolSection"]["armsInterventionsModule"] = {"interventions": [{"name": "Pills"}]}
+    assert read(trimmed)[0].interventions[0].type == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("2018", "2018"), ("2018-06", "2018-06"), ("2018-06-10", "2018-06-10"),
+     ("June 2018", "2018-06"), ("June 5, 2018", "2018-06-05"), ("soon", ""), ("2018-6-1", "")],
+)  # fmt: skip
+def test_7_a_partial_date_stays_as_precise_as_it_is(written, kept):
+    assert date(written) == kept
+
+
+@pytest.mark.parametrize(
+    "written", ["Phase 1/Phase 2", "PHASE1/PHASE2", "PHASE1|PHASE2", "Phase 1|Phase 2"]
+)
+def test_8_two_phases_in_every_spelling(written):
+    assert phases(written) == ("PHASE1", "PHASE2")
+
+
+def test_8_not_applicable_is_a_phase_and_missing_is_none(read):
+    assert phases("N/A") == phases("NA") == phases("Not Applicable") == ("NA",)
+    assert phases("") == ()
+    assert phases("Phase 0") == phases("Early Phase 1") == ("EARLY_PHASE1",)
+    observational = record("NCT00000107", "x", phases=[])
+    observational["protocolSection"]["designModule"]["studyType"] = "OBSERVATIONAL"
+    (study,) = read(observational)
+    assert (study.phases, study.study_type) == ((), "OBSERVATIONAL")
+
+
+def test_9_unknown_status_is_one_word():
+    assert status("Unknown status") == status("UNKNOWN") == "UNKNOWN"
+    assert status("Active, not recruiting") == "ACTIVE_NOT_RECRUITING"
+    assert status("Something new") == "SOMETHING_NEW"
+
+
+@pytest.mark.parametrize(("count", "kept"), [(99_999_999, None), (10_000_000, 10_000_000), (0, 0)])
+def test_10_the_enrollment_sentinel_is_unknown_and_other_counts_are_real(read, count, kept):
+    assert read(record("NCT00000107", "x", enrollment=count))[0].enrollment == kept
+
+
+def test_16_many_conditions_are_no_trouble(build):
+    many = record("NCT00000107", "x", [f"Condition {n}" for n in range(136)])
+    many["protocolSection"]["conditionsModule"]["keywords"] = [f"k {n}" for n in range(489)]
+    many["protocolSection"]["contactsLocationsModule"]["locations"] *= 1412
+    study = open_index(build([*SIX, many]).index).study("NCT107")
+    assert (len(study.conditions), len(study.keywords), study.countries) == (136, 489, ("France",))
+
+
+def test_17_a_removed_country_is_no_location(read):
+    removed = record("NCT00000107", "x")
+    removed["derivedSection"]["miscInfoModule"] = {"removedCountries": ["Poland"]}
+    assert read(removed)[0].countries == ("France",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("Korea, Republic of", "South Korea"), ("Turkey (Türkiye)", "Turkey"),
+     ("Czech Republic", "Czechia"), ("France", "France"), ("Atlantis", "Atlantis")],
+)  # fmt: skip
+def test_18_a_renamed_country_has_one_name(old, new):
+    assert country(old) == new
+
+
+def test_20_an_nct_number_among_secondary_ids_is_a_link_and_no_alias(read):
+    linked = record("NCT00000107", "x")
+    linked["protocolSection"]["identificationModule"]["secondaryIdInfos"] = [
+        {"id": "NCT00000101", "type": "REGISTRY"}
+    ]
+    assert read(linked)[0].aliases == ()
+
+
+def test_an_expanded_access_record_is_a_study(read):
+    expanded = record("NCT00000107", "Access to pills", status="AVAILABLE", phases=[])
+    expanded["protocolSection"]["designModule"] = {"studyType": "EXPANDED_ACCESS"}
+    (study,) = read(expanded)
+    assert (study.study_type, study.status, study.phases) == ("EXPANDED_ACCESS", "AVAILABLE", ())
+    assert study_type("Expanded Access:Intermediate-size Population") == "EXPANDED_ACCESS"
+
+
+def test_null_is_absent(read):
+    section = dict.fromkeys(("statusModule", "designModule", "conditionsModule"))
+    (study,) = read({"protocolSection": {
+        "identificationModule": {"nctId": "NCT00000107", "briefTitle": "x", "acronym": None},
+        **section}, "derivedSection": None, "hasResults": None})  # fmt: skip
+    assert study == Study(nct_id="NCT00000107", title="x")
