@@ -31,11 +31,7 @@ if TYPE_CHECKING:  # a query needs neither the build nor HTTP
 ANSWER_SCHEMA = "simsearch.answer/1"
 INFO_SCHEMA = "simsearch.info/1"
 
-WHOLE_REGISTRY_COMMAND = (
-    'curl -Lo ctg-studies.json.zip "https://clinicaltrials.gov/api/v2/studies/download'
-    '?format=json.zip" && simsearch rebuild ctg-studies.json.zip'
-)
-"""Gets the registry's own download of all its studies, a zip of one file a study."""
+WHOLE_REGISTRY_COMMAND = "simsearch fetch --all && simsearch rebuild"
 
 # Width of a line where nothing is cut: no title comes near it.
 _UNCUT_WIDTH = 100_000
@@ -211,11 +207,8 @@ def answer_text(answer: Answer, *, width: int | None, color: bool, quiet: bool =
     parts: list[RenderableType] = [_query_header(answer.query), "", neighbours, ""]
     parts.append(Text(index_line(answer.index), style="dim"))
     if _is_demo(answer.index):
-        parts.append(
-            "This is the demo collection. The whole registry (2.7 GB, and hours to encode):"
-        )
-        # One line however narrow the terminal, so that it can be copied.
-        parts.append(Text(WHOLE_REGISTRY_COMMAND, style="bold", no_wrap=True, overflow="ignore"))
+        parts.append("This is the demo collection. The whole registry, in some hours:")
+        parts.append(Text(f"  {WHOLE_REGISTRY_COMMAND}", style="bold"))
     return render(Group(*parts), width=width, color=color)
 
 
@@ -234,7 +227,7 @@ def render(renderable: RenderableType, *, width: int | None, color: bool) -> str
         file=text, width=width or _UNCUT_WIDTH, force_terminal=color, no_color=not color,
         highlight=False, legacy_windows=False,
     )  # fmt: skip
-    console.print(renderable, crop=False)
+    console.print(renderable)
     lines = text.getvalue().splitlines()
     return "".join(line.rstrip() + "\n" for line in lines)
 
