@@ -21,7 +21,9 @@ def main() -> None:
         text=True,
     ).stdout
     text = html.unescape(generated)
-    print(re.sub(r"\\b\n((?:simsearch|zcat) [^`]+?)\n\n", r"```console\n\1\n```\n\n", text).strip())
+    print(
+        re.sub(r"\x08\n((?:simsearch|zcat) [^`]+?)\n\n", r"```console\n\1\n```\n\n", text).strip()
+    )
 
 
 if __name__ == "__main__":

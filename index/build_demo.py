@@ -21,6 +21,7 @@ def main() -> None:
     report = build_index(read_studies(INDEX / "demo.jsonl"), INDEX / "demo", encoder)
     for leftover in (".lock", ".lock.owner"):
         (INDEX / "demo" / leftover).unlink(missing_ok=True)
+    (INDEX / "demo" / ".demo").write_text("The demo index: `simsearch rebuild` leaves it alone.\n")
     print(f"{report.n_studies} studies, {report.bytes:,} bytes")
 
 

@@ -18,8 +18,9 @@ import httpx
 import msgspec
 import tenacity
 
-from simsearch.errors import ApiError
+from simsearch.errors import ApiError, NctIdError
 from simsearch.mirror import MirroredRecord
+from simsearch.study import parse_nct_id
 
 BASE_URL = "https://clinicaltrials.gov/api/v2"
 PAGE_SIZE = 1000
@@ -40,7 +41,7 @@ FIELDS = (
 )  # fmt: skip
 
 _ATTEMPTS = 5
-_LONGEST_PAUSE_SECONDS = 300
+_LONGEST_PAUSE_SECONDS = 3600
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _TIMEOUT = httpx.Timeout(90, connect=10)
 
@@ -178,7 +179,7 @@ class RegistryApi:
     def _record(self, raw: msgspec.Raw) -> MirroredRecord | None:
         try:
             return _record(raw)
-        except (msgspec.MsgspecError, RecursionError) as error:
+        except (msgspec.MsgspecError, NctIdError, RecursionError) as error:
             self._log(f"a record that cannot be kept: {error}: {bytes(raw)[:80]!r}")
             return None
 
@@ -189,17 +190,18 @@ class RegistryApi:
 
     def study(self, nct_id: str) -> MirroredRecord | None:
         """Return one record, under its new number where it was merged; None if it is gone."""
-        response = self._get(f"/studies/{nct_id}", {})
+        fields = {"fields": "|".join(FIELDS)}
+        response = self._get(f"/studies/{nct_id}", fields)
         if response.status_code in (301, 302, 307, 308):
             target = response.headers.get("location", "").rstrip("/").rpartition("/")[2]
-            response = self._get(f"/studies/{target.partition('?')[0]}", {})
+            response = self._get(f"/studies/{target.partition('?')[0]}", fields)
         if response.status_code == httpx.codes.NOT_FOUND:
             return None
         if not response.is_success:
             raise ApiError(str(response.request.url), f"answered {response.status_code} twice")
         try:
             return _record(msgspec.Raw(response.content))
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, NctIdError) as error:
             raise ApiError(str(response.request.url), f"gave no study record: {error}") from error
 
     def _get(
@@ -230,7 +232,7 @@ class RegistryApi:
         self._last_start = time.monotonic()
         try:
             response = self._client.get(path, params=parameters)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _PassingError(f"no answer ({error or type(error).__name__})") from error
         self._log(f"{response.status_code} {response.request.url} {len(response.content):,} bytes")
         code = response.status_code
@@ -246,7 +248,7 @@ class RegistryApi:
             raise _PassingError("answered with something else than JSON")
         try:
             msgspec.json.decode(response.content, type=dict[str, msgspec.Raw])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise _PassingError("answered with JSON that breaks off") from error
         return response
 
@@ -265,7 +267,7 @@ class RegistryApi:
 def _record(raw: msgspec.Raw) -> MirroredRecord:
     head = msgspec.json.decode(raw, type=_Head).protocol_section
     dated = (head.status_module or _Status()).last_update_post_date_struct or _Dated()
-    return MirroredRecord(head.identification_module.nct_id, dated.date, bytes(raw))
+    return MirroredRecord(parse_nct_id(head.identification_module.nct_id), dated.date, bytes(raw))
 
 
 def _decoded(response: httpx.Response, kind: type[T]) -> T:
@@ -278,12 +280,13 @@ def _decoded(response: httpx.Response, kind: type[T]) -> T:
 def _retry_after(response: httpx.Response) -> float | None:
     """Return the seconds of a Retry-After header, which may be a number or a date."""
     text = response.headers.get("retry-after", "").strip()
-    if text.isdigit():
-        return float(text)
     try:
+        if text.isdecimal():
+            return float(text)
         until = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, TypeError):
         return None
+    until = until.replace(tzinfo=until.tzinfo or dt.UTC)
     return max(0.0, (until - dt.datetime.now(dt.UTC)).total_seconds())
 
 

@@ -9,13 +9,13 @@ published whole.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import importlib.metadata
 import platform
+import re
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from simsearch.encoders import Encoder
 from simsearch.errors import (
     IndexReadError,
     PublishError,
+    RecipeError,
     RejectedRecordsError,
     ShrinkError,
     SourceError,
@@ -34,10 +35,20 @@ from simsearch.errors import (
 )
 from simsearch.fields import FIELDS, TEXT_VERSION, has_words
 from simsearch.index import write_vector_index
+from simsearch.jobs import Progress, no_progress
 from simsearch.records import Gone, Notice, Outcome, Rejected, SourceFile, StudyReader
 from simsearch.search import FIELD_FILES, STORE_FILE, TEXT_FILE, Index
-from simsearch.storage import FORMAT, Draft, Manifest, Recipe, new_generation, open_generation
-from simsearch.store import write_store
+from simsearch.staging import Staging
+from simsearch.storage import (
+    FORMAT,
+    Draft,
+    Manifest,
+    Recipe,
+    new_generation,
+    open_generation,
+    published_studies,
+)
+from simsearch.store import StudyStore, write_store
 from simsearch.study import Study
 
 MAX_REJECTED_SHARE = 0.01
@@ -52,9 +63,6 @@ _BLOCK = 4096  # rows written or checked at once
 _LENGTH_TOLERANCE = 0.01  # of a unit row, after rounding to 16 bits
 _SAMPLE = 50  # studies that must find themselves before an index is published
 _LIBRARIES = ("simsearch", "numpy", "faiss-cpu", "sentence-transformers", "transformers", "torch")
-
-Progress = Callable[[str, int, int, str], None]
-"""Called with the stage, how much of it is done, of how much, and the unit counted."""
 
 
 class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,21 +158,25 @@ class _Build:
     ) -> BuildReport:
         tally = _Tally()
         staging_path = self._draft.path / "staging.sqlite"
-        with closing(_Staging(staging_path)) as staging:
+        with closing(Staging(staging_path)) as staging:
             self._read(reader, staging, tally)
             tally.check(allow_rejects=allow_rejects)
-            merged = staging.merge_aliases()
+            survivors = staging.merge_aliases()
             n_studies = staging.n_studies
-            n_before = _published_studies(folder)
-            if n_studies < (1 - MAX_LOST_SHARE) * n_before and not allow_shrink:
-                raise ShrinkError(folder, n_before, n_studies)
+            if not allow_shrink:
+                _check_lost(folder, staging)
             texts = self._collect(staging, n_studies)
             self._lap("reading")
             vectors, n_truncated = self._encode(texts.distinct)
             self._lap("encoding")
-            write_store(self._draft.path / STORE_FILE, staging.studies(), tally.gone)
+            write_store(self._draft.path / STORE_FILE, staging.studies(), tally.gone, survivors)
             records_date = staging.records_date()
         staging_path.unlink()
+        merged = tuple(
+            Notice(old, f"left out: an obsolete number of {new}, which is here")
+            for old, new in survivors.items()
+            if old in staging.dropped
+        )
         self._write_vectors(texts.numbers, vectors)
         coverage = (texts.numbers >= 0).sum(axis=0).tolist()
         manifest = self._manifest(
@@ -185,7 +197,7 @@ class _Build:
             reject_reasons=dict(tally.reasons.most_common()),
             rejected_examples=tuple(tally.examples),
             n_duplicates=tally.n_studies - n_studies,
-            notices=tuple(tally.notices) + merged,
+            notices=(tuple(tally.notices) + merged)[:_EXAMPLES],
             n_notices=tally.n_notices + len(merged),
             n_texts=int((texts.numbers >= 0).sum()),
             n_encoded=len(texts.distinct),
@@ -200,7 +212,7 @@ class _Build:
             seconds=self._seconds,
         )
 
-    def _read(self, reader: StudyReader, staging: _Staging, tally: _Tally) -> None:
+    def _read(self, reader: StudyReader, staging: Staging, tally: _Tally) -> None:
         for n, outcome in enumerate(reader):
             if isinstance(outcome, Study):
                 staging.add(outcome)
@@ -209,7 +221,7 @@ class _Build:
                 self._progress("reading", reader.bytes_read, reader.bytes_total, "bytes")
         self._progress("reading", reader.bytes_total, reader.bytes_total, "bytes")
 
-    def _collect(self, staging: _Staging, n_studies: int) -> _Texts:
+    def _collect(self, staging: Staging, n_studies: int) -> _Texts:
         number_of: dict[str, int] = {}
         numbers = np.full((n_studies, len(FIELDS)), -1, dtype=np.int32)
         for row, study in enumerate(staging.studies()):
@@ -304,7 +316,7 @@ class _Tally:
             self.n_studies += 1
         elif isinstance(outcome, Rejected):
             self.n_rejected += 1
-            self.reasons[outcome.reason.split(":")[0]] += 1
+            self.reasons[_kind_of(outcome.reason)] += 1
             if len(self.examples) < _EXAMPLES:
                 self.examples.append(outcome)
         elif isinstance(outcome, Gone):
@@ -320,94 +332,31 @@ class _Tally:
             raise RejectedRecordsError(self.n_rejected, n_records, str(self.examples[0]))
 
 
-class _Staging:
-    """The studies read so far, on disk, the newest of each NCT ID."""
-
-    def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path)
-        self._database.executescript(
-            """
-            PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
-            CREATE TABLE study (
-                nct_id TEXT PRIMARY KEY, precedence TEXT, dated TEXT, body BLOB
-            ) WITHOUT ROWID;
-            CREATE TABLE alias (alias TEXT, nct_id TEXT);
-            BEGIN;
-            """
-        )
-
-    def close(self) -> None:
-        self._database.close()
-
-    @property
-    def n_studies(self) -> int:
-        return int(self._database.execute("SELECT count(*) FROM study").fetchone()[0])
-
-    def add(self, study: Study) -> None:
-        """Keep a study unless a newer one of its NCT ID is here.
-
-        Newer is the later last update, then the later data version, then the richer
-        record; at last the bytes decide, so that the order of the records never does.
-        """
-        body = msgspec.json.encode(study)
-        precedence = "|".join(
-            (
-                study.last_update_date.ljust(10),
-                study.data_version.ljust(10),
-                f"{len(body):012}",
-                hashlib.sha256(body).hexdigest(),
-            )
-        )
-        self._database.execute(
-            "INSERT INTO study VALUES (?, ?, ?, ?) ON CONFLICT (nct_id) DO UPDATE SET "
-            "precedence = excluded.precedence, dated = excluded.dated, body = excluded.body "
-            "WHERE excluded.precedence > precedence",
-            (study.nct_id, precedence, max(study.last_update_date, study.data_version), body),
-        )
-        for alias in study.aliases:
-            self._database.execute("INSERT INTO alias VALUES (?, ?)", (alias, study.nct_id))
-
-    def merge_aliases(self) -> tuple[Notice, ...]:
-        """Drop each study whose NCT ID is an obsolete number of another study here.
-
-        Where two name each other, the one with the newer record stays.
-        """
-        gone = self._database.execute(
-            """
-            SELECT DISTINCT old.nct_id, new.nct_id
-            FROM alias
-            JOIN study AS old ON old.nct_id = alias.alias
-            JOIN study AS new ON new.nct_id = alias.nct_id
-            LEFT JOIN alias AS back ON back.alias = new.nct_id AND back.nct_id = old.nct_id
-            WHERE back.alias IS NULL OR old.precedence < new.precedence
-            ORDER BY 1, 2
-            """
-        ).fetchall()
-        self._database.executemany(
-            "DELETE FROM study WHERE nct_id = ?", [(old,) for old, _ in gone]
-        )
-        return tuple(
-            Notice(old, f"left out: an obsolete number of {new}, which is here")
-            for old, new in gone
-        )
-
-    def studies(self) -> Iterator[Study]:
-        """Yield the studies in the order of their NCT IDs."""
-        decoder = msgspec.json.Decoder(Study)
-        for (body,) in self._database.execute("SELECT body FROM study ORDER BY nct_id"):
-            yield decoder.decode(body)
-
-    def records_date(self) -> str:
-        """Return the latest date that the records carry."""
-        return str(self._database.execute("SELECT max(dated) FROM study").fetchone()[0] or "")
+def _kind_of(reason: str) -> str:
+    """Return a reason without what it says of one record: IDs, lines, numbers."""
+    return " ".join(
+        re.sub(r"'[^']*'|\([^)]*\)|[0-9][0-9,]*", "", reason.split(":", maxsplit=1)[0]).split()
+    )
 
 
-def _published_studies(index: Path) -> int:
-    """Return how many studies the index holds that answers now; 0 where none does."""
+def _check_lost(index: Path, staging: Staging) -> None:
+    """Refuse a build that would lose many of the studies that the index holds now.
+
+    Raises:
+        ShrinkError: it would.
+    """
     try:
-        return open_generation(index).manifest.n_studies
+        generation = open_generation(index)
+        with closing(StudyStore(generation.path / STORE_FILE)) as store:
+            before = set(store.nct_ids())
+        n_before, n_lost = len(before), len(before - staging.nct_ids())
+    except RecipeError:  # another version's index: its number of studies is all that is known
+        n_before = published_studies(index)
+        n_lost = n_before - staging.n_studies
     except IndexReadError:
-        return 0
+        return
+    if n_lost > MAX_LOST_SHARE * n_before:
+        raise ShrinkError(index, n_before, n_lost)
 
 
 def verify_index(index: Index) -> None:
@@ -417,6 +366,8 @@ def verify_index(index: Index) -> None:
         VerificationError: IDs are not in order, rows are neither unit nor zero, or a
             study is not its own nearest row.
     """
+    if index.store.integrity() != "ok":
+        raise VerificationError("the study store", index.store.integrity())
     ids = index.store.nct_ids()
     if ids != sorted(set(ids)) or len(ids) != index.n_studies:
         raise VerificationError("NCT IDs", "not unique and in order")
@@ -464,7 +415,3 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def no_progress(stage: str, done: int, total: int, unit: str) -> None:
-    """Show nothing."""

@@ -79,7 +79,7 @@ def _root(
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    r"""Find the clinical trials most like a given one.
+    """Find the clinical trials most like a given one.
 
     \b
     simsearch query NCT03540472      the studies nearest to one
@@ -134,7 +134,7 @@ def query(
     ] = None,
     quiet: QuietOption = False,
 ) -> None:
-    r"""Print the studies most like one: by NCT ID, by words, or by a draft record.
+    """Print the studies most like one: by NCT ID, by words, or by a draft record.
 
     \b
     simsearch query NCT03540472
@@ -150,6 +150,8 @@ def query(
         if study is not None and not (online and not opened.holds(study)):
             asked = Query("study", opened.study(study))
             neighbours = similar_to_study(opened, study, top_k)
+            if not quiet and (moved := opened.merged(study)):
+                print(f"simsearch: {moved}", file=sys.stderr)
         elif study is not None:
             draft = _online(study)
             asked = Query("study", draft)
@@ -191,7 +193,7 @@ def rebuild(
     allow_shrink: ShrinkOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    r"""Build the index from registry records and publish it, whole or not at all.
+    """Build the index from registry records and publish it, whole or not at all.
 
     \b
     simsearch rebuild ctg-studies.json.zip
@@ -199,10 +201,10 @@ def rebuild(
     zcat records.jsonl.gz | simsearch rebuild -
     simsearch rebuild
     """
-    from simsearch.mirror import user_mirror
+    from simsearch.mirror import is_empty, user_mirror
 
     sources = records or [mirror or user_mirror()]
-    if not records and not sources[0].exists():
+    if not records and is_empty(sources[0]):
         raise typer.BadParameter("name RECORDS, or bring a mirror with simsearch fetch")
     _build(
         sources, index, model, precision,
@@ -236,7 +238,7 @@ def fetch(
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    r"""Bring studies from the registry into the local mirror; resumes where it stopped.
+    """Bring studies from the registry into the local mirror; resumes where it stopped.
 
     \b
     simsearch fetch --all
@@ -252,6 +254,8 @@ def fetch(
     if sum((all_, bool(scope.parameters), ids is not None)) != 1:
         raise typer.BadParameter("give one of --all, --ids, or --condition/--intervention/--query")
     since = _iso_date(since) if since else ""
+    if since and ids:
+        raise typer.BadParameter("--since goes with --all or a search, not with --ids")
     named = read_ids(ids) if ids else []
     if dry_run:
         _print(plan(scope, since, named))
@@ -280,7 +284,7 @@ def update(
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    r"""Bring what changed in the registry since the last fetch, then rebuild the index.
+    """Bring what changed in the registry since the last fetch, then rebuild the index.
 
     \b
     simsearch update
@@ -310,7 +314,7 @@ def info(
         InfoFormat, typer.Option("--format", "-o", help="How to write the facts.")
     ] = InfoFormat.table,
 ) -> None:
-    r"""Print what an index holds: studies, dates, recipe, sizes, coverage.
+    """Print what an index holds: studies, dates, recipe, sizes, coverage.
 
     \b
     simsearch info
@@ -352,6 +356,10 @@ def main() -> NoReturn:
         _fail(f"{error.format_message().rstrip('.')} (see {command} --help)", error.exit_code)
     except SimsearchError as error:
         _fail(str(error), 1)
+    except OSError as error:
+        if error.filename is not None:  # not of stdout: a bug
+            raise
+        _fail(f"cannot write the answer: {error.strerror or error}", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -393,23 +401,28 @@ def _mirror(path: Path | None) -> Mirror:
 
 
 def _api(address: str | None, *, verbose: bool) -> RegistryApi:
-    """Return a client; one for another address than the registry's need not be polite."""
+    """Return a client; a server on this machine need not be spared."""
     from simsearch.api import BASE_URL, RegistryApi
     from simsearch.progress import log
 
+    is_loopback = (address or "").startswith("http://127.0.0.1:")
     return RegistryApi(
         f"simsearch/{simsearch.__version__} (related clinical trials; Python)",
         base_url=address or BASE_URL,
-        pause_seconds=0 if address else 1,
-        backoff_seconds=0.05 if address else 1,
+        pause_seconds=0 if is_loopback else 1,
+        backoff_seconds=0.05 if is_loopback else 1,
         log=log if verbose else lambda _: None,
     )
 
 
 def _online(nct_id: str) -> Study:
     from simsearch.fetch import study_online
+    from simsearch.progress import waiting_for
 
-    with _api(os.environ.get("SIMSEARCH_API"), verbose=False) as registry:
+    with (
+        _api(os.environ.get("SIMSEARCH_API"), verbose=False) as registry,
+        waiting_for("Asking the registry", quiet=False),
+    ):
         return study_online(registry, nct_id)
 
 

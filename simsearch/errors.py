@@ -20,7 +20,7 @@
         ├── ForeignFolderError   the target folder holds something else
         ├── IndexBusyError       another build is writing there
         ├── ShrinkError          the new index would lose many studies
-        ├── VerificationError    the new index failed its own check
+        ├── VerificationError    the index fails its own check
         └── PublishError         the disk refused (full, read-only, no permission)
 
 Each class keeps what it knows as attributes and builds its own message: what is
@@ -143,7 +143,7 @@ class ApiError(SimsearchError):
     def __init__(self, url: str, reason: str) -> None:
         self.url = url
         self.reason = reason
-        super().__init__(f"{url} {reason}")
+        super().__init__(f"{url}: {reason}")
 
 
 class FetchError(SimsearchError):
@@ -234,24 +234,24 @@ class PublishError(BuildError):
 
 
 class VerificationError(BuildError):
-    """The new index failed its own check before it was published."""
+    """An index that fails its own check; a build that fails it is not published."""
 
     def __init__(self, check: str, found: str) -> None:
         self.check = check
         self.found = found
         super().__init__(
-            f"the new index failed its check of {check}: {found}; nothing was published"
+            f"the index fails its check of {check}: {found}; a build like that is not published"
         )
 
 
 class ShrinkError(BuildError):
     """The new index would lose more studies than a build accepts unasked."""
 
-    def __init__(self, path: Path, n_before: int, n_after: int) -> None:
+    def __init__(self, path: Path, n_before: int, n_lost: int) -> None:
         self.path = path
         self.n_before = n_before
-        self.n_after = n_after
+        self.n_lost = n_lost
         super().__init__(
-            f"{path} would shrink from {n_before:,} to {n_after:,} studies, by more than 2 %: "
+            f"{path} would lose {n_lost:,} of its {n_before:,} studies, more than 2 %: "
             "nothing was published; give --allow-shrink if that is meant"
         )

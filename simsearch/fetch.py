@@ -20,9 +20,9 @@ from simsearch.api import (
     RegistryApi,
     TokenLostError,
 )
-from simsearch.build import Progress, no_progress
 from simsearch.errors import ApiError, FetchError, MirrorError
-from simsearch.mirror import Mirror, Window
+from simsearch.jobs import Progress, no_progress
+from simsearch.mirror import Mirror, MirroredRecord, Window
 from simsearch.records import read_record
 from simsearch.study import Study, parse_nct_id
 
@@ -131,22 +131,25 @@ def fetch_ids(mirror: Mirror, api: RegistryApi, nct_ids: Sequence[str]) -> Fetch
     """Bring single studies into the mirror; IDs that the registry does not hold are named.
 
     Raises:
-        ApiError, MirrorError: as for `fetch`.
+        FetchError, MirrorError: as for `fetch`.
     """
-    timestamp = api.data_timestamp()
     not_found = []
     n_received = 0
-    for part in _parts(nct_ids, IDS_PER_REQUEST):
-        page = api.page({"filter.ids": ",".join(part), "fields": "|".join(FIELDS)})
-        mirror.add(page.records)
-        n_received += len(page.records)
-        for nct_id in sorted(set(part) - {record.nct_id for record in page.records}):
-            record = api.study(nct_id)  # an obsolete number leads to the study it became
-            if record is None:
-                not_found.append(nct_id)
-            else:
-                mirror.add([record])
-                n_received += 1
+    try:
+        timestamp = api.data_timestamp()
+        for part in _parts(nct_ids, IDS_PER_REQUEST):
+            records = _named(api, part, "|".join(FIELDS))
+            mirror.add(records)
+            n_received += len(records)
+            for nct_id in sorted(set(part) - {record.nct_id for record in records}):
+                record = api.study(nct_id)  # an obsolete number leads to the study it became
+                if record is None:
+                    not_found.append(nct_id)
+                else:
+                    mirror.add([record])
+                    n_received += 1
+    except ApiError as error:
+        raise FetchError(str(error), n_received) from error
     return FetchReport(
         n_received=n_received,
         n_mirrored=mirror.n_records,
@@ -173,7 +176,9 @@ def update(
     """
     scopes = mirror.scopes()
     if not scopes:
-        raise MirrorError(mirror.path, "holds no complete fetch yet: run `simsearch fetch` first")
+        raise MirrorError(
+            mirror.path, "holds no complete fetch yet: run `simsearch fetch --all` first"
+        )
     n_received = n_broken = 0
     timestamp = ""
     for key, synced in scopes:
@@ -205,8 +210,8 @@ def recheck(
     gone = []
     n_done = 0
     for part in _parts(nct_ids, IDS_PER_REQUEST):
-        query = {"filter.ids": ",".join(part), "fields": "NCTId|LastUpdatePostDate"}
-        present = {record.nct_id for record in api.page(query).records} & set(part)
+        found = _named(api, part, "NCTId|LastUpdatePostDate")
+        present = {record.nct_id for record in found} & set(part)
         mirror.mark_seen(sorted(present))
         for nct_id in sorted(set(part) - present):
             record = api.study(nct_id)
@@ -266,9 +271,10 @@ class _Fetch:
         self._n_received = 0
         self._n_expected = 0
         self._n_broken = 0
+        self._stamp = ""
 
     def run(self) -> FetchReport:
-        timestamp = self._api.data_timestamp()
+        timestamp = self._stamp = self._api.data_timestamp()
         ranges = windows(self._scope, self._since)
         whole = window_query(self._scope, ranges[0][0], ranges[-1][1])
         self._n_expected = self._api.count(whole)
@@ -307,22 +313,29 @@ class _Fetch:
                 trouble = f"{window.received:,} of {window.total:,} studies came"
             self._n_received -= self._mirror.window(self._key, name).received
             self._mirror.restart_window(self._key, name)
+            self._stamp = self._api.data_timestamp()
         raise FetchError(f"the studies updated {name} stay incomplete: {trouble}", self._n_received)
 
     def _pages(self, name: str, query: Mapping[str, str]) -> Window:
         window = self._mirror.window(self._key, name)
+        if window.token and not window.done and window.stamp != self._stamp:
+            self._mirror.restart_window(self._key, name)  # tokens are of one state of the data
+            window = Window()
         self._n_received += window.received
         while not window.done:
             page = self._api.page(query, window.token)
             stuck = bool(window.token) and page.next_token == window.token
+            before = window.received
             window = Window(
                 token=page.next_token,
-                received=window.received + len(page.records) + page.n_broken,
+                stamp=self._stamp,
+                broken=window.broken + page.n_broken,
                 total=window.total if page.total is None else page.total,
                 done=not page.next_token or stuck,
             )
             self._mirror.add_page(self._key, name, window, page.records)
-            self._n_received += len(page.records) + page.n_broken
+            window = self._mirror.window(self._key, name)
+            self._n_received += window.received - before
             self._n_broken += page.n_broken
             total = max(self._n_expected, self._n_received)
             self._progress("fetching", self._n_received, total, "studies")
@@ -331,6 +344,20 @@ class _Fetch:
 
 def _name(first: str, last: str) -> str:
     return f"{first}..{last}"
+
+
+def _named(api: RegistryApi, nct_ids: Sequence[str], fields: str) -> list[MirroredRecord]:
+    """Return the records of these IDs that the registry holds.
+
+    One ID that it takes offence at fails them all: then none is returned, and each is to
+    be looked up by itself.
+    """
+    try:
+        return list(api.page({"filter.ids": ",".join(nct_ids), "fields": fields}).records)
+    except ApiError as error:
+        if "answered 400" not in error.reason:
+            raise
+        return []
 
 
 def _key_of(scope: Scope) -> str:

@@ -46,22 +46,33 @@ CREATE TABLE IF NOT EXISTS window (
     query TEXT NOT NULL,         -- as in scope
     name TEXT NOT NULL,          -- the range of a fetch
     token TEXT NOT NULL,         -- page to go on with, or empty
-    received INTEGER NOT NULL,
+    stamp TEXT NOT NULL,         -- of the registry's data that the token belongs to
+    broken INTEGER NOT NULL,     -- studies received that are no records
     total INTEGER,               -- as the first page said
     done INTEGER NOT NULL,
     PRIMARY KEY (query, name)
 );
+CREATE TABLE IF NOT EXISTS window_study (
+    query TEXT NOT NULL, name TEXT NOT NULL, nct_id TEXT NOT NULL,
+    PRIMARY KEY (query, name, nct_id)
+) WITHOUT ROWID;
 COMMIT;
 """
 
 
 class Window(msgspec.Struct, frozen=True):
-    """How far the fetch of one range has come."""
+    """How far the fetch of one range has come.
+
+    `stamp` is the time of the registry's data that the token belongs to; `received`
+    counts each study once, the `broken` ones among them.
+    """
 
     token: str = ""
-    received: int = 0
+    stamp: str = ""
+    broken: int = 0
     total: int | None = None
     done: bool = False
+    received: int = 0
 
 
 class MirroredRecord(msgspec.Struct, frozen=True):
@@ -85,6 +96,14 @@ def is_mirror(path: Path) -> bool:
     except OSError:
         return False
     return head.startswith(MAGIC) and int.from_bytes(head[68:72], "big") == _APPLICATION_ID
+
+
+def is_empty(path: Path) -> bool:
+    """Tell that there is no mirror, or one without a study."""
+    if not path.exists():
+        return True
+    with Mirror(path) as mirror:
+        return not mirror.n_records
 
 
 class Mirror:
@@ -123,11 +142,14 @@ class Mirror:
 
     def window(self, query: str, name: str) -> Window:
         """Return how far a range has come; a new one has not begun."""
-        for token, received, total, done in self._rows(
-            "SELECT token, received, total, done FROM window WHERE query = ? AND name = ?",
+        for token, stamp, broken, total, done in self._rows(
+            "SELECT token, stamp, broken, total, done FROM window WHERE query = ? AND name = ?",
             query, name,
         ):  # fmt: skip
-            return Window(token, received, total, bool(done))
+            n_studies = self._one(
+                "SELECT count(*) FROM window_study WHERE query = ? AND name = ?", query, name
+            )
+            return Window(token, stamp, broken, total, bool(done), n_studies + broken)
         return Window()
 
     def add_page(
@@ -137,11 +159,16 @@ class Mirror:
         now = _now()
         with self._transaction():
             self._database.execute(
-                "INSERT OR REPLACE INTO window VALUES (?, ?, ?, ?, ?, ?)",
-                (query, name, window.token, window.received, window.total, int(window.done)),
-            )
+                "INSERT OR REPLACE INTO window VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (query, name, window.token, window.stamp, window.broken, window.total,
+                 int(window.done)),
+            )  # fmt: skip
             for record in records:
                 self._put(record, now)
+                self._database.execute(
+                    "INSERT OR IGNORE INTO window_study VALUES (?, ?, ?)",
+                    (query, name, record.nct_id),
+                )
 
     def add(self, records: Iterable[MirroredRecord]) -> None:
         """Keep records, all or none."""
@@ -152,17 +179,20 @@ class Mirror:
 
     def restart_window(self, query: str, name: str, *, only_done: bool = False) -> None:
         """Forget how far a range has come, or only that it is done; its records stay."""
+        if only_done and not self.window(query, name).done:
+            return
         with self._transaction():
-            self._database.execute(
-                "DELETE FROM window WHERE query = ? AND name = ? AND (done OR NOT ?)",
-                (query, name, only_done),
-            )
+            for table in ("window", "window_study"):
+                self._database.execute(
+                    f"DELETE FROM {table} WHERE query = ? AND name = ?", (query, name)
+                )
 
     def finish(self, query: str, synced: str) -> None:
         """Remember that a query is complete to a date of the registry's data."""
         with self._transaction():
             self._database.execute("INSERT OR REPLACE INTO scope VALUES (?, ?)", (query, synced))
-            self._database.execute("DELETE FROM window WHERE query = ?", (query,))
+            for table in ("window", "window_study"):
+                self._database.execute(f"DELETE FROM {table} WHERE query = ?", (query,))
 
     def scopes(self) -> list[tuple[str, str]]:
         """Return each query that was completed, with the date that it is complete to."""
@@ -195,9 +225,14 @@ class Mirror:
 
     def records(self) -> Iterator[bytes]:
         """Yield the raw records in the order of their NCT IDs."""
-        with self._errors():
-            for (body,) in self._database.execute("SELECT body FROM record ORDER BY nct_id"):
-                yield zlib.decompress(body)
+        last = ""
+        while rows := self._rows(  # by the thousand, so that no fetch waits for a reader
+            "SELECT nct_id, body FROM record WHERE nct_id > ? ORDER BY nct_id LIMIT 1000", last
+        ):
+            last = rows[-1][0]
+            with self._errors():
+                bodies = [zlib.decompress(body) for _, body in rows]
+            yield from bodies
 
     def tombstones(self) -> list[tuple[str, str, str]]:
         """Return the studies that have left the registry: NCT ID, since when, what it became."""
@@ -227,10 +262,11 @@ class Mirror:
             self._database.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._database.execute("COMMIT")
             except BaseException:
-                self._database.execute("ROLLBACK")
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
                 raise
-            self._database.execute("COMMIT")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

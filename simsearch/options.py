@@ -42,7 +42,8 @@ IndexOption = Annotated[
         "-i",
         metavar="DIR",
         envvar="SIMSEARCH_INDEX",
-        help="Folder of the index. Default: ./index if it holds one, the user's, the demo.",
+        help="Folder of the index. Default: ./index if it holds one, else the user's "
+        "(and for questions the demo).",
         show_default=False,
     ),
 ]
@@ -99,4 +100,6 @@ ApiOption = Annotated[
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Write a log line a request to stderr.")
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result alone.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print the result alone; a build prints none.")
+]

@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simsearch.search import Index, Neighbour
-from simsearch.storage import demo_index
+from simsearch.storage import is_demo
 from simsearch.study import Study
 
 if TYPE_CHECKING:  # a query needs neither the build nor HTTP
@@ -38,6 +38,7 @@ _UNCUT_WIDTH = 100_000
 _NARROW = 72
 _GAP = 3  # blanks between two columns
 _LEAST_TITLE = 12
+_UNKNOWN = "–"
 
 _STATUS = MappingProxyType(
     {
@@ -117,21 +118,28 @@ def _as_jsonl(answer: Answer) -> str:
     """Return one JSON object a neighbour, each with the query and the generation."""
     query = _query_json(answer.query)
     asked = {"query": query["nct_id"] or query["text"]}
-    generation = {"generation": answer.index.generation.manifest.generation}
+    built = _build_json(answer.index)
     lines = (
-        msgspec.json.encode({**asked, **_neighbour_json(neighbour), **generation}).decode()
+        msgspec.json.encode({**asked, **_neighbour_json(neighbour), **built}).decode()
         for neighbour in answer.neighbours
     )
     return "".join(line + "\n" for line in lines)
 
 
+def _build_json(index: Index) -> dict[str, str]:
+    """Return which build a line came from, and to which date its records go."""
+    manifest = index.generation.manifest
+    return {"generation": manifest.generation, "records_date": manifest.records_date}
+
+
 def _as_csv(answer: Answer) -> str:
     """Return a CSV with a header; lists are joined by `|` as the registry's own CSV does."""
     text = io.StringIO()
+    built = _build_json(answer.index)
     rows = [
         {
             name: "|".join(map(str, value)) if isinstance(value, list) else value
-            for name, value in _neighbour_json(neighbour, flat=True).items()
+            for name, value in {**_neighbour_json(neighbour, flat=True), **built}.items()
         }
         for neighbour in answer.neighbours
     ]
@@ -144,6 +152,7 @@ def _as_csv(answer: Answer) -> str:
 _CSV_COLUMNS = (
     "rank", "nct_id", "title", "status", "phases", "similarity", "study_type", "conditions",
     "interventions", "sponsor", "start_date", "enrollment", "countries", "url",
+    "generation", "records_date",
 )  # fmt: skip
 
 
@@ -363,7 +372,7 @@ def _before(previous: str) -> str:
 
 
 def _is_demo(index: Index) -> bool:
-    return index.path.resolve() == demo_index().resolve()
+    return is_demo(index.path)
 
 
 def _study_json(study: Study) -> dict[str, Any]:
@@ -451,8 +460,8 @@ def _neighbour_table(neighbours: Sequence[Neighbour], width: int | None) -> Tabl
             str(each.rank),
             Text(study.nct_id, style=_link_style(study)),
             Text(title),
-            Text(status, style=_STATUS_STYLE.get(study.status, "")),
-            phase_label(study.phases),
+            Text(status or _UNKNOWN, style=_STATUS_STYLE.get(study.status, "")),
+            phase_label(study.phases) or _UNKNOWN,
             f"{each.similarity:.3f}",
         )
     return table

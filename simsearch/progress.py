@@ -13,7 +13,7 @@ from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from simsearch.build import Progress
+from simsearch.jobs import Progress
 from simsearch.presentation import duration_label, size_label
 
 _LOG_EVERY_SECONDS = 10
@@ -69,19 +69,21 @@ class _LogProgress:
         self._write = write
         self._stage = ""
         self._started = self._last = 0.0
+        self._first = 0  # done before this run
 
     def __call__(self, stage: str, done: int, total: int, unit: str) -> None:
         now = time.monotonic()
         if stage != self._stage:
-            self._stage, self._started, self._last = stage, now, now
+            self._stage, self._started, self._last, self._first = stage, now, now, done
             self._write(f"{stage} {amount_label(total, unit)}")
         elif done >= total or now - self._last >= _LOG_EVERY_SECONDS:
             self._last = now
-            self._write(_progress_line(stage, done, total, unit, now - self._started))
+            seconds = now - self._started
+            rate = (done - self._first) / seconds if seconds > 0 else 0.0
+            self._write(_progress_line(stage, done, total, unit, rate))
 
 
-def _progress_line(stage: str, done: int, total: int, unit: str, seconds: float) -> str:
-    rate = done / seconds if seconds > 0 else 0.0
+def _progress_line(stage: str, done: int, total: int, unit: str, rate: float) -> str:
     share = f"{done / total:.0%}" if total else "100%"
     line = f"{stage} {_done_of(done, total, unit)} ({share})"
     line += f", {amount_label(round(rate), unit)}/s"

@@ -8,7 +8,7 @@ them. The similarity is the weighted sum of the signals.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -44,6 +44,8 @@ FIELD_FILES = {"conditions": "conditions.npy", "interventions": "interventions.n
 # Measured on 46,289 studies (DECISIONS.md): the ten best are those of scoring them all.
 _MIN_CANDIDATES = 1000
 _CANDIDATES_PER_K = 10
+
+_BLOCK = 8192  # rows unpacked at once
 
 QueryVectors = Mapping[str, npt.NDArray[np.float32]]
 
@@ -134,6 +136,15 @@ class Index:
             return False
         return True
 
+    def merged(self, nct_id: str) -> str:
+        """Return what became of an obsolete number, in words; `""` for a study's own ID."""
+        asked, now = parse_nct_id(nct_id), self.study(nct_id).nct_id
+        if asked == now:
+            return ""
+        gone = self.store.gone(asked)
+        noticed = f" (noticed on {gone.since})" if gone else ""
+        return f"{asked} is an obsolete number of {now}{noticed}"
+
     def study(self, nct_id: str) -> Study:
         """Return a study; `nct_id` is understood, and refused, as in `row_of`."""
         return self.store.studies([self.row_of(nct_id)])[0]
@@ -143,23 +154,22 @@ class Index:
         query: QueryVectors,
         k: int,
         weights: Mapping[str, float],
-        exclude: int | None = None,
+        exclude: Collection[int] = (),
     ) -> list[Neighbour]:
-        """Return the k studies nearest to the query's vectors; `exclude` is its own row.
+        """Return the k studies nearest to the query's vectors; `exclude` its own rows.
 
         Args:
             query: field name → (dimension,) float32, unit, or zero for a field it lacks.
             k: 1 to `MAX_K`.
             weights: field name → weight.
-            exclude: row number of the query study, or None.
+            exclude: row numbers of the query study.
         """
         if not 1 <= k <= MAX_K:
             raise ArgumentError("k", k, f"from 1 to {MAX_K:,}")
         self._check_numbers(*query.values())
         shares = weights_for(weights, {field: bool(row.any()) for field, row in query.items()})
-        depth = max(_MIN_CANDIDATES, _CANDIDATES_PER_K * k) + 1
-        rows, _ = self.text.nearest(query["text"], depth)
-        rows = np.sort(rows[rows != exclude])  # in row order: a gather from a mapped file
+        rows = self._candidates(query["text"], k, weights)
+        rows = rows[~np.isin(rows, list(exclude))]
         rows = rows[self.text.rows(rows).any(axis=1)]  # withheld studies have no text
         signals = self.signals(query, rows)
         similarity = weighted_sum(signals, shares)
@@ -180,6 +190,19 @@ class Index:
             for rank, (study, at) in enumerate(zip(studies, best, strict=True), start=1)
         ]
 
+    def _candidates(
+        self, query: npt.NDArray[np.float32], k: int, weights: Mapping[str, float]
+    ) -> npt.NDArray[np.int64]:
+        """Return the rows to score, in order: a gather from mapped files likes that.
+
+        The nearest by the whole text hold the answer for the default weights; for others,
+        which may set that text aside, every study is scored.
+        """
+        if dict(weights) != dict(DEFAULT_WEIGHTS):
+            return np.arange(self.n_studies)
+        depth = max(_MIN_CANDIDATES, _CANDIDATES_PER_K * k) + 1
+        return np.sort(self.text.nearest(query, depth)[0])
+
     def rows(self, field: str, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.floating]:
         """Return (n, dimension), unit or zero: the stored rows of a field with these numbers."""
         return self.text.rows(numbers) if field == "text" else self._fields[field][numbers]
@@ -193,7 +216,13 @@ class Index:
         self, query: QueryVectors, numbers: npt.NDArray[np.int64]
     ) -> dict[str, npt.NDArray[np.float64]]:
         """Return field name → (n,) cosines of the query with the rows of these numbers."""
-        return {field: cosines(query[field], self.rows(field, numbers)) for field in FIELDS}
+        blocks = np.array_split(numbers, max(1, len(numbers) // _BLOCK))
+        return {
+            field: np.concatenate(
+                [cosines(query[field], self.rows(field, block)) for block in blocks]
+            )
+            for field in FIELDS
+        }
 
     def _check_numbers(self, *arrays: npt.NDArray[np.floating]) -> None:
         if not all(np.isfinite(array).all() for array in arrays):
@@ -250,7 +279,7 @@ def similar_to_study(
         raise NothingToCompareError(
             nct_id, f"it is registered without title, summary or conditions (status {status})"
         )
-    return index.nearest(query, k, weights, exclude=row)
+    return index.nearest(query, k, weights, exclude=[row])
 
 
 def similar_to_draft(
@@ -275,8 +304,8 @@ def similar_to_draft(
             "the draft", "it has no title, summary, conditions or interventions"
         )
     own_ids = filter(None, (draft.nct_id, *draft.aliases))
-    own_rows = (index.store.row_of(nct_id) for nct_id in own_ids)
-    exclude = next((row for row in own_rows if row is not None), None)
+    own_rows = map(index.store.row_of, own_ids)
+    exclude = [row for row in own_rows if row is not None]
     return index.nearest(_encoded(index, encoder, texts), k, weights, exclude)
 
 
@@ -296,7 +325,9 @@ def similar_to_text(
     """
     plain = plain_text(text)
     if not has_words([plain]):
-        raise NothingToCompareError("the text", "it holds no word")
+        raise NothingToCompareError(
+            "the text", "it holds no word (a study is asked for by its ID, without --text)"
+        )
     texts = dict.fromkeys(FIELDS, "") | {"text": plain}
     return index.nearest(_encoded(index, encoder, texts), k, weights)
 

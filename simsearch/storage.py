@@ -12,6 +12,7 @@ replaced in one atomic rename. Whoever reads sees the old build or the new, whol
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import os
@@ -40,6 +41,7 @@ FORMAT = 1
 
 _MARKER, _LOCK, _POINTER, _GENERATIONS = ".simsearch", ".lock", "CURRENT", "generations"
 _BUILDING = ".building-"
+_DEMO = ".demo"
 _MANIFEST = "manifest.json"
 _MARKER_TEXT = "This folder holds an index of simsearch; `simsearch info` says what is in it.\n"
 
@@ -108,6 +110,11 @@ def demo_index() -> Path:
     return installed if installed.is_dir() else package.parent / "index" / "demo"
 
 
+def is_demo(index: Path) -> bool:
+    """Tell the demo index, also a copy of it."""
+    return (index / _DEMO).is_file()
+
+
 def find_index(given: Path | None, here: Path) -> Path:
     """Return the index to read: `given`, else `here`/index, the user's, or the demo.
 
@@ -134,7 +141,7 @@ def find_target(given: Path | None, here: Path) -> Path:
     """
     if given is None:
         given = here / "index" if (here / "index" / _MARKER).is_file() else user_index()
-    if given.resolve() == demo_index().resolve():
+    if is_demo(given):
         raise ForeignFolderError(given, "is the demo index, which stays as it is")
     check_target(given)
     return given
@@ -251,16 +258,17 @@ def new_generation(index: Path) -> Iterator[Draft]:
     """
     import filelock
 
-    check_target(index)
     generations = index / _GENERATIONS
+    is_new = not os.path.lexists(index)
     try:
-        generations.mkdir(parents=True, exist_ok=True)
+        check_target(index)
+        index.mkdir(parents=True, exist_ok=True)
         (index / _MARKER).write_text(_MARKER_TEXT)
+        generations.mkdir(exist_ok=True)
         lock = filelock.FileLock(index / _LOCK, blocking=False)
         with lock:
             _write_owner(index)
-            for leftover in generations.glob(f"{_BUILDING}*"):
-                shutil.rmtree(leftover, ignore_errors=True)
+            _clear_leftovers(index)
             now = dt.datetime.now(dt.UTC)
             name = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
             path = generations / f"{_BUILDING}{name}"
@@ -269,6 +277,8 @@ def new_generation(index: Path) -> Iterator[Draft]:
                 yield Draft(index, path, name, _previous(index))
             finally:
                 shutil.rmtree(path, ignore_errors=True)
+                if is_new and not is_index(index):  # nothing was published: leave no trace
+                    shutil.rmtree(index, ignore_errors=True)
     except filelock.Timeout as error:
         raise IndexBusyError(index, _read_owner(index)) from error
     except OSError as error:
@@ -295,10 +305,37 @@ def _previous(index: Path) -> str:
         return ""
 
 
+def _clear_leftovers(index: Path) -> None:
+    """Remove what killed or failed builds left; where the pointer is damaged, only drafts."""
+    generations = index / _GENERATIONS
+    current = _previous(index)
+    kept = {current}
+    if current:
+        with contextlib.suppress(IndexCorruptError, RecipeError):
+            kept.add(_read_manifest(generations / current / _MANIFEST).previous)
+    for path in generations.iterdir():
+        is_draft = path.name.startswith(_BUILDING)
+        if is_draft or (len(kept) > 1 and path.name not in kept):
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def _prune(generations: Path, keep: set[str]) -> None:
     for path in generations.iterdir():
         if path.name not in keep:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def published_studies(index: Path) -> int:
+    """Return the number of studies of an index of whatever version; 0 where it is unreadable."""
+
+    class CountOnly(msgspec.Struct):
+        n_studies: int
+
+    try:
+        text = (index / _GENERATIONS / _pointed(index) / _MANIFEST).read_bytes()
+        return msgspec.json.decode(text, type=CountOnly).n_studies
+    except (IndexCorruptError, OSError, msgspec.MsgspecError):
+        return 0
 
 
 def _read_manifest(path: Path) -> Manifest:

@@ -7,9 +7,10 @@ arrays, so that any SQLite tool can read them (`json_each`).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -20,7 +21,8 @@ from simsearch.study import Study
 
 # Columns of text, number or yes/no, and columns of JSON arrays; both named as in Study.
 _SCALARS = (
-    "nct_id", "title", "official_title", "acronym", "summary", "status", "study_type", "sponsor",
+    "nct_id", "title", "official_title", "acronym", "summary", "status", "last_known_status",
+    "study_type", "sponsor",
     "start_date", "completion_date", "last_update_date", "enrollment", "has_results",
     "data_version",
 )  # fmt: skip
@@ -51,10 +53,16 @@ CREATE TABLE gone (
 _MAX_VARIABLES = 500
 
 
-def write_store(path: Path, studies: Iterable[Study], gone: Iterable[Gone] = ()) -> None:
+def write_store(
+    path: Path,
+    studies: Iterable[Study],
+    gone: Iterable[Gone] = (),
+    survivors: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Write the store of these studies, which come in the order of their rows.
 
-    `gone` are the studies that have left the registry.
+    `gone` are the studies that have left the registry; `survivors` leads from obsolete
+    numbers to the NCT IDs of the studies that they became.
 
     Raises:
         sqlite3.Error: the file cannot be written.
@@ -70,6 +78,10 @@ def write_store(path: Path, studies: Iterable[Study], gone: Iterable[Gone] = ())
                 "INSERT OR IGNORE INTO alias VALUES (?, ?)",
                 [(alias, row) for alias in study.aliases],
             )
+        database.executemany(
+            "INSERT OR IGNORE INTO alias SELECT ?, row FROM study WHERE nct_id = ?",
+            survivors.items(),
+        )
         database.executemany(
             "INSERT OR IGNORE INTO gone VALUES (?, ?, ?)",
             [(each.nct_id, each.since, each.became) for each in gone],
@@ -113,7 +125,10 @@ class StudyStore:
             marks = ", ".join("?" * len(part))
             statement = f"SELECT row, {', '.join(_COLUMNS)} FROM study WHERE row IN ({marks})"
             for row, *values in self._all(statement, *part):
-                found[row] = _study(values)
+                try:
+                    found[row] = _study(values)
+                except msgspec.MsgspecError as error:
+                    raise IndexCorruptError(self._path, f"damaged study store ({error})") from error
         missing = [row for row in rows if row not in found]
         if missing:
             raise IndexCorruptError(self._path, f"the study of row {missing[0]:,} is missing")

@@ -44,6 +44,8 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     condition_mesh: tuple[str, ...] = ()
     intervention_mesh: tuple[str, ...] = ()
     status: str = ""
+    last_known_status: str = ""
+    """The status before it became UNKNOWN for want of news."""
     study_type: str = ""
     phases: tuple[str, ...] = ()
     sponsor: str = ""

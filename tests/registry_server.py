@@ -33,6 +33,9 @@ class Registry:
         self.agents: set[str] = set()
         self.url = ""
         self.hide_from_pages: set[str] = set()
+        self.tokens_outlive_refresh = False
+        self.by_date = False
+        self.offence = ""
         self.trouble: Callable[[], object] = lambda: None
         self.after_page: Callable[[], None] = lambda: None
 
@@ -58,14 +61,19 @@ class Registry:
             "query.cond", "query.intr", "query.term", "filter.advanced", "filter.ids", "fields",
             "pageSize", "pageToken", "countTotal",
         }  # fmt: skip
+        if self.offence and self.offence in query.get("filter.ids", ""):
+            return 400, {}, b"incorrect format of filter.ids"
         if unknown:
             return 400, {}, f"unknown parameter {unknown}".encode()
         found = [each for key, each in sorted(self.records.items()) if matches(each, query)]
+        if self.by_date:
+            found.sort(key=lambda each: each["protocolSection"]["statusModule"][
+                "lastUpdatePostDateStruct"]["date"])  # fmt: skip
         size = int(query.get("pageSize", 10))
         start = 0
         if "pageToken" in query:
             stamp, _, offset = query["pageToken"].partition("|")
-            if stamp != self.timestamp:
+            if stamp != self.timestamp and not self.tokens_outlive_refresh:
                 return 400, {}, b"incorrect format of pageToken"
             start = int(offset)
         page = found[start : start + size]

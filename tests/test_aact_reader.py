@@ -110,6 +110,7 @@ def _own_rows(modules: dict, each: dict) -> Iterator[tuple[str, dict]]:
             "official_title": identification.get("officialTitle"),
             "acronym": identification.get("acronym"),
             "overall_status": status.get("overallStatus"),
+            "last_known_status": status.get("lastKnownStatus"),
             "phase": "/".join(design.get("phases", ())),
             "enrollment": design.get("enrollmentInfo", {}).get("count"),
             "source": "An organisation that is not the sponsor",

@@ -12,13 +12,13 @@ PACKAGE = Path(simsearch.__file__).parent
 
 # Lines import only from lines above.
 ORDER = (
-    "errors", "study", "mirror", "api", "records.outcome", "records.archive", "records.text",
-    "records.vocabulary",
+    "errors", "jobs", "study", "mirror", "api", "records.outcome", "records.archive",
+    "records.text", "records.vocabulary",
     "records.assemble", "records.registry", "records.json_reader",
     "records.xml_reader", "records.csv_reader", "records.aact_reader",
     "records.sources", "records", "fields",
-    "vectors", "encoders", "index", "store", "storage", "search", "build", "fetch", "presentation",
-    "progress", "", "options", "cli", "__main__",
+    "vectors", "encoders", "index", "store", "storage", "search", "staging", "build", "fetch",
+    "presentation", "progress", "", "options", "cli", "__main__",
 )  # fmt: skip
 OWNERS = {
     "faiss": "index", "sentence_transformers": "encoders", "torch": "encoders",

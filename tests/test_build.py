@@ -116,6 +116,54 @@ def test_of_two_that_name_each_other_the_newer_stays(build):
     assert open_index(build([first, second]).index).store.nct_ids() == ["NCT00000202"]
 
 
+def test_a_chain_of_obsolete_numbers_leads_to_its_end(build):
+    first = record("NCT00000201", "Iron", aliases=["NCT00000200"])
+    second = record("NCT00000202", "Iron", aliases=["NCT00000201"])
+    third = record("NCT00000203", "Iron", aliases=["NCT00000202"])
+    index = open_index(build([*SIX, first, second, third]).index)
+    assert index.store.nct_ids()[-1] == "NCT00000203"
+    assert index.n_studies == 7
+    for number in ("NCT200", "NCT201", "NCT202", "NCT203"):
+        assert index.study(number).nct_id == "NCT00000203"
+
+
+def test_of_a_circle_the_newest_stays(build):
+    circle = [
+        record(f"NCT0000020{n}", "Iron", aliases=[f"NCT0000020{n % 3 + 1}"], updated=f"202{n}-01")
+        for n in (1, 2, 3)
+    ]
+    index = open_index(build([*SIX, *circle]).index)
+    assert index.store.nct_ids()[6:] == ["NCT00000203"]
+    assert index.study("NCT00000201").nct_id == "NCT00000203"
+
+
+def test_aliases_of_an_older_record_of_a_study_do_not_count(build):
+    old = record("NCT00000201", "Iron", aliases=["NCT00000202"], updated="2019-01-01")
+    new = record("NCT00000201", "Iron", updated="2022-01-01")
+    other = record("NCT00000202", "Marrow")
+    for order in ([old, new, other], [new, old, other]):
+        index = open_index(build(order).index)
+        assert index.store.nct_ids() == ["NCT00000201", "NCT00000202"]
+
+
+def test_reasons_are_counted_by_kind_and_notes_are_few(build):
+    bad = [record(f"NCT 0{'0' * n}", "x") for n in range(30)]
+    merged = [record(f"NCT{n:08}", "Iron", aliases=[f"NCT{n + 5000:08}"]) for n in range(300, 340)]
+    old = [record(f"NCT{n + 5000:08}", "Iron") for n in range(300, 340)]
+    report = build([*SIX, *merged, *old, *bad], allow_rejects=True)
+    assert len(report.reject_reasons) == 1
+    assert len(report.notices) == 5
+    assert report.n_notices == 40
+
+
+def test_impossible_enrollments_are_unknown(build):
+    odd = [record(f"NCT0000020{n}", "Iron", enrollment=count)
+           for n, count in enumerate((-1, 2**62, 2**63, 10**30))]  # fmt: skip
+    report = build([*SIX, *odd], allow_rejects=True)
+    index = open_index(report.index)
+    assert index.study("NCT201").enrollment is None
+
+
 def test_more_than_one_percent_rejected_publishes_nothing(build, tmp_path):
     records = [record(f"NCT{n:08}", "Iron pills") for n in range(1, 100)]
     with pytest.raises(RejectedRecordsError, match=r"2 of 101 records.*line 100.*--allow-rejects"):
@@ -184,7 +232,7 @@ class _BadEncoder(WordEncoder):
 )
 def test_an_index_that_fails_its_check_is_not_published(build, tmp_path, write, spoil):
     before = build().generation
-    with pytest.raises(VerificationError, match="nothing was published"):
+    with pytest.raises(VerificationError, match="not published"):
         build_index(read_studies(write()), tmp_path / "index", _BadEncoder(spoil))
     assert open_index(tmp_path / "index").generation.manifest.generation == before
 

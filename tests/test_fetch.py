@@ -114,7 +114,7 @@ def test_what_may_heal_is_tried_again(mirror, client, registry, fault):
 
 def test_what_does_not_heal_ends_with_the_address_and_the_reason(mirror, client, registry):
     registry.faults.extend([503] * 5)
-    with pytest.raises(ApiError, match=r"/version answered 503, after 5 tries"):
+    with pytest.raises(ApiError, match=r"/version: answered 503, after 5 tries"):
         fetch(mirror, client, ALL)
 
 
@@ -157,6 +157,8 @@ def test_a_fetch_that_stops_goes_on_with_the_next_page(mirror, client, registry)
     registry.requests.clear()
     assert fetch(mirror, client, Scope(), since="2000-01-01").n_received == 6
     tokens = [query.get("pageToken", "") for _, query in registry.requests if "pageSize" in query]
+    fields = [query["fields"] for _, query in registry.requests if "pageSize" in query]
+    assert "BriefTitle" in fields[1]
     assert mirrored(mirror) == IDS
     assert tokens[1] == f"{registry.timestamp}|4"  # after the count: not from the start
 
@@ -168,6 +170,47 @@ def test_a_dead_token_restarts_its_window_alone(mirror, client, registry):
     registry.timestamp = "2026-03-26T09:00:05"  # the daily refresh: tokens are void
     assert fetch(mirror, client, ALL, since="2000-01-01").n_received == 6
     assert mirrored(mirror) == IDS
+
+
+def test_a_token_of_older_data_is_never_used_again(mirror, client, registry):
+    """A fetch goes on after the daily refresh: what changed meanwhile must come."""
+    registry.faults.extend([None, None, None, None, *[503] * 5])
+    with pytest.raises(FetchError):
+        fetch(mirror, client, ALL, since="2000-01-01")
+    registry.tokens_outlive_refresh = True
+    registry.timestamp = "2026-03-26T09:00:05"
+    registry.records[IDS[0]] = record(IDS[0], "Changed", updated="2026-03-25")
+    fetch(mirror, client, ALL, since="2000-01-01")
+    titles = {each.nct_id: each.title for each in read_studies(mirror.path)}
+    assert titles[IDS[0]] == "Changed"
+
+
+def test_a_study_that_comes_twice_does_not_stand_for_one_that_is_missing(mirror, client, registry):
+    """Pages follow positions: one study updated between pages moves all that follow it."""
+    registry.by_date = True
+
+    def change():
+        if registry.records[IDS[0]]["protocolSection"]["statusModule"][
+            "lastUpdatePostDateStruct"]["date"] < "2026-03-25":  # fmt: skip
+            registry.records[IDS[0]] = record(IDS[0], "Changed", updated="2026-03-25")
+
+    registry.after_page = change
+    fetch(mirror, client, ALL, since="2000-01-01")
+    assert mirrored(mirror) == IDS
+
+
+def test_one_id_that_fails_them_all_is_looked_up_by_itself(mirror, client, registry):
+    fetch(mirror, client, ALL)
+    del registry.records[IDS[0]]
+    registry.offence = IDS[0]
+    assert recheck(mirror, client, IDS) == (IDS[0],)
+    assert fetch_ids(mirror, client, IDS).not_found == (IDS[0],)
+
+
+def test_a_merged_study_asks_for_the_read_fields_alone(mirror, client, registry):
+    registry.merged["NCT00000901"] = IDS[1]
+    fetch_ids(mirror, client, ["NCT00000901"])
+    assert all("fields" in query for path, query in registry.requests if path != "/version")
 
 
 def test_done_windows_are_not_asked_for_again(mirror, client, registry):
@@ -283,18 +326,29 @@ def test_one_study_online(client, registry):
     registry.merged["NCT00000901"] = IDS[1]
     assert study_online(client, "nct101").title == "Iron pills 1"
     assert study_online(client, "NCT901").nct_id == IDS[1]
-    with pytest.raises(ApiError, match="NCT00000999 is not in the registry either"):
+    with pytest.raises(ApiError, match="NCT00000999: is not in the registry either"):
         study_online(client, "NCT999")
 
 
 def test_a_build_that_would_lose_many_studies_is_refused(build, tmp_path):
     many = [record(f"NCT{n:08}", "Iron pills") for n in range(1, 101)]
     build(many)
-    with pytest.raises(ShrinkError, match=r"from 100 to 97 studies.*--allow-shrink"):
+    with pytest.raises(ShrinkError, match=r"lose 3 of its 100 studies.*--allow-shrink"):
         build(many[:97])
     assert open_index(tmp_path / "index").n_studies == 100
     assert build(many[:98]).n_studies == 98
     assert build(many[:5], allow_shrink=True).n_studies == 5
+    others = [record(f"NCT{n:08}", "Iron pills") for n in range(201, 206)]
+    with pytest.raises(ShrinkError, match="lose 5 of its 5"):
+        build(others)  # as many, but not the same
+
+
+def test_a_build_over_another_versions_index_counts_its_studies(build, tmp_path):
+    report = build([record(f"NCT{n:08}", "Iron pills") for n in range(1, 101)])
+    path = report.index / "generations" / report.generation / "manifest.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 0'))
+    with pytest.raises(ShrinkError, match="lose 98 of its 100"):
+        build([record("NCT00000001", "Iron"), record("NCT00000002", "Iron")])
 
 
 def test_a_mirror_is_a_source_like_others(mirror, client):
@@ -315,7 +369,7 @@ def test_a_page_is_kept_with_its_place_or_not_at_all(mirror):
     records = [MirroredRecord("NCT00000101", "2024-01-01", b"{}"),
                MirroredRecord(None, "2024-01-01", b"{}")]  # fmt: skip
     with pytest.raises(MirrorError):
-        mirror.add_page("{}", "w", Window("next", 2, 2), records)
+        mirror.add_page("{}", "w", Window("next", total=2), records)
     assert mirror.n_records == 0
     assert mirror.window("{}", "w") == Window()
 
@@ -336,6 +390,9 @@ def test_a_file_of_ids(tmp_path):
     path = tmp_path / "ids.txt"
     path.write_text("# mine\nNCT101\n\nhttps://clinicaltrials.gov/study/NCT00000102\nnct101\n")
     assert read_ids(path) == IDS[:2]
+    path.write_text("NCT101\nfoo\n")
+    with pytest.raises(SourceError, match=r"ids.txt line 2: 'foo' is no NCT ID"):
+        read_ids(path)
     path.write_text("# none\n")
     with pytest.raises(SourceError, match="names no study"):
         read_ids(path)
@@ -362,11 +419,11 @@ def test_a_slow_server_is_asked_again(registry, monkeypatch):
 
 
 def test_a_total_that_changes_between_pages_begins_its_window_again(mirror, client, registry):
-    """A study appears while the pages are read: five of six would be missed, or one be double."""
+    """A study appears while the pages are read: seven come where six were counted."""
 
     def appear():
         if len(registry.records) == 6:
-            registry.records["NCT00000100"] = record("NCT00000100", "New", updated="2026-03-24")
+            registry.records["NCT00000107"] = record("NCT00000107", "New", updated="2026-03-24")
 
     registry.after_page = appear
     report = fetch(mirror, client, ALL, since="2000-01-01")

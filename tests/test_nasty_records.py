@@ -79,7 +79,8 @@ def test_6_an_intervention_without_a_type_has_none(read):
 @pytest.mark.parametrize(
     ("written", "kept"),
     [("2018", "2018"), ("2018-06", "2018-06"), ("2018-06-10", "2018-06-10"),
-     ("June 2018", "2018-06"), ("June 5, 2018", "2018-06-05"), ("soon", ""), ("2018-6-1", "")],
+     ("June 2018", "2018-06"), ("June 5, 2018", "2018-06-05"), ("soon", ""), ("2018-6-1", ""),
+     ("2018-13-01", ""), ("February 31, 2018", ""), ("0000", "")],
 )  # fmt: skip
 def test_7_a_partial_date_stays_as_precise_as_it_is(written, kept):
     assert date(written) == kept

@@ -51,6 +51,9 @@ FORMS = {
     + b"\n]",
     "array, indented": json.dumps(SIX, indent=4).encode(),
     "search page": json.dumps({"totalCount": 6, "studies": SIX}).encode(),
+    "search page, a study a line": b'{"studies": [\n'
+    + b",\n".join(json.dumps(each).encode() for each in SIX)
+    + b"\n]}",
     "search page, indented": json.dumps({"studies": SIX}, indent=2).encode(),
     "search pages, one a line": json.dumps({"studies": SIX[:2]}).encode()
     + b"\n"
@@ -95,6 +98,30 @@ def test_several_sources_follow_each_other(tmp_path):
     for n in range(2):
         (tmp_path / str(n)).write_text(json.dumps(SIX[n]))
     assert split(tmp_path / "1", tmp_path / "0")[0] == [IDS[1], IDS[0]]
+
+
+@pytest.mark.parametrize("form", ["json lines", "zip, one study a file"])
+def test_a_pipe_is_read_like_standard_input(tmp_path, form):
+    import os
+    import threading
+
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=lambda: path.write_bytes(FORMS[form]))
+    writer.start()
+    assert split(path) == (IDS, [], [])
+    writer.join()
+
+
+def test_dangling_links_in_a_folder_are_passed_over(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(SIX[0]))
+    (tmp_path / "b.json").symlink_to(tmp_path / "nowhere")
+    assert split(tmp_path) == (IDS[:1], [], [])
+
+
+def test_a_name_too_long_for_the_system_is_an_error_in_words():
+    with pytest.raises(SourceError, match="name too long"):
+        read_studies("x" * 300)
 
 
 @pytest.mark.parametrize("form", ["json lines", "zip, one study a file"])
@@ -200,7 +227,7 @@ def test_bad_items_of_an_array_are_rejected(tmp_path):
     path.write_text(json.dumps([SIX[0], 5, record(None, "No ID"), SIX[1]]))
     ids, rejected, _ = split(path)
     assert ids == IDS[:2]
-    assert [each.place.removeprefix(str(path)) for each in rejected] == [" item 2", " item 3"]
+    assert [each.place.removeprefix(str(path)) for each in rejected] == [" record 2", " record 3"]
 
 
 def test_bad_members_of_a_zip_cost_themselves_alone(tmp_path):
@@ -262,11 +289,11 @@ FAILURES = {
     "a damaged gzip": (b"\x1f\x8b" + LINES, "to its end"),
     "JSON nested beyond measure": (b"[" * 200_000, "broken JSON"),
     "an array with a byte that is no UTF-8": (
-        json.dumps(SIX).encode().replace(b"Iron", b"Ir\xe0n", 1), "after item 3"
+        json.dumps(SIX).encode().replace(b"Iron", b"Ir\xe0n", 1), "after record 3"
     ),
-    "a cut array": (json.dumps(SIX).encode()[:-40], "broken JSON after item 5"),
+    "a cut array": (json.dumps(SIX).encode()[:-40], "broken JSON after record 5"),
     "an array broken in the middle": (
-        json.dumps(SIX).replace("Iron pills", 'Iron "pills').encode(), "after item 3"
+        json.dumps(SIX).replace("Iron pills", 'Iron "pills').encode(), "after record 3"
     ),
 }  # fmt: skip
 

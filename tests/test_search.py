@@ -185,6 +185,29 @@ def test_a_draft_is_not_its_own_neighbour(six, encoder, own):
     assert "NCT00000101" not in ids(similar_to_draft(six, draft, encoder))
 
 
+def test_none_of_a_drafts_own_numbers_is_its_neighbour(six, encoder):
+    draft = Study(nct_id="", aliases=("NCT00000101", "NCT00000102"), title="Pills for aplasia")
+    found = ids(similar_to_draft(six, draft, encoder))
+    assert not {"NCT00000101", "NCT00000102"} & set(found)
+
+
+def test_other_weights_are_scored_over_every_study(build, monkeypatch):
+    """Also studies that the whole text would never retrieve."""
+    from simsearch import search
+
+    monkeypatch.setattr(search, "_MIN_CANDIDATES", 1)
+    monkeypatch.setattr(search, "_CANDIDATES_PER_K", 1)
+    far = record("NCT00000201", "Knee surgery children knee surgery", ["Aplasia"])
+    index = open_index(build([*SIX, far]).index)
+    found = similar_to_study(index, "NCT00000101", 2, {"conditions": 1})
+    assert ids(found) == ["NCT00000102", "NCT00000201"]
+
+
+def test_an_obsolete_number_says_what_it_became(six):
+    assert six.merged("NCT901") == "NCT00000901 is an obsolete number of NCT00000102"
+    assert six.merged("NCT102") == ""
+
+
 def test_an_empty_draft_is_refused(six, encoder):
     with pytest.raises(NothingToCompareError, match="the draft has nothing"):
         similar_to_draft(six, Study(nct_id="NCT00000101", status="RECRUITING"), encoder)

@@ -68,8 +68,21 @@ def test_a_build_goes_where_a_query_would_look_first(tmp_path, user_folder):
 
 
 def test_the_demo_is_never_written_over(tmp_path):
-    with pytest.raises(ForeignFolderError, match="demo index"):
-        st.find_target(st.demo_index(), tmp_path)
+    """Neither where it is installed nor as a copy of it, in a checkout say."""
+    import shutil
+
+    shutil.copytree(st.demo_index(), tmp_path / "copy")
+    for path in (st.demo_index(), tmp_path / "copy"):
+        with pytest.raises(ForeignFolderError, match="demo index"):
+            st.find_target(path, tmp_path)
+
+
+def test_a_build_that_fails_leaves_no_folder_of_its_own(tmp_path, write):
+    from simsearch.errors import SourceError
+
+    with pytest.raises(SourceError):
+        build_index(read_studies(write([])), tmp_path / "new", WordEncoder())
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_of_something_else_is_never_written_to(build, tmp_path, write):
@@ -217,6 +230,29 @@ def test_the_recipe_is_named_by_what_fixes_the_vectors():
     same = msgspec.structs.replace(recipe, model="/models/minilm")
     other = msgspec.structs.replace(recipe, max_tokens=128)
     assert recipe.digest == same.digest != other.digest
+
+
+def test_what_failed_switches_left_is_cleared_away(build):
+    """A full disk that fills up with generations would never have room again."""
+    report = build()
+    for n in range(3):
+        (report.index / "generations" / f"20200101T00000{n}Z-abcdef").mkdir()
+    build()
+    assert len(list((report.index / "generations").iterdir())) == 2
+
+
+def test_killed_before_the_first_generation_the_folder_is_still_ours(build, tmp_path):
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / ".simsearch").touch()
+    assert build().n_studies == 6
+
+
+def test_a_store_whose_lists_are_damaged_is_named(build):
+    index = build().index
+    path = spoil(index, "studies.sqlite")
+    path.write_bytes(path.read_bytes().replace(b'["Aplasia"]', b'["Aplasia",'))
+    with pytest.raises(IndexCorruptError, match="damaged study store"):
+        open_index(index).study("NCT00000101")
 
 
 LIMITED = """

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from simsearch.errors import SourceError
+from simsearch.errors import NctIdError, SourceError
 from simsearch.records.outcome import Gone, Notice, Outcome, Rejected, SourceFile
 from simsearch.study import Study, parse_nct_id
 
@@ -124,14 +124,19 @@ def read_ids(path: str | os.PathLike[str]) -> list[str]:
     Blank lines and lines that begin with # are passed over.
 
     Raises:
-        SourceError: the file cannot be read, or names no study.
-        NctIdError: a line is no NCT ID.
+        SourceError: the file cannot be read, names no study, or a line is no NCT ID.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(str(path), getattr(error, "strerror", "") or "is no text") from error
-    named = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    if not named:
+    ids = []
+    for n, line in enumerate(lines, start=1):
+        if line.strip() and not line.startswith("#"):
+            try:
+                ids.append(parse_nct_id(line))
+            except NctIdError as error:
+                raise SourceError(f"{path} line {n:,}", f"{line.strip()!r} is no NCT ID") from error
+    if not ids:
         raise SourceError(str(path), "names no study")
-    return list(dict.fromkeys(map(parse_nct_id, named)))
+    return list(dict.fromkeys(ids))

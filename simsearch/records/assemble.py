@@ -15,6 +15,7 @@ from simsearch.study import Intervention, Study, parse_nct_id
 
 # The registry's stand-in for "unknown" in enrollment counts.
 _UNKNOWN_ENROLLMENT = 99_999_999
+_IMPOSSIBLE_ENROLLMENT = 10**10  # more people than there are
 
 
 def assemble_study(
@@ -32,6 +33,7 @@ def assemble_study(
     condition_mesh: Iterable[str | None] = (),
     intervention_mesh: Iterable[str | None] = (),
     status: str | None = None,
+    last_known_status: str | None = None,
     study_type: str | None = None,
     phases: Iterable[str] = (),
     sponsor: str | None = None,
@@ -66,6 +68,7 @@ def assemble_study(
         condition_mesh=_distinct(condition_mesh) if condition_mesh else (),
         intervention_mesh=_distinct(intervention_mesh) if intervention_mesh else (),
         status=vocabulary.status(status or ""),
+        last_known_status=vocabulary.status(last_known_status or ""),
         study_type=vocabulary.study_type(study_type or ""),
         phases=_phases(tuple(phases)),
         sponsor=clean_name(sponsor),
@@ -73,10 +76,17 @@ def assemble_study(
         start_date=vocabulary.date(start_date or ""),
         completion_date=vocabulary.date(completion_date or ""),
         last_update_date=vocabulary.date(last_update_date or ""),
-        enrollment=None if enrollment == _UNKNOWN_ENROLLMENT else enrollment,
+        enrollment=_count(enrollment),
         has_results=has_results,
         data_version=vocabulary.date(data_version or ""),
     )
+
+
+def _count(enrollment: int | None) -> int | None:
+    """Return a count that can be one, without the registry's stand-in for unknown."""
+    if enrollment is None or not 0 <= enrollment < _IMPOSSIBLE_ENROLLMENT:
+        return None
+    return None if enrollment == _UNKNOWN_ENROLLMENT else enrollment
 
 
 def _nct_id(text: str | None, *, draft: bool) -> str:

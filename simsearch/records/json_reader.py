@@ -51,7 +51,7 @@ def _array(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
     try:
         items = ijson.items(_Shallow(stream, place), "item", use_float=True)
         for n, item in enumerate(items, start=1):
-            item_place = f"{place} item {n:,}"
+            item_place = f"{place} record {n:,}"
             if isinstance(item, dict):
                 yield study_outcome(item, item_place, draft=draft)
             else:
@@ -59,7 +59,7 @@ def _array(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
     except (ijson.JSONError, *_BROKEN) as error:
         reason = str(error).splitlines()[0] if str(error) else "broken"
         raise SourceError(
-            place, f"broken JSON after item {n:,} of the array ({reason}); what follows is lost"
+            place, f"broken JSON after record {n:,} of the array ({reason}); what follows is lost"
         ) from error
 
 
@@ -93,7 +93,8 @@ class _Shallow:
 def _objects(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
     """Read JSON Lines, or one object that spreads over many lines."""
     line = _line(stream, place)
-    if not _is_object(line) and not _skip_blank_lines(stream).startswith(b"{"):
+    goes_on = line.rstrip().endswith((b"{", b"[", b","))  # as no whole object ends
+    if not _is_object(line) and (goes_on or not _skip_blank_lines(stream).startswith(b"{")):
         rest = stream.read(MAX_DOCUMENT_BYTES + 1)
         if len(rest) > MAX_DOCUMENT_BYTES:
             raise NotRecordsError(f"one JSON document of over {MAX_DOCUMENT_BYTES:,} bytes")

@@ -31,6 +31,7 @@ class DateStruct(_Part):
 
 class Status(_Part):
     overall_status: str | None = None
+    last_known_status: str | None = None
     start_date_struct: DateStruct | None = None
     completion_date_struct: DateStruct | None = None
     last_update_post_date_struct: DateStruct | None = None
@@ -167,6 +168,7 @@ def study_from_record(record: Record, *, draft: bool = False) -> Study:
         condition_mesh=_mesh(derived.condition_browse_module),
         intervention_mesh=_mesh(derived.intervention_browse_module),
         status=status.overall_status,
+        last_known_status=status.last_known_status,
         study_type=design.study_type,
         phases=design.phases or (),
         sponsor=(sponsors.lead_sponsor or _NO_SPONSOR).name,

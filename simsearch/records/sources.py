@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import zipfile
@@ -52,12 +53,12 @@ class SourceWalk:
     def __init__(self, source: str | os.PathLike[str], *, draft: bool = False) -> None:
         self._draft = draft
         self.name = os.fspath(source)
-        self._is_stdin = self.name == "-"
+        self._is_stream = self.name == "-" or _is_stream(Path(self.name))
         self._finished = 0
         self._position: Callable[[], int] = lambda: 0
         self._digest = hashlib.sha256()
-        self._paths = [] if self._is_stdin else self._list(Path(self.name))
-        self._n_files = 1 if self._is_stdin else len(self._paths)
+        self._paths = [] if self._is_stream else self._list(Path(self.name))
+        self._n_files = 1 if self._is_stream else len(self._paths)
         self.bytes_total = sum(path.stat().st_size for path in self._paths)
 
     @property
@@ -68,7 +69,7 @@ class SourceWalk:
     @property
     def description(self) -> SourceFile:
         """Name, size and digest of what was read."""
-        name = "standard input" if self._is_stdin else self.name
+        name = "standard input" if self.name == "-" else self.name
         return SourceFile(name, self._n_files, self.bytes_total, self._digest.hexdigest())
 
     def __iter__(self) -> Iterator[Outcome]:
@@ -77,8 +78,10 @@ class SourceWalk:
         Raises:
             SourceError: the source as a whole cannot be read to its end.
         """
-        if self._is_stdin:
-            yield from self._standard_input()
+        self._digest = hashlib.sha256()
+        self._finished = 0
+        if self._is_stream:
+            yield from self._spooled()
             return
         folder = Path(self.name) if Path(self.name).is_dir() else None
         for path in self._paths:
@@ -90,20 +93,24 @@ class SourceWalk:
                         yield from self._mirror(path)
                         continue
                     yield from self._whole_file(file, place, alone=folder is None)
-            except PermissionError as error:
+            except OSError as error:
                 raise SourceError(place, error.strerror or "cannot be read") from error
 
     def _list(self, path: Path) -> list[Path]:
-        if not path.exists():
-            raise SourceError(self.name, "no such file or folder")
-        if not path.is_dir():
-            return [path]
-        files = [
-            Path(folder, name)
-            for folder, _, names in os.walk(path)
-            for name in names
-            if not _is_hidden(Path(folder, name).relative_to(path).as_posix())
-        ]
+        try:
+            if not path.exists():
+                raise SourceError(self.name, "no such file or folder")
+            if not path.is_dir():
+                return [path]
+            files = [
+                Path(folder, name)
+                for folder, _, names in os.walk(path, onerror=_raise)
+                for name in names
+                if not _is_hidden(Path(folder, name).relative_to(path).as_posix())
+            ]
+            files = [file for file in files if file.is_file()]  # no dangling links, no pipes
+        except OSError as error:
+            raise SourceError(self.name, error.strerror or "cannot be read") from error
         if not files:
             raise SourceError(self.name, "the folder is empty")
         return sorted(files)
@@ -122,14 +129,22 @@ class SourceWalk:
         self._position = lambda: 0
         self._finished += size
 
-    def _standard_input(self) -> Iterator[Outcome]:
-        """Spool standard input to disk first: a zip must be read from its end."""
+    def _spooled(self) -> Iterator[Outcome]:
+        """Spool standard input or a pipe to disk first: a zip must be read from its end."""
+        place = self.description.name
         with tempfile.TemporaryFile() as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
+            try:
+                if self.name == "-":
+                    shutil.copyfileobj(sys.stdin.buffer, file)
+                else:
+                    with Path(self.name).open("rb") as stream:
+                        shutil.copyfileobj(stream, file)
+            except OSError as error:
+                raise SourceError(place, error.strerror or "cannot be read") from error
             self.bytes_total = file.tell()
             file.seek(0)
             self._digest_file(file, "")
-            yield from self._whole_file(file, "standard input", alone=True)
+            yield from self._whole_file(file, place, alone=True)
 
     def _digest_file(self, file: IO[bytes], relative_name: str) -> None:
         """Add one file to the digest; a file given by itself is its plain SHA-256."""
@@ -217,6 +232,19 @@ class SourceWalk:
             except _BROKEN_STREAM as error:
                 yield Rejected(member_place, "", f"the zip's member cannot be unpacked: {error}")
             read += member.compress_size
+
+
+def _is_stream(path: Path) -> bool:
+    """Tell a pipe or a device, which can be read but once."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _is_hidden(name: str) -> bool:

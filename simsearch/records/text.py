@@ -7,6 +7,7 @@ import re
 import string
 import unicodedata
 from functools import lru_cache
+from html.entities import html5
 
 # Markdown escapes of the registry's markup fields: a backslash before ASCII punctuation.
 _ESCAPE = re.compile(r"\\([" + re.escape(string.punctuation) + r"])")
@@ -32,7 +33,7 @@ def clean_text(text: str | None, *, markup: bool = False) -> str:
     """Return `text` as a person would write it, or `""` where it says nothing.
 
     Resolves Markdown escapes (only with `markup`: summaries and descriptions carry
-    them, titles and names do not), HTML entities up to three levels deep, and all
+    them, titles and names do not), HTML entities however often they were escaped, and all
     white space to single blanks; drops invisible characters, fillers such as
     "Not Provided" and the placeholder title of withheld studies. Letters, accents
     and Greek stay as they are; Greek in the old symbol font becomes Greek.
@@ -51,13 +52,11 @@ def clean_text(text: str | None, *, markup: bool = False) -> str:
         return "" if text[0] in _FILLER_STARTS and _is_filler(text) else text
     if markup:
         text = _ESCAPE.sub(r"\1", text)
-    for _ in range(3):
-        resolved = _ENTITY.sub(_entity, text)
-        if resolved == text:
-            break
-        text = resolved
-    text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text.translate(_SYMBOLS)))
-    text = " ".join(text.split())
+    before = ""
+    while text != before:  # each turn is shorter, or the last
+        before = text
+        text = _ENTITY.sub(_entity, _INVISIBLE.sub("", text.translate(_SYMBOLS)))
+        text = " ".join(unicodedata.normalize("NFC", text).split())
     return "" if _is_filler(text) else text
 
 
@@ -76,6 +75,7 @@ def _is_filler(text: str) -> bool:
 
 def _entity(match: re.Match[str]) -> str:
     """Resolve one entity; registrants' software wrote some with a capital (&Amp;)."""
-    found = match[0]
-    resolved = html.unescape(found)
-    return resolved if resolved != found else html.unescape(found.lower())
+    name = match[0][1:]
+    if name.startswith("#"):
+        return html.unescape(match[0])
+    return html5.get(name) or html5.get(name.lower()) or match[0]

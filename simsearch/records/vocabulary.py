@@ -91,14 +91,20 @@ def intervention_type(text: str) -> str:
 def date(text: str) -> str:
     """Return a date as precise as it is written: `March 2018` is 2018-03; else `""`."""
     text = " ".join(text.split())
-    if _ISO_DATE.fullmatch(text):
-        return text
     worded = _WORDED_DATE.fullmatch(text)
-    month = _MONTHS.get(worded[1].lower()) if worded else None
-    if not worded or not month:
-        return ""
-    day = f"-{int(worded[2]):02d}" if worded[2] else ""
-    return f"{worded[3]}-{month:02d}{day}"
+    if worded and (month := _MONTHS.get(worded[1].lower())):
+        day = f"-{int(worded[2]):02d}" if worded[2] else ""
+        text = f"{worded[3]}-{month:02d}{day}"
+    return text if _ISO_DATE.fullmatch(text) and _is_day(text) else ""
+
+
+def _is_day(text: str) -> bool:
+    """Tell that a date, taken at its first day where it is partial, is in the calendar."""
+    try:
+        dt.date.fromisoformat(text + "0000-01-01"[len(text) :])
+    except ValueError:
+        return False
+    return True
 
 
 def country(text: str) -> str:

@@ -211,6 +211,7 @@ def _study(texts: _Texts, place: str, *, draft: bool) -> Outcome:
             condition_mesh=texts.every("condition_browse/mesh_term"),
             intervention_mesh=texts.every("intervention_browse/mesh_term"),
             status=texts.first("overall_status"),
+            last_known_status=texts.first("last_known_status"),
             study_type=texts.first("study_type"),
             phases=texts.every("phase"),
             sponsor=texts.first("sponsors/lead_sponsor/agency"),

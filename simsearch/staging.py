@@ -1,0 +1,124 @@
+"""Studies on their way into an index: on disk, one of each NCT ID, obsolete numbers merged."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from simsearch.study import Study
+
+
+class Staging:
+    """The studies read so far, on disk, the newest of each NCT ID."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path)
+        self._database.executescript(
+            """
+            PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+            CREATE TABLE study (
+                nct_id TEXT PRIMARY KEY, precedence TEXT, dated TEXT, body BLOB
+            ) WITHOUT ROWID;
+            CREATE TABLE alias (alias TEXT, nct_id TEXT);
+            CREATE INDEX alias_nct_id ON alias (nct_id);
+            BEGIN;
+            """
+        )
+        self.dropped: set[str] = set()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    @property
+    def n_studies(self) -> int:
+        """How many studies are here."""
+        return int(self._database.execute("SELECT count(*) FROM study").fetchone()[0])
+
+    def add(self, study: Study) -> None:
+        """Keep a study unless a newer one of its NCT ID is here.
+
+        Newer is the later last update, then the later data version, then the richer
+        record; at last the bytes decide, so that the order of the records never does.
+        """
+        body = msgspec.json.encode(study)
+        precedence = "|".join(
+            (
+                study.last_update_date.ljust(10),
+                study.data_version.ljust(10),
+                f"{len(body):012}",
+                hashlib.sha256(body).hexdigest(),
+            )
+        )
+        kept = self._database.execute(
+            "INSERT INTO study VALUES (?, ?, ?, ?) ON CONFLICT (nct_id) DO UPDATE SET "
+            "precedence = excluded.precedence, dated = excluded.dated, body = excluded.body "
+            "WHERE excluded.precedence > precedence",
+            (study.nct_id, precedence, max(study.last_update_date, study.data_version), body),
+        ).rowcount
+        if kept:  # the aliases are those of the record that stays
+            self._database.execute("DELETE FROM alias WHERE nct_id = ?", (study.nct_id,))
+            for alias in study.aliases:
+                self._database.execute("INSERT INTO alias VALUES (?, ?)", (alias, study.nct_id))
+
+    def merge_aliases(self) -> dict[str, str]:
+        """Drop each study whose NCT ID is an obsolete number of another study here.
+
+        Where studies name each other in a circle, the one with the newest record stays.
+
+        Returns:
+            Obsolete number → the study that stays, for all that the dropped ones stood for.
+        """
+        listed = self._database.execute(
+            "SELECT old.nct_id, new.nct_id FROM alias "
+            "JOIN study AS old ON old.nct_id = alias.alias "
+            "JOIN study AS new ON new.nct_id = alias.nct_id ORDER BY new.precedence"
+        )
+        became = dict(listed)  # of several that list it, the newest
+        survivors = {old: self._survivor(old, became) for old in became}
+        self.dropped = {old for old, new in survivors.items() if old != new}
+        numbers = {}
+        for old in sorted(self.dropped):
+            numbers[old] = survivors[old]
+            for (alias,) in self._database.execute(
+                "SELECT alias FROM alias WHERE nct_id = ?", (old,)
+            ):
+                numbers.setdefault(alias, survivors[old])
+        self._database.executemany(
+            "DELETE FROM study WHERE nct_id = ?", [(old,) for old in self.dropped]
+        )
+        return {old: new for old, new in numbers.items() if old != new}
+
+    def _survivor(self, old: str, became: Mapping[str, str]) -> str:
+        """Follow obsolete numbers to their end, or to the newest record of a circle."""
+        path = [old]
+        while (new := became.get(path[-1])) and new not in path:
+            path.append(new)
+        if not new:
+            return path[-1]
+        circle = path[path.index(new) :]
+        marks = ", ".join("?" * len(circle))
+        (newest,) = self._database.execute(
+            f"SELECT nct_id FROM study WHERE nct_id IN ({marks}) ORDER BY precedence DESC LIMIT 1",
+            circle,
+        ).fetchone()
+        return str(newest)
+
+    def nct_ids(self) -> set[str]:
+        """Return the NCT IDs of all studies, and those of the studies merged into them."""
+        found = self._database.execute("SELECT nct_id FROM study")
+        return {nct_id for (nct_id,) in found} | self.dropped
+
+    def studies(self) -> Iterator[Study]:
+        """Yield the studies in the order of their NCT IDs."""
+        decoder = msgspec.json.Decoder(Study)
+        for (body,) in self._database.execute("SELECT body FROM study ORDER BY nct_id"):
+            yield decoder.decode(body)
+
+    def records_date(self) -> str:
+        """Return the latest date that the records carry."""
+        return str(self._database.execute("SELECT max(dated) FROM study").fetchone()[0] or "")
