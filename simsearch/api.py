@@ -12,7 +12,7 @@ import email.utils
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
 import httpx
 import msgspec
@@ -91,7 +91,7 @@ class _Head(msgspec.Struct, rename="camel"):
 class _Answer(msgspec.Struct, rename="camel"):
     studies: list[msgspec.Raw]
     next_page_token: str | None = None
-    total_count: int | None = None
+    total_count: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
 
 
 class _Version(msgspec.Struct, rename="camel"):
@@ -127,9 +127,12 @@ class RegistryApi:
         backoff_seconds: float = 1.0,
         log: Log = lambda _: None,
     ) -> None:
-        self._client = httpx.Client(
-            base_url=base_url, timeout=_TIMEOUT, headers={"User-Agent": user_agent}
-        )
+        try:
+            self._client = httpx.Client(
+                base_url=base_url, timeout=_TIMEOUT, headers={"User-Agent": user_agent}
+            )
+        except (ValueError, ImportError, httpx.InvalidURL, OSError) as error:
+            raise ApiError(base_url, f"cannot be asked ({error})") from error
         self._pause = pause_seconds
         self._backoff = tenacity.wait_exponential(
             multiplier=backoff_seconds, max=60
@@ -151,7 +154,12 @@ class RegistryApi:
     def data_timestamp(self) -> str:
         """Return when the registry's data were last refreshed: `2026-03-25T09:00:05`."""
         response = self._get("/version", {})
-        return _decoded(response, _Version).data_timestamp
+        stamp = _decoded(response, _Version).data_timestamp
+        try:
+            dt.datetime.fromisoformat(stamp)
+        except ValueError as error:
+            raise ApiError(_plain(response), f"gave {stamp[:40]!r} for a time") from error
+        return stamp
 
     def page(self, query: Mapping[str, str], token: str = "") -> Page:
         """Return a page of the studies that a query finds, the first without a token.
@@ -179,7 +187,7 @@ class RegistryApi:
     def _record(self, raw: msgspec.Raw) -> MirroredRecord | None:
         try:
             return _record(raw)
-        except (msgspec.MsgspecError, NctIdError, RecursionError) as error:
+        except (msgspec.MsgspecError, NctIdError, RecursionError, UnicodeDecodeError) as error:
             self._log(f"a record that cannot be kept: {error}: {bytes(raw)[:80]!r}")
             return None
 
@@ -198,11 +206,11 @@ class RegistryApi:
         if response.status_code == httpx.codes.NOT_FOUND:
             return None
         if not response.is_success:
-            raise ApiError(str(response.request.url), f"answered {response.status_code} twice")
+            raise ApiError(_plain(response), f"answered {response.status_code} twice")
         try:
             return _record(msgspec.Raw(response.content))
-        except (msgspec.MsgspecError, NctIdError) as error:
-            raise ApiError(str(response.request.url), f"gave no study record: {error}") from error
+        except (msgspec.MsgspecError, NctIdError, UnicodeDecodeError) as error:
+            raise ApiError(_plain(response), f"gave no study record: {error}") from error
 
     def _get(
         self, path: str, parameters: Mapping[str, str], *, token_used: bool = False
@@ -220,7 +228,7 @@ class RegistryApi:
                     return self._once(path, parameters, token_used=token_used)
         except _PassingError as error:
             raise ApiError(
-                f"{self._client.base_url}{path.lstrip('/')}",
+                f"{str(self._client.base_url).rstrip('/')}{path}",
                 f"{error.reason}, after {_ATTEMPTS} tries",
             ) from error
         raise AssertionError("tenacity returns or raises")
@@ -232,6 +240,8 @@ class RegistryApi:
         self._last_start = time.monotonic()
         try:
             response = self._client.get(path, params=parameters)
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise ApiError(path, f"no address that can be asked ({error})") from error
         except httpx.RequestError as error:
             raise _PassingError(f"no answer ({error or type(error).__name__})") from error
         self._log(f"{response.status_code} {response.request.url} {len(response.content):,} bytes")
@@ -243,7 +253,7 @@ class RegistryApi:
         if code == httpx.codes.NOT_FOUND or response.is_redirect:
             return response
         if not response.is_success:
-            raise ApiError(str(response.request.url), f"answered {code}: {_first_line(response)}")
+            raise ApiError(_plain(response), f"answered {code}: {_first_line(response)}")
         if not response.content.lstrip().startswith(b"{"):
             raise _PassingError("answered with something else than JSON")
         try:
@@ -273,8 +283,13 @@ def _record(raw: msgspec.Raw) -> MirroredRecord:
 def _decoded(response: httpx.Response, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(response.content, type=kind)
-    except msgspec.MsgspecError as error:
-        raise ApiError(str(response.request.url), f"answered in another form: {error}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ApiError(_plain(response), f"answered in another form: {error}") from error
+
+
+def _plain(response: httpx.Response) -> str:
+    """Return the address asked, without the long list of fields."""
+    return str(response.request.url.copy_with(query=None))
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -228,8 +228,8 @@ def fetch(
         Path | None, typer.Option(metavar="FILE", help="Studies named in a file, one a line.")
     ] = None,
     since: Annotated[
-        str, typer.Option(metavar="DATE", help="Only what was updated since (YYYY-MM-DD).")
-    ] = "",
+        str | None, typer.Option(metavar="DATE", help="Only what was updated since (YYYY-MM-DD).")
+    ] = None,
     mirror: MirrorOption = None,
     api: ApiOption = None,
     dry_run: Annotated[
@@ -253,7 +253,7 @@ def fetch(
     scope = Scope(condition, intervention, query_)
     if sum((all_, bool(scope.parameters), ids is not None)) != 1:
         raise typer.BadParameter("give one of --all, --ids, or --condition/--intervention/--query")
-    since = _iso_date(since) if since else ""
+    since = "" if since is None else _iso_date(since)
     if since and ids:
         raise typer.BadParameter("--since goes with --all or a search, not with --ids")
     named = read_ids(ids) if ids else []
@@ -275,7 +275,8 @@ def update(
     mirror: MirrorOption = None,
     api: ApiOption = None,
     recheck: Annotated[
-        int, typer.Option(metavar="N", min=0, help="How many old studies to look up again.")
+        int,
+        typer.Option(metavar="N", min=0, max=10**6, help="How many old studies to look up again."),
     ] = 2000,
     model: ModelOption = DEFAULT_MODEL,
     precision: PrecisionOption = Precision.auto,
@@ -343,9 +344,12 @@ def main() -> NoReturn:
     Anything that is not a `SimsearchError` or wrong usage is a bug and keeps its
     traceback.
     """
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115 - closed by the caller
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter
+    if any("\udc80" <= letter <= "\udcff" for word in sys.argv for letter in word):
+        _fail("an argument is not UTF-8 text: rename the file, or mend the locale", 2)
     try:
         code = app(prog_name="simsearch", standalone_mode=False)
     except TyperException as error:
@@ -356,10 +360,6 @@ def main() -> NoReturn:
         _fail(f"{error.format_message().rstrip('.')} (see {command} --help)", error.exit_code)
     except SimsearchError as error:
         _fail(str(error), 1)
-    except OSError as error:
-        if error.filename is not None:  # not of stdout: a bug
-            raise
-        _fail(f"cannot write the answer: {error.strerror or error}", 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -382,7 +382,7 @@ def _build(
     from simsearch.progress import progress_on_stderr, waiting_for
     from simsearch.storage import find_target
 
-    target = find_target(index, Path.cwd())
+    target = find_target(index, Path())
     reader = read_studies(*sources)
     with waiting_for("Loading the model", quiet=quiet):
         encoder = load_encoder(model, precision.value)
@@ -444,16 +444,23 @@ def _encoder_of(index: Index, model: str | None, *, quiet: bool) -> Encoder:
     from simsearch.progress import waiting_for
 
     with waiting_for("Loading the model", quiet=quiet):
-        return load_encoder(model or index.generation.manifest.recipe.model)
+        return load_encoder(index.generation.manifest.recipe.model if model is None else model)
 
 
 def _terminal() -> tuple[int | None, bool]:
     """Return the width to keep to and whether to colour: None and no, unless on a terminal."""
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         return None, False
     return shutil.get_terminal_size().columns, "NO_COLOR" not in os.environ
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    if sys.stdout is None:
+        _fail("cannot write the answer: standard output is closed", 1)
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise  # who read it has had enough: typer ends quietly
+    except OSError as error:
+        _fail(f"cannot write the answer: {error.strerror or error}", 1)

@@ -77,6 +77,8 @@ def load_encoder(model: str = DEFAULT_MODEL, precision: Precision = "auto") -> E
         EncoderError: the model cannot be found or loaded, or the packaged weights are
             not the published ones.
     """
+    if not model.strip():
+        raise EncoderError("''", "no model is named")
     folder = _packaged_folder() if model == DEFAULT_MODEL else Path(model)
     local = folder.is_dir()
     if not local and (model.startswith((".", "/", "~")) or model.count("/") > 1):

@@ -33,9 +33,9 @@ import textwrap
 from pathlib import Path
 
 
-def one_line(text: str) -> str:
-    """Return a message as one line that no name within it can break or colour."""
-    return "".join(character if character.isprintable() else " " for character in text)
+def one_line(text: str, keep: str = "") -> str:
+    """Return a text as one line that no name within it can break or colour."""
+    return "".join(each if each.isprintable() or each in keep else " " for each in text)
 
 
 class SimsearchError(Exception):

@@ -182,8 +182,11 @@ def update(
     n_received = n_broken = 0
     timestamp = ""
     for key, synced in scopes:
-        since = dt.date.fromisoformat(synced[:10]) - dt.timedelta(days=_OVERLAP_DAYS)
-        scope = _scope_of(msgspec.json.decode(key, type=dict[str, str]))
+        try:
+            since = dt.date.fromisoformat(synced[:10]) - dt.timedelta(days=_OVERLAP_DAYS)
+            scope = _scope_of(msgspec.json.decode(key, type=dict[str, str]))
+        except (ValueError, OverflowError, msgspec.MsgspecError) as error:
+            raise MirrorError(mirror.path, f"is damaged ({error})") from error
         report = fetch(mirror, api, scope, since=since.isoformat(), progress=progress)
         n_received += report.n_received
         n_broken += report.n_broken
@@ -324,7 +327,7 @@ class _Fetch:
         self._n_received += window.received
         while not window.done:
             page = self._api.page(query, window.token)
-            stuck = bool(window.token) and page.next_token == window.token
+            stuck = not page.records or page.next_token == window.token  # nothing more comes
             before = window.received
             window = Window(
                 token=page.next_token,

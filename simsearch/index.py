@@ -104,6 +104,10 @@ def open_vector_index(path: Path, n_rows: int, dimension: int) -> VectorIndex:
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     except RuntimeError as error:
         raise IndexCorruptError(path, f"no FAISS index ({_short(error)})") from error
+    if index.d != dimension or index.ntotal != n_rows:
+        raise IndexCorruptError(
+            path, f"{index.ntotal:,} rows of {index.d} where {n_rows:,} of {dimension} are needed"
+        )
     expected = _empty(dimension)
     if (
         not isinstance(index, faiss.IndexScalarQuantizer)
@@ -111,10 +115,6 @@ def open_vector_index(path: Path, n_rows: int, dimension: int) -> VectorIndex:
         or index.sq.qtype != expected.sq.qtype
     ):
         raise IndexCorruptError(path, "a FAISS index of another kind")
-    if (index.ntotal, index.d) != (n_rows, dimension):
-        raise IndexCorruptError(
-            path, f"{index.ntotal:,} rows of {index.d} where {n_rows:,} of {dimension} are needed"
-        )
     return VectorIndex(index)
 
 

@@ -272,7 +272,7 @@ class Mirror:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, zlib.error) as error:
+        except (sqlite3.Error, zlib.error, OverflowError, TypeError) as error:
             raise MirrorError(self.path, f"cannot be used ({error})") from error
         except OSError as error:
             raise MirrorError(self.path, error.strerror or str(error)) from error

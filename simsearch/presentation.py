@@ -20,6 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from simsearch.errors import one_line
 from simsearch.search import Index, Neighbour
 from simsearch.storage import is_demo
 from simsearch.study import Study
@@ -234,7 +235,7 @@ def render(renderable: RenderableType, *, width: int | None, color: bool) -> str
     text = io.StringIO()
     console = Console(
         file=text, width=width or _UNCUT_WIDTH, force_terminal=color, no_color=not color,
-        highlight=False, legacy_windows=False,
+        highlight=False, legacy_windows=False, emoji=False,
     )  # fmt: skip
     console.print(renderable)
     lines = text.getvalue().splitlines()
@@ -414,7 +415,7 @@ def _neighbour_json(neighbour: Neighbour, *, flat: bool = False) -> dict[str, An
 
 def _query_title(query: Query) -> str:
     if query.study is None:
-        return f"“{query.text}”"
+        return f"“{one_line(query.text)}”"
     name = query.study.nct_id or "the draft"
     return f"{name} {query.study.title}".strip()
 
@@ -422,7 +423,7 @@ def _query_title(query: Query) -> str:
 def _query_header(query: Query) -> Text:
     """Return the query study in two or three lines: name, title, facts."""
     if query.study is None:
-        return Text.assemble(("Text  ", "bold"), query.text)
+        return Text.assemble(("Text  ", "bold"), textwrap.shorten(one_line(query.text), 300))
     study = query.study
     name = study.nct_id or "Draft"
     header = Text.assemble((name, _link_style(study)), "  ", (study.title or "(no title)", "bold"))
@@ -459,7 +460,7 @@ def _neighbour_table(neighbours: Sequence[Neighbour], width: int | None) -> Tabl
         table.add_row(
             str(each.rank),
             Text(study.nct_id, style=_link_style(study)),
-            Text(title),
+            Text(one_line(title, keep="\n")),
             Text(status or _UNKNOWN, style=_STATUS_STYLE.get(study.status, "")),
             phase_label(study.phases) or _UNKNOWN,
             f"{each.similarity:.3f}",

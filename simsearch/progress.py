@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import sys
 import time
@@ -46,7 +47,8 @@ def waiting_for(what: str, *, quiet: bool) -> Iterator[None]:
 def log(line: str) -> None:
     """Write a line with its time (UTC) to stderr."""
     now = dt.datetime.now(dt.UTC)
-    print(f"{now:%Y-%m-%dT%H:%M:%SZ} {line}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # no one reads it any more: the job goes on
+        print(f"{now:%Y-%m-%dT%H:%M:%SZ} {line}", file=sys.stderr, flush=True)
 
 
 class _BarProgress:

@@ -73,6 +73,9 @@ class Index:
     def __init__(self, path: Path, generation: Generation) -> None:
         manifest = generation.manifest
         n_studies, dimension = manifest.n_studies, manifest.recipe.dimension
+        for name in (STORE_FILE, TEXT_FILE, *FIELD_FILES.values()):
+            if name not in manifest.files:
+                raise IndexCorruptError(generation.path, f"its manifest lacks {name}")
         self.path = path
         self.generation = generation
         self.store = StudyStore(generation.path / STORE_FILE)
@@ -256,7 +259,7 @@ def open_index(path: Path | str | None = None) -> Index:
         IndexCorruptError: a file of it is missing, damaged or foreign.
         RecipeError: another version of simsearch built it.
     """
-    folder = find_index(None if path is None else Path(path), Path.cwd())
+    folder = find_index(None if path is None else Path(path), Path())
     return Index(folder, open_generation(folder))
 
 
@@ -349,8 +352,8 @@ def _encoded(index: Index, encoder: Encoder, texts: Mapping[str, str]) -> QueryV
 def _open_rows(path: Path, n_rows: int, dimension: int) -> npt.NDArray[np.float16]:
     """Open a file of (n_rows, dimension) float16 unit or zero rows, memory-mapped."""
     try:
-        rows: npt.NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        rows: npt.NDArray[np.float16] = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # numpy's reader of headers raises nearly anything
         raise IndexCorruptError(path, f"no array ({error})") from error
     if rows.shape != (n_rows, dimension) or rows.dtype != np.float16:
         raise IndexCorruptError(

@@ -40,6 +40,7 @@ FORMAT = 1
 """Version of the files of a generation; raised when code of before could misread them."""
 
 _MARKER, _LOCK, _POINTER, _GENERATIONS = ".simsearch", ".lock", "CURRENT", "generations"
+_MAX_DIMENSION = 100_000
 _BUILDING = ".building-"
 _DEMO = ".demo"
 _MANIFEST = "manifest.json"
@@ -112,7 +113,7 @@ def demo_index() -> Path:
 
 def is_demo(index: Path) -> bool:
     """Tell the demo index, also a copy of it."""
-    return (index / _DEMO).is_file()
+    return _is_file(index / _DEMO)
 
 
 def find_index(given: Path | None, here: Path) -> Path:
@@ -140,7 +141,7 @@ def find_target(given: Path | None, here: Path) -> Path:
         ForeignFolderError: the folder holds something else, or the demo index.
     """
     if given is None:
-        given = here / "index" if (here / "index" / _MARKER).is_file() else user_index()
+        given = here / "index" if _is_file(here / "index" / _MARKER) else user_index()
     if is_demo(given):
         raise ForeignFolderError(given, "is the demo index, which stays as it is")
     check_target(given)
@@ -168,7 +169,15 @@ def user_index() -> Path:
 
 def is_index(path: Path) -> bool:
     """Tell whether a folder holds a published index."""
-    return (path / _POINTER).is_file()
+    return _is_file(path / _POINTER)
+
+
+def _is_file(path: Path) -> bool:
+    """Tell a file that can be looked at; what the system refuses is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def open_generation(index: Path) -> Generation:
@@ -188,8 +197,9 @@ def open_generation(index: Path) -> Generation:
     for name, entry in manifest.files.items():
         try:
             size = (path / name).stat().st_size
-        except OSError as error:
-            raise IndexCorruptError(path / name, error.strerror or "unreadable") from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", "") or "unreadable"
+            raise IndexCorruptError(path / name, reason) from error
         if size != entry.bytes:
             raise IndexCorruptError(
                 path / name, f"{size:,} bytes where the manifest says {entry.bytes:,}"
@@ -204,6 +214,8 @@ def verify_checksums(generation: Generation) -> None:
         IndexCorruptError: one differs.
     """
     for name, entry in generation.manifest.files.items():
+        if not _is_file(generation.path / name):
+            raise IndexCorruptError(generation.path / name, "is no file")
         if _sha256(generation.path / name) != entry.sha256:
             raise IndexCorruptError(generation.path / name, "does not match its checksum")
 
@@ -237,8 +249,12 @@ class Draft:
         self.path.rename(published)
         _sync(generations)
         pointer = self._index / _POINTER
-        _write_synced(pointer.with_suffix(".new"), self.name.encode() + b"\n")
-        pointer.with_suffix(".new").replace(pointer)
+        try:
+            _write_synced(pointer.with_suffix(".new"), self.name.encode() + b"\n")
+            pointer.with_suffix(".new").replace(pointer)
+        except OSError:
+            shutil.rmtree(published, ignore_errors=True)
+            raise
         _sync(self._index)
         _prune(generations, keep={self.name, self.previous})
         return published
@@ -290,9 +306,12 @@ def _pointed(index: Path) -> str:
     pointer = index / _POINTER
     try:
         name = pointer.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        is_there = name == Path(name).name != "" and (index / _GENERATIONS / name).is_dir()
+    except PermissionError as error:
+        raise IndexCorruptError(index, "no permission to read it") from error
+    except (OSError, ValueError) as error:
         raise IndexCorruptError(pointer, "unreadable") from error
-    if not name or name != Path(name).name or not (index / _GENERATIONS / name).is_dir():
+    if not is_there:
         raise IndexCorruptError(pointer, f"names no generation ({name[:60]!r})")
     return name
 
@@ -350,8 +369,12 @@ def _read_manifest(path: Path) -> Manifest:
                 path, "format", FORMAT, found, "another version of simsearch built it; rebuild"
             )
         manifest = msgspec.json.decode(text, type=Manifest)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise IndexCorruptError(path, f"no manifest ({error})") from error
+    if any(name != Path(name).name or not name.isprintable() for name in manifest.files):
+        raise IndexCorruptError(path, "it names files elsewhere")
+    if not (0 < manifest.recipe.dimension < _MAX_DIMENSION and manifest.n_studies > 0):
+        raise IndexCorruptError(path, "its numbers are impossible")
     if manifest.recipe.text_version != TEXT_VERSION:
         raise RecipeError(
             path, "text version", TEXT_VERSION, manifest.recipe.text_version,

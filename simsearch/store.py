@@ -109,7 +109,9 @@ class StudyStore:
         row = self._one("SELECT row FROM study WHERE nct_id = ?", nct_id)
         if row is None:
             row = self._one("SELECT row FROM alias WHERE alias = ?", nct_id)
-        return None if row is None else int(row)
+        if row is not None and not (isinstance(row, int) and 0 <= row < self.n_studies):
+            raise IndexCorruptError(self._path, f"damaged study store (row {row!r})")
+        return row
 
     def gone(self, nct_id: str) -> Gone | None:
         """Return what is known of a study that has left the registry."""

@@ -11,8 +11,11 @@ from simsearch.errors import NctIdError
 
 # The registry's own pattern for one study: zeros are optional, NCT00000000 is no ID.
 _CANONICAL = re.compile(r"NCT(?!0{8})[0-9]{8}")
-_WHOLE = re.compile(r"NCT[\s_:-]*0*([1-9][0-9]{0,7})", re.IGNORECASE)
-_INSIDE = re.compile(r"(?<![A-Za-z0-9])NCT0*([1-9][0-9]{0,7})(?![0-9])", re.IGNORECASE)
+# More than eight digits are a slip of the finger, which would answer for another study.
+_WHOLE = re.compile(r"NCT[\s_:-]*(?=[0-9]{1,8}$)0*([1-9][0-9]{0,7})", re.IGNORECASE)
+_INSIDE = re.compile(
+    r"(?<![A-Za-z0-9])NCT(?=[0-9]{1,8}(?![0-9]))0*([1-9][0-9]{0,7})(?![0-9])", re.IGNORECASE
+)
 
 STUDY_URL = "https://clinicaltrials.gov/study/"
 

@@ -113,10 +113,12 @@ def test_a_pipe_is_read_like_standard_input(tmp_path, form):
     writer.join()
 
 
-def test_dangling_links_in_a_folder_are_passed_over(tmp_path):
+def test_dangling_links_in_a_folder_are_left_out_with_a_note(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(SIX[0]))
     (tmp_path / "b.json").symlink_to(tmp_path / "nowhere")
-    assert split(tmp_path) == (IDS[:1], [], [])
+    ids, rejected, (notice,) = split(tmp_path)
+    assert (ids, rejected) == (IDS[:1], [])
+    assert notice.place.endswith("b.json")
 
 
 def test_a_name_too_long_for_the_system_is_an_error_in_words():

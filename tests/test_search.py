@@ -116,7 +116,7 @@ def test_an_unknown_id_says_what_this_index_holds_and_what_to_do(six):
 @pytest.mark.parametrize(
     ("typed", "close"),
     [("NTC00000102", "NCT00000102"), ("NCTO0000103", "NCT00000103"),
-     ("NCT900000104", "NCT00000104"), ("00000105", "NCT00000105"),
+     ("NCT900000104", "NCT00000104"), ("NCT000001044", "NCT00000104"), ("00000105", "NCT00000105"),
      ("105", "NCT00000105"), ("hello 5", "")],
 )  # fmt: skip
 def test_a_malformed_id_names_a_close_one_of_the_index(six, typed, close):

@@ -294,3 +294,22 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, write):
     (tmp_path / "file").touch()
     with pytest.raises(PublishError, match="cannot write"):
         build_index(read_studies(write()), tmp_path / "file" / "index", WordEncoder())
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="users are another thing there")
+def test_a_folder_without_permission_is_named_and_the_index_intact(build, write):
+    report = build()
+    reader = read_studies(write())
+    folder = report.index
+    folder.chmod(0o555)
+    is_root = os.geteuid() == 0  # whom permissions do not bind
+    try:
+        if is_root:
+            os.seteuid(65534)
+        with pytest.raises(PublishError, match=r"cannot write .*ermission denied.*untouched"):
+            build_index(reader, folder, WordEncoder())
+    finally:
+        if is_root:
+            os.seteuid(0)
+        folder.chmod(0o755)
+    assert open_index(folder).generation.manifest.generation == report.generation

@@ -17,7 +17,6 @@ from simsearch.study import Study, canonical_nct_id, parse_nct_id
         "NCT977691",
         "NCT 00977691",
         "NCT-00977691",
-        "NCT000977691",
         "https://clinicaltrials.gov/study/NCT00977691",
         "https://clinicaltrials.gov/study/NCT00977691?cond=anemia&rank=1",
         "clinicaltrials.gov/ct2/show/nct00977691",
@@ -30,7 +29,17 @@ def test_every_spelling_gives_the_canonical_id(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "NCT", "NCT00000000", "NCT123456789", "00977691", "NCTO0977691", "aplastic anemia"]
+    "text",
+    [
+        "",
+        "NCT",
+        "NCT00000000",
+        "NCT123456789",
+        "NCT000977691",
+        "00977691",
+        "NCTO0977691",
+        "aplastic anemia",
+    ],
 )
 def test_what_is_no_id_is_refused_with_the_form_of_one(text):
     with pytest.raises(NctIdError, match="eight digits, like NCT03540472") as caught:

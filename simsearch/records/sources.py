@@ -52,6 +52,7 @@ class SourceWalk:
 
     def __init__(self, source: str | os.PathLike[str], *, draft: bool = False) -> None:
         self._draft = draft
+        self._left_out: list[Path] = []
         self.name = os.fspath(source)
         self._is_stream = self.name == "-" or _is_stream(Path(self.name))
         self._finished = 0
@@ -69,7 +70,8 @@ class SourceWalk:
     @property
     def description(self) -> SourceFile:
         """Name, size and digest of what was read."""
-        name = "standard input" if self.name == "-" else self.name
+        plain = os.fsencode(self.name).decode("utf-8", "replace")
+        name = "standard input" if self.name == "-" else plain
         return SourceFile(name, self._n_files, self.bytes_total, self._digest.hexdigest())
 
     def __iter__(self) -> Iterator[Outcome]:
@@ -84,6 +86,8 @@ class SourceWalk:
             yield from self._spooled()
             return
         folder = Path(self.name) if Path(self.name).is_dir() else None
+        for path in self._left_out:
+            yield Notice(str(path), "left out: it is a link to a folder or to nothing, or a pipe")
         for path in self._paths:
             place = str(path)
             try:
@@ -104,11 +108,12 @@ class SourceWalk:
                 return [path]
             files = [
                 Path(folder, name)
-                for folder, _, names in os.walk(path, onerror=_raise)
-                for name in names
+                for folder, folders, names in os.walk(path, onerror=_raise)
+                for name in (*names, *(each for each in folders if Path(folder, each).is_symlink()))
                 if not _is_hidden(Path(folder, name).relative_to(path).as_posix())
             ]
-            files = [file for file in files if file.is_file()]  # no dangling links, no pipes
+            self._left_out = sorted(file for file in files if not file.is_file())
+            files = [file for file in files if file.is_file()]
         except OSError as error:
             raise SourceError(self.name, error.strerror or "cannot be read") from error
         if not files:
@@ -134,6 +139,8 @@ class SourceWalk:
         place = self.description.name
         with tempfile.TemporaryFile() as file:
             try:
+                if self.name == "-" and sys.stdin is None:
+                    raise SourceError(place, "is closed")
                 if self.name == "-":
                     shutil.copyfileobj(sys.stdin.buffer, file)
                 else:
@@ -150,7 +157,8 @@ class SourceWalk:
         """Add one file to the digest; a file given by itself is its plain SHA-256."""
         digest = hashlib.file_digest(cast("io.BufferedReader", file), "sha256")
         if relative_name:
-            self._digest.update(f"{relative_name}\0{digest.hexdigest()}\n".encode())
+            self._digest.update(os.fsencode(relative_name))
+            self._digest.update(f"\0{digest.hexdigest()}\n".encode())
         else:
             self._digest = digest
         file.seek(0)
@@ -249,7 +257,10 @@ def _raise(error: OSError) -> None:
 
 def _is_hidden(name: str) -> bool:
     """Tell files that systems leave in folders and archives, such as __MACOSX/."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    parts = PurePosixPath(name).parts
+    return any(
+        (part.startswith(".") and part not in {".", ".."}) or part == "__MACOSX" for part in parts
+    )
 
 
 def _skip_to_text(stream: Stream) -> bytes:
