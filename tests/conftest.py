@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import pty
+import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,6 +89,25 @@ def record(
         },
         "hasResults": False,
     }
+
+
+def run_on_terminal(words: Sequence[str], cwd: Path, **environment: str) -> str:
+    """Run a command with stdout and stderr on a pseudo-terminal; return what it showed."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        words, cwd=cwd, stdout=follower, stderr=follower,
+        env={**os.environ, "TERM": "xterm-256color", **environment},
+    )  # fmt: skip
+    os.close(follower)
+    shown = b""
+    try:
+        while chunk := os.read(leader, 65536):
+            shown += chunk
+    except OSError:  # the other end has closed
+        pass
+    os.close(leader)
+    assert process.wait(timeout=120) == 0, shown.decode()
+    return shown.decode().replace("\r\n", "\n")
 
 
 SIX = [

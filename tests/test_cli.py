@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from conftest import SIX, WordEncoder, record
+from conftest import SIX, WordEncoder, record, run_on_terminal
 
 import simsearch
 from simsearch import cli
@@ -265,24 +264,10 @@ def test_the_library_and_the_command_give_the_same_answer():
     assert done.stdout.split() == found
 
 
-def on_a_terminal(code: str, columns: int = 100) -> str:
-    """Run Python code with stdout and stderr on a pseudo-terminal; return what it showed."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        stdout=follower, stderr=follower, cwd=HERE,
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns)},
-    )  # fmt: skip
-    os.close(follower)
-    shown = b""
-    try:
-        while chunk := os.read(leader, 4096):
-            shown += chunk
-    except OSError:  # the other end has closed
-        pass
-    os.close(leader)
-    assert process.wait(timeout=60) == 0
-    return shown.decode()
+def on_a_terminal(code: str) -> str:
+    """Run Python code on a terminal 100 wide; return what it showed."""
+    words = [sys.executable, "-c", textwrap.dedent(code)]
+    return run_on_terminal(words, cwd=HERE, COLUMNS="100")
 
 
 def test_a_terminal_sees_colour_and_keeps_its_width():

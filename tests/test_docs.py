@@ -1,14 +1,12 @@
 """What the documents say is what the program does."""
 
-import os
-import pty
 import re
 import shlex
 import subprocess
 import sys
 
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, run_on_terminal
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
@@ -18,23 +16,10 @@ def run(line: str) -> str:
     """Run a command line of the README, on a terminal 100 wide without colour."""
     words = shlex.split(line)
     assert words[0] == "simsearch"
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "simsearch", *words[1:]], cwd=REPOSITORY / "docs",
-        stdout=follower, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "100", "TERM": "xterm"},
+    return run_on_terminal(
+        [sys.executable, "-m", "simsearch", *words[1:]],
+        cwd=REPOSITORY / "docs", NO_COLOR="1", COLUMNS="100",
     )  # fmt: skip
-    os.close(follower)
-    printed = b""
-    try:
-        while chunk := os.read(leader, 65536):
-            printed += chunk
-    except OSError:  # the program has ended
-        pass
-    os.close(leader)
-    errors = process.communicate(timeout=120)[1]
-    assert process.returncode == 0, errors
-    return printed.decode().replace("\r\n", "\n")
 
 
 def shown() -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 from conftest import SIX, record
+from forms import LINES, zipped
 
 from simsearch import Study, read_studies
 from simsearch.errors import SourceError
@@ -15,7 +16,6 @@ from simsearch.records import Notice, Rejected, read_draft
 from simsearch.study import Intervention
 
 IDS = [f"NCT0000010{n}" for n in range(1, 7)]
-LINES = "".join(json.dumps(each) + "\n" for each in SIX).encode()
 
 
 def split(*sources):
@@ -26,14 +26,6 @@ def split(*sources):
         [each for each in outcomes if isinstance(each, Rejected)],
         [each for each in outcomes if isinstance(each, Notice)],
     )
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 ONE_FILE_EACH = {
