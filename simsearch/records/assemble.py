@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import cast
 
 from simsearch.errors import NctIdError
 from simsearch.records import vocabulary
@@ -16,6 +17,10 @@ from simsearch.study import Intervention, Study, parse_nct_id
 # The registry's stand-in for "unknown" in enrollment counts.
 _UNKNOWN_ENROLLMENT = 99_999_999
 _IMPOSSIBLE_ENROLLMENT = 10**10  # more people than there are
+
+# Names seen to be clean: most names of a record are names of thousands of others.
+_CLEAN_NAMES: set[str | None] = set()
+_MAX_CLEAN_NAMES = 2**17
 
 
 def assemble_study(
@@ -110,7 +115,12 @@ def _aliases(texts: Iterable[str], nct_id: str) -> tuple[str, ...]:
 
 def _distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
     """Return the clean texts that say something, each once, in their first order."""
-    clean = [name for name in map(clean_name, texts) if name]
+    named = texts if isinstance(texts, list) else list(texts)
+    if not _CLEAN_NAMES.issuperset(named):
+        named = [name for name in map(clean_name, named) if name]
+        if len(_CLEAN_NAMES) < _MAX_CLEAN_NAMES:
+            _CLEAN_NAMES.update(named)
+    clean = cast("list[str]", named)
     return tuple(dict.fromkeys(clean)) if len(clean) > 1 else tuple(clean)
 
 

@@ -19,6 +19,7 @@ from simsearch.records.outcome import (
     readable_nct_id,
 )
 from simsearch.records.registry import Record, study_from_record
+from simsearch.study import Study
 
 _decoder = msgspec.json.Decoder(Record)
 _MAX_OPEN = 5_000
@@ -102,7 +103,10 @@ def _objects(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
         return
     n = 1
     while line:
-        if line.strip():
+        study = _study(line, draft=draft)
+        if study:
+            yield study
+        elif line.strip():  # the longer way takes a page apart, or says what is wrong
             yield from _object(line, f"{place} line {n:,}", draft=draft)
         line = _line(stream, place)
         n += 1
@@ -128,6 +132,15 @@ def _skip_blank_lines(stream: Stream) -> bytes:
     while (head := stream.peek(1))[:1] in (b"\n", b"\r"):
         stream.read(len(head) - len(head.lstrip(b"\r\n")))
     return head
+
+
+def _study(line: bytes, *, draft: bool) -> Study | None:
+    """Return the study of a line that holds one, as nearly all do; None for any other."""
+    try:
+        record = _decoder.decode(line)
+        return study_from_record(record, draft=draft) if record.protocol_section else None
+    except (*_BROKEN, NctIdError):
+        return None
 
 
 def _object(text: bytes, place: str, *, draft: bool) -> Iterator[Outcome]:

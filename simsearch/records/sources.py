@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
+from isal import igzip, isal_zlib
+
 from simsearch.errors import SourceError
 from simsearch.mirror import Mirror, is_mirror
 from simsearch.records import aact_reader, csv_reader, json_reader, xml_reader
@@ -37,9 +39,13 @@ from simsearch.records.outcome import (
 
 _READERS = (json_reader, xml_reader, csv_reader)
 _HEAD_BYTES = 4096
+_BUFFER_BYTES = 2**18  # of unpacked gzip
 _MAX_NESTING = 4
 _GZIP, _ZIP, _EMPTY_ZIP, _BOM = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06", b"\xef\xbb\xbf"
-_BROKEN_STREAM = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, OSError)
+_BROKEN_STREAM: tuple[type[Exception], ...] = (
+    EOFError, gzip.BadGzipFile, zlib.error, cast("type[Exception]", isal_zlib.error),
+    zipfile.BadZipFile, OSError,
+)  # fmt: skip
 
 
 class SourceWalk:
@@ -185,8 +191,11 @@ class SourceWalk:
         if depth > _MAX_NESTING:
             raise NotRecordsError("archives within archives, too deep")
         if head.startswith(_GZIP):
-            with gzip.GzipFile(fileobj=stream, mode="rb") as unpacked:
-                yield from self._content(unpacked, place, depth + 1)
+            with igzip.IGzipFile(  # type: ignore[no-untyped-call]
+                fileobj=stream, mode="rb"
+            ) as unpacked:
+                buffered = io.BufferedReader(cast("io.RawIOBase", unpacked), _BUFFER_BYTES)
+                yield from self._content(cast("Stream", buffered), place, depth + 1)
         elif head.startswith((_ZIP, _EMPTY_ZIP)):
             yield from self._zip(stream, place, depth)
         else:
