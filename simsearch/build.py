@@ -124,7 +124,7 @@ def build_index(
         encoder: encodes the texts; a later free-text query needs the same one.
         allow_rejects: publish although more than 1 % of the records are unusable.
         allow_shrink: publish although more than 2 % of the studies would be lost.
-        progress: called now and then, at least once a second in the long stages.
+        progress: called now and then, in the long stages after every few hundred texts.
 
     Raises:
         SourceError: a source cannot be read to its end, or holds no study.

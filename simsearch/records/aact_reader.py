@@ -4,7 +4,7 @@ The tables refer to each other by NCT ID, in no order that could be relied on, a
 whole registry is some ten million rows that are needed. So these rows go through one
 scratch table of SQLite and come back sorted by study: its external sort keeps to a fixed
 amount of memory however many rows there are, and it is part of Python. Measured on a
-made zip of 100,000 studies (2.5 million rows): 3,700 studies a second and a peak of
+made zip of 100,000 studies (2.6 million rows): 3,700 studies a second and a peak of
 106 MB, 51 of them Python with its imports. The scratch table takes some 3 KB of disk a
 study, lies where SQLite keeps its temporary files (SQLITE_TMPDIR, TMPDIR, /var/tmp, /tmp)
 and is gone when the reading ends, however it ends.
