@@ -10,15 +10,15 @@ for neighbour in similar_to_study(index, "NCT03540472", k=5):
 from simsearch.build import BuildReport, build_index
 from simsearch.encoders import Encoder, load_encoder
 from simsearch.errors import SimsearchError
-from simsearch.records import read_studies
-from simsearch.search import (
-    Index,
-    Neighbour,
-    open_index,
+from simsearch.filters import Filters
+from simsearch.queries import (
     similar_to_draft,
+    similar_to_studies,
     similar_to_study,
     similar_to_text,
 )
+from simsearch.records import read_studies
+from simsearch.search import Index, Neighbour, open_index
 from simsearch.study import Study
 
 __version__ = "0.1.0"
@@ -26,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BuildReport",
     "Encoder",
+    "Filters",
     "Index",
     "Neighbour",
     "SimsearchError",
@@ -35,6 +36,7 @@ __all__ = [
     "open_index",
     "read_studies",
     "similar_to_draft",
+    "similar_to_studies",
     "similar_to_study",
     "similar_to_text",
 ]

@@ -33,11 +33,12 @@ from simsearch.errors import (
     SourceError,
     VerificationError,
 )
-from simsearch.fields import FIELDS, TEXT_VERSION, has_words
+from simsearch.fields import FIELDS, TEXT_VERSION, has_words, lexical_text
 from simsearch.index import write_vector_index
 from simsearch.jobs import Progress, no_progress
+from simsearch.lexical import TERMS_VERSION, open_lexical_index, write_lexical
 from simsearch.records import Gone, Notice, Outcome, Rejected, SourceFile, StudyReader
-from simsearch.search import FIELD_FILES, STORE_FILE, TEXT_FILE, Index
+from simsearch.search import FIELD_FILES, PAIRS_FILE, STORE_FILE, TEXT_FILE, Index
 from simsearch.staging import Staging
 from simsearch.storage import (
     FORMAT,
@@ -61,6 +62,7 @@ _EXAMPLES = 5
 _CHUNK = 256  # texts encoded between two signs of progress
 _BLOCK = 4096  # rows written or checked at once
 _LENGTH_TOLERANCE = 0.01  # of a unit row, after rounding to 16 bits
+_PAIRS = 50_000  # random pairs of studies that a similarity is measured by
 _SAMPLE = 50  # studies that must find themselves before an index is published
 _LIBRARIES = ("simsearch", "numpy", "faiss-cpu", "sentence-transformers", "transformers", "torch")
 
@@ -79,7 +81,8 @@ class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[Notice, ...]
     n_notices: int
     n_texts: int
-    n_encoded: int
+    n_distinct: int
+    n_cached: int
     n_truncated: int
     max_tokens: int
     empty_fields: dict[str, int]
@@ -91,9 +94,14 @@ class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
     seconds: dict[str, float]
 
     @property
+    def n_encoded(self) -> int:
+        """How many texts were encoded by this build."""
+        return self.n_distinct - self.n_cached
+
+    @property
     def n_reused(self) -> int:
         """How many texts share the vector of an equal text."""
-        return self.n_texts - self.n_encoded
+        return self.n_texts - self.n_distinct
 
 
 class _Texts(msgspec.Struct):
@@ -170,6 +178,9 @@ class _Build:
             vectors, n_truncated = self._encode(texts.distinct)
             self._lap("encoding")
             write_store(self._draft.path / STORE_FILE, staging.studies(), tally.gone, survivors)
+            mean_terms = write_lexical(
+                self._draft.path, map(lexical_text, staging.studies()), n_studies
+            )
             records_date = staging.records_date()
         staging_path.unlink()
         merged = tuple(
@@ -180,8 +191,9 @@ class _Build:
         self._write_vectors(texts.numbers, vectors)
         coverage = (texts.numbers >= 0).sum(axis=0).tolist()
         manifest = self._manifest(
-            reader, n_studies, dict(zip(FIELDS, coverage, strict=True)), records_date
+            reader, n_studies, dict(zip(FIELDS, coverage, strict=True)), records_date, mean_terms
         )
+        self._write_random_pairs(texts.numbers, vectors, mean_terms)
         self._lap("writing")
         generation = self._draft.seal(manifest)
         with Index(folder, generation) as built:
@@ -200,7 +212,8 @@ class _Build:
             notices=(tuple(tally.notices) + merged)[:_EXAMPLES],
             n_notices=tally.n_notices + len(merged),
             n_texts=int((texts.numbers >= 0).sum()),
-            n_encoded=len(texts.distinct),
+            n_distinct=len(texts.distinct),
+            n_cached=getattr(self._encoder, "n_found", 0),
             n_truncated=n_truncated,
             max_tokens=self._encoder.max_tokens,
             empty_fields={field: n_studies - n for field, n in manifest.field_coverage.items()},
@@ -269,8 +282,32 @@ class _Build:
             else:
                 write_vector_index(self._draft.path / TEXT_FILE, dimension, blocks)
 
+    def _write_random_pairs(
+        self,
+        numbers: npt.NDArray[np.int32],
+        vectors: npt.NDArray[np.float16],
+        mean_terms: float,
+    ) -> None:
+        """Write the cosines of random pairs of studies: what a similarity is measured by."""
+        of_field = dict(zip(FIELDS, numbers.T, strict=True))
+        with_text = np.flatnonzero(of_field["text"] >= 0)
+        left, right = _random_pairs(with_text)
+        lexical = open_lexical_index(self._draft.path, len(numbers), mean_terms)
+        columns = [
+            _pair_cosines(vectors, of_field[field][left], of_field[field][right])
+            for field in FIELDS
+        ]
+        columns.append(lexical.products(left, right))
+        pairs = np.stack(columns, axis=1).astype(np.float16)
+        np.save(self._draft.path / PAIRS_FILE, pairs)
+
     def _manifest(
-        self, reader: StudyReader, n_studies: int, coverage: dict[str, int], records_date: str
+        self,
+        reader: StudyReader,
+        n_studies: int,
+        coverage: dict[str, int],
+        records_date: str,
+        mean_terms: float,
     ) -> Manifest:
         encoder = self._encoder
         return Manifest(
@@ -281,8 +318,10 @@ class _Build:
             records_date=records_date,
             n_studies=n_studies,
             field_coverage=coverage,
+            mean_terms=mean_terms,
             recipe=Recipe(
                 text_version=TEXT_VERSION,
+                terms_version=TERMS_VERSION,
                 model=encoder.name,
                 fingerprint=encoder.fingerprint,
                 dimension=encoder.dimension,
@@ -383,6 +422,31 @@ def verify_index(index: Index) -> None:
         vector = index.rows("text", np.array([row]))[0]
         if vector.any() and not index.text.nearest(vector, 1)[1][0] > 1 - _LENGTH_TOLERANCE:
             raise VerificationError("sample queries", f"{ids[row]} does not find itself")
+
+
+def _random_pairs(
+    rows: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return `_PAIRS` pairs of different rows by lot, or all where there are fewer."""
+    if len(rows) * (len(rows) - 1) // 2 <= _PAIRS:
+        one, other = np.triu_indices(len(rows), 1)
+        return rows[one], rows[other]
+    chance = np.random.default_rng(0)
+    left, right = chance.choice(rows, _PAIRS), chance.choice(rows, _PAIRS)
+    return left[left != right], right[left != right]
+
+
+def _pair_cosines(
+    vectors: npt.NDArray[np.float16], left: npt.NDArray[np.int32], right: npt.NDArray[np.int32]
+) -> npt.NDArray[np.float64]:
+    """Return (n,) the cosines of texts by their numbers, 0 where one is missing."""
+    found = np.zeros(len(left))
+    for at in range(0, len(left), _BLOCK):
+        part = slice(at, at + _BLOCK)
+        rows = vectors[left[part]].astype(np.float32) * vectors[right[part]].astype(np.float32)
+        found[part] = rows.sum(axis=1)
+    found[(left < 0) | (right < 0)] = 0
+    return found
 
 
 def _blocks(

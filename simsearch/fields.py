@@ -1,8 +1,8 @@
 """Which text stands for which field of a study.
 
 Three texts per study are encoded: the whole *text* (title, conditions, interventions,
-summary), the *conditions* and the *interventions*. Change what they hold and you change
-the vector space: raise `TEXT_VERSION` with it.
+summary), the *conditions* and the *interventions*; a fourth, the *lexical*, is counted by its
+words. Change what they hold and you change the vector space: raise `TEXT_VERSION` with it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,19 @@ def whole_text(study: Study) -> str:
     """Return title, conditions, interventions and summary as sentences of one text."""
     parts = (study.title, conditions_text(study), interventions_text(study), study.summary)
     return plain_text(" ".join(_sentence(part) for part in parts if part))
+
+
+def lexical_text(study: Study) -> str:
+    """Return all that is told by its words: the whole text, and what a record adds to it.
+
+    Official title, acronym, keywords, MeSH terms, synonyms of interventions, outcomes.
+    """
+    synonyms = (name for each in study.interventions for name in each.other_names)
+    parts = (
+        whole_text(study), study.official_title, study.acronym, *study.keywords,
+        *study.condition_mesh, *study.intervention_mesh, *synonyms, *study.outcomes,
+    )  # fmt: skip
+    return plain_text("\n".join(parts))
 
 
 def conditions_text(study: Study) -> str:

@@ -66,13 +66,17 @@ class VectorIndex:
         return found
 
     def nearest(
-        self, query: npt.NDArray[np.float32], k: int
+        self,
+        query: npt.NDArray[np.float32],
+        k: int,
+        allowed: npt.NDArray[np.bool_] | None = None,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Return the k rows of highest cosine, ties by row number.
 
         Args:
             query: (dimension,) float32, a unit row.
             k: how many, at least 1; fewer come back where the index holds fewer.
+            allowed: (n_rows,) which rows may come back; None for all.
 
         Returns:
             (k,) int64 row numbers and (k,) float32 cosines, highest first.
@@ -82,14 +86,22 @@ class VectorIndex:
         """
         if query.shape != (self.dimension,) or not np.isfinite(query).all():
             raise ValueError(f"query of shape {query.shape} is no finite row of {self.dimension}")
-        wanted = min(k, self.n_rows)
-        fetched = min(wanted + _TIE_ROOM, self.n_rows)
-        while True:
-            values, numbers = self._index.search(query[np.newaxis, :], fetched)
+        n_allowed = self.n_rows if allowed is None else int(allowed.sum())
+        wanted = min(k, n_allowed)
+        fetched = min(wanted + _TIE_ROOM, n_allowed)
+        parameters = None
+        if allowed is not None:
+            bits = np.packbits(allowed, bitorder="little")
+            selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg] # added at run time
+        while fetched:
+            values, numbers = self._index.search(query[np.newaxis, :], fetched, params=parameters)
             values, numbers = values[0], numbers[0]
-            if fetched == self.n_rows or values[wanted - 1] > values[-1]:
+            if fetched == n_allowed or values[wanted - 1] > values[-1]:
                 break
-            fetched = min(2 * fetched, self.n_rows)
+            fetched = min(2 * fetched, n_allowed)
+        else:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
         order = np.lexsort((numbers, -values))[:wanted]
         return numbers[order], values[order]
 

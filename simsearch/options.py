@@ -27,6 +27,12 @@ class InfoFormat(StrEnum):
     json = "json"
 
 
+class GroupBy(StrEnum):
+    """What neighbours are grouped by."""
+
+    sponsor = "sponsor"
+
+
 class Precision(StrEnum):
     """Arithmetic of the encoder."""
 
@@ -76,6 +82,19 @@ ShrinkOption = Annotated[
         "--allow-shrink", help="Publish although more than 2 % of the studies would be lost."
     ),
 ]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="FILE",
+        envvar="SIMSEARCH_CACHE",
+        help="Vectors encoded before. Default: a file in the user's cache folder.",
+        show_default=False,
+    ),
+]
+NoCacheOption = Annotated[
+    bool, typer.Option("--no-cache", help="Encode every text, and keep no vector.")
+]
 MirrorOption = Annotated[
     Path | None,
     typer.Option(
@@ -102,4 +121,61 @@ VerboseOption = Annotated[
 ]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print the result alone; a build prints none.")
+]
+
+
+def _filter(*names: str, metavar: str, help_text: str) -> object:
+    return typer.Option(
+        *names, metavar=metavar, help=help_text, rich_help_panel="Which studies", show_default=False
+    )
+
+
+StatusFilter = Annotated[
+    list[str] | None,
+    _filter("--status", metavar="STATUS", help_text="Recruiting, completed, …; repeatable."),
+]
+PhaseFilter = Annotated[
+    list[str] | None,
+    _filter("--phase", metavar="PHASE", help_text="1 to 4, early 1, n/a; 1/2 matches either."),
+]
+StudyTypeFilter = Annotated[
+    list[str] | None,
+    _filter("--study-type", metavar="TYPE", help_text="Interventional, observational, …"),
+]
+InterventionTypeFilter = Annotated[
+    list[str] | None,
+    _filter("--intervention-type", metavar="TYPE", help_text="Drug, device, behavioral, …"),
+]
+CountryFilter = Annotated[
+    list[str] | None,
+    _filter("--country", metavar="COUNTRY", help_text="With a site there; repeatable."),
+]
+SponsorFilter = Annotated[
+    list[str] | None,
+    _filter("--sponsor", metavar="NAME", help_text="Words of the lead sponsor's name."),
+]
+StartAfterFilter = Annotated[
+    str,
+    _filter("--start-after", metavar="DATE", help_text="Started then or later: 2020, 2020-06, …"),
+]
+StartBeforeFilter = Annotated[
+    str, _filter("--start-before", metavar="DATE", help_text="Started then or earlier.")
+]
+MinEnrollmentFilter = Annotated[
+    int | None,
+    _filter("--min-enrollment", metavar="N", help_text="Of at least so many participants."),
+]
+ResultsFilter = Annotated[
+    bool | None,
+    _filter("--has-results/--no-results", metavar="", help_text="With results, or without."),
+]
+WeightOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--weight",
+        "-w",
+        metavar="SIGNAL=NUMBER",
+        help="How much text, conditions, interventions and lexical count; others keep theirs.",
+        show_default=False,
+    ),
 ]

@@ -15,7 +15,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from simsearch.jobs import Progress
-from simsearch.presentation import duration_label, size_label
+from simsearch.reports import duration_label, size_label
 
 _LOG_EVERY_SECONDS = 10
 

@@ -1,14 +1,15 @@
-"""Open an index and find the studies nearest to a study, a draft or a text.
+"""Open an index and find the studies nearest to a query.
 
-Retrieve, then score: FAISS returns the nearest studies by the vector of the whole text,
-and each of these candidates is scored exactly with every signal. A signal is a cosine
-of one field; the lexical signal (DESIGN, `lexical.py`) will retrieve and score beside
-them. The similarity is the weighted sum of the signals.
+Retrieve, then score: the nearest studies by the vector of the whole text (FAISS) and
+those by their terms (lexical) are the candidates, and each is scored exactly with every
+signal. A signal is a cosine: of one dense field, or of the term weights. The similarity is
+the weighted sum of the signals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -16,51 +17,109 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from simsearch.encoders import Encoder
 from simsearch.errors import (
     ArgumentError,
     GoneStudyError,
     IndexCorruptError,
     NctIdError,
     NothingToCompareError,
-    RecipeError,
     UnknownStudyError,
 )
-from simsearch.fields import FIELDS, has_words, plain_text
+from simsearch.fields import FIELDS
+from simsearch.filters import NO_FILTERS, Filters, allowed_rows
 from simsearch.index import VectorIndex, open_vector_index
+from simsearch.lexical import LEXICAL_FILES, TermWeights, combined, open_lexical_index
 from simsearch.storage import Generation, find_index, open_generation
-from simsearch.store import StudyStore
+from simsearch.store import TEXTLESS, StudyStore
 from simsearch.study import Study, parse_nct_id
-from simsearch.vectors import DEFAULT_WEIGHTS, cosines, weighted_sum, weights_for
+from simsearch.vectors import DEFAULT_WEIGHTS, cosines, greatest, weights_for
 
 MAX_K = 10_000
 """The most neighbours that one query may ask for."""
 
+SIMILARITY_DECIMALS = 6
+"""Similarities are rounded to this many decimals *before* ranking.
+
+Stored rows have 16-bit floats, so further digits are noise; rounding makes equal
+things equal, and ties then go by NCT ID on every machine.
+"""
+
+AWAY_SHARE = 0.5
+"""What the similarity to the studies to be kept away from takes off, in its share."""
+
+SIGNALS = (*FIELDS, "lexical")
+"""The signals, in the order of the columns of `PAIRS_FILE`."""
+
 TEXT_FILE = "text.faiss"
 STORE_FILE = "studies.sqlite"
+PAIRS_FILE = "random-pairs.npy"
 FIELD_FILES = {"conditions": "conditions.npy", "interventions": "interventions.npy"}
 
-# Candidates scored per query: this many, or this many times k where that is more.
-# Measured on 46,289 studies (DECISIONS.md): the ten best are those of scoring them all.
-_MIN_CANDIDATES = 1000
+# Candidates of each of the two retrievals: this many, or this many times k where that is more.
+# Measured on 46,289 studies (DECISIONS.md): they hold .999 of the ten best of scoring them all.
+_MIN_CANDIDATES = 200
 _CANDIDATES_PER_K = 10
+# So few studies that pass a filter are all scored.
+_FEW = 2000
 
 _BLOCK = 8192  # rows unpacked at once
+_FILES = (STORE_FILE, TEXT_FILE, PAIRS_FILE, *FIELD_FILES.values(), *LEXICAL_FILES)
 
-QueryVectors = Mapping[str, npt.NDArray[np.float32]]
+
+class QueryPart(msgspec.Struct, frozen=True):
+    """One study or text of a query, as what the index compares.
+
+    `vectors` maps each dense field to (dimension,) float32, unit, or zero where it has none;
+    `terms` is the row of its terms; `rows` are its own in the index, none of which is a
+    neighbour. A part that is `away` is one that neighbours shall be unlike.
+    """
+
+    vectors: Mapping[str, npt.NDArray[np.float32]]
+    terms: TermWeights
+    rows: tuple[int, ...] = ()
+    away: bool = False
+
+    @property
+    def present(self) -> dict[str, bool]:
+        """Signal → whether this part can be compared by it."""
+        dense = {field: bool(vector.any()) for field, vector in self.vectors.items()}
+        return {**dense, "lexical": bool(self.terms)}
 
 
 class Neighbour(msgspec.Struct, frozen=True):
-    """A study near the query study.
+    """A study near the query.
 
-    `similarity` is the weighted sum of `signals` (field name → cosine, for each field
-    that the query has); `rank` counts from 1.
+    `similarity` is the weighted sum of the `signals` (name → cosine, for each that the query
+    has; of several query studies the mean), and of `away`, what is taken off for studies to
+    keep away from; `rank` counts from 1; `percentile` says how many in a hundred random pairs
+    of studies of the index are less similar, before that is taken off.
     """
 
     rank: int
     study: Study
     similarity: float
     signals: dict[str, float]
+    percentile: float
+    folded: tuple[Study, ...] = ()
+    """Studies that stand under this one, nearest first (see `variety.py`)."""
+
+
+class Scored(msgspec.Struct, frozen=True):
+    """Rows of an index, best first, with (n,) similarities and (n,) cosines by signal."""
+
+    rows: npt.NDArray[np.int64]
+    similarity: npt.NDArray[np.float64]
+    nearness: npt.NDArray[np.float64]
+    """(n,) the similarity before anything is taken off for studies to keep away from."""
+    signals: dict[str, npt.NDArray[np.float64]]
+
+
+class _Mix(msgspec.Struct, frozen=True):
+    """A weighted sum of query parts: one vector and one row of terms stand for all of them."""
+
+    shares: dict[str, float]
+    vectors: Mapping[str, npt.NDArray[np.floating]]
+    terms: TermWeights
 
 
 class Index:
@@ -73,7 +132,7 @@ class Index:
     def __init__(self, path: Path, generation: Generation) -> None:
         manifest = generation.manifest
         n_studies, dimension = manifest.n_studies, manifest.recipe.dimension
-        for name in (STORE_FILE, TEXT_FILE, *FIELD_FILES.values()):
+        for name in _FILES:
             if name not in manifest.files:
                 raise IndexCorruptError(generation.path, f"its manifest lacks {name}")
         self.path = path
@@ -91,6 +150,11 @@ class Index:
             field: _open_rows(generation.path / name, n_studies, dimension)
             for field, name in FIELD_FILES.items()
         }
+        self.lexical = open_lexical_index(generation.path, n_studies, manifest.mean_terms)
+        self._pairs = _open_pairs(generation.path / PAIRS_FILE)
+        self._textless = self.store.rows_of(*TEXTLESS)
+        self._passing = lru_cache(maxsize=64)(lambda filters: allowed_rows(self.store, filters))
+        self._percentiles_of = lru_cache(maxsize=64)(self._percentile_function)
 
     def __enter__(self) -> Self:
         return self
@@ -154,57 +218,177 @@ class Index:
 
     def nearest(
         self,
-        query: QueryVectors,
+        parts: Sequence[QueryPart],
         k: int,
-        weights: Mapping[str, float],
-        exclude: Collection[int] = (),
+        weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+        filters: Filters = NO_FILTERS,
     ) -> list[Neighbour]:
-        """Return the k studies nearest to the query's vectors; `exclude` its own rows.
+        """Return the k studies nearest to the parts of a query, none of which is among them.
 
         Args:
-            query: field name → (dimension,) float32, unit, or zero for a field it lacks.
+            parts: at least one that is not `away`.
             k: 1 to `MAX_K`.
-            weights: field name → weight.
-            exclude: row numbers of the query study.
+            weights: signal name → weight.
+            filters: what a neighbour must be.
+
+        Raises:
+            ArgumentError: k or a weight is out of its range.
+            FilterError: a value that no study can have.
         """
         if not 1 <= k <= MAX_K:
             raise ArgumentError("k", k, f"from 1 to {MAX_K:,}")
-        self._check_numbers(*query.values())
-        shares = weights_for(weights, {field: bool(row.any()) for field, row in query.items()})
-        rows = self._candidates(query["text"], k, weights)
-        rows = rows[~np.isin(rows, list(exclude))]
-        rows = rows[self.text.rows(rows).any(axis=1)]  # withheld studies have no text
-        signals = self.signals(query, rows)
-        similarity = weighted_sum(signals, shares)
-        self._check_numbers(similarity)
-        best = np.lexsort((rows, -similarity))[:k]  # rows are in the order of NCT IDs
-        studies = self.store.studies(rows[best].tolist())
+        return self.neighbours(parts, self.ranked(parts, k, weights, filters), weights)
+
+    def ranked(
+        self,
+        parts: Sequence[QueryPart],
+        k: int,
+        weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+        filters: Filters = NO_FILTERS,
+    ) -> Scored:
+        """Return the k rows nearest to the parts of a query (see `nearest`)."""
+        self._check_numbers(*(vector for part in parts for vector in part.vectors.values()))
+        near, away = _mixes(parts, weights)
+        allowed = self._passing(filters) if filters else None
+        lexical = self.lexical.signal(near.terms)
+        rows = self._candidates(near, lexical, k, weights, allowed, exact=away is not None)
+        own = [row for part in parts for row in part.rows]
+        rows = self._with_text(rows[~np.isin(rows, own)])
+        scored = self._scored(rows, near, away, lexical)
+        return _cut(scored, np.lexsort((rows, -scored.similarity))[:k])  # rows: NCT ID order
+
+    def exhaustive(
+        self, parts: Sequence[QueryPart], weights: Mapping[str, float] = DEFAULT_WEIGHTS
+    ) -> npt.NDArray[np.float64]:
+        """Return (n_studies,) the similarity of every study, -inf for those without a text."""
+        near, away = _mixes(parts, weights)
+        rows = self._with_text(np.arange(self.n_studies))
+        similarity = np.full(self.n_studies, -np.inf)
+        scored = self._scored(rows, near, away, self.lexical.signal(near.terms))
+        similarity[rows] = scored.similarity
+        return similarity
+
+    def signals(
+        self, part: QueryPart, rows: npt.NDArray[np.int64]
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """Return signal → (n,) the cosine of one part of a query with each of these rows."""
+        alone = _Mix(dict.fromkeys(SIGNALS, 1.0), dict(part.vectors), part.terms)
+        return self._added(rows, alone, self.lexical.signal(part.terms))
+
+    def neighbours(
+        self,
+        parts: Sequence[QueryPart],
+        scored: Scored,
+        weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+    ) -> list[Neighbour]:
+        """Return scored rows as neighbours, ranked as they come."""
+        near, _ = _mixes(parts, weights)
+        percentiles = self.percentiles(scored.nearness, near.shares)
         return [
             Neighbour(
                 rank,
                 study,
-                float(similarity[at]),
+                float(scored.similarity[at]),
                 {
-                    name: round(float(values[at]), 6)
-                    for name, values in signals.items()
-                    if query[name].any()
+                    name: round(float(values[at]), SIMILARITY_DECIMALS)
+                    for name, values in scored.signals.items()
                 },
+                round(float(percentiles[at]), 3),
             )
-            for rank, (study, at) in enumerate(zip(studies, best, strict=True), start=1)
+            for at, (rank, study) in enumerate(
+                enumerate(self.store.studies(scored.rows.tolist()), start=1)
+            )
         ]
 
+    def percentiles(
+        self, similarity: npt.NDArray[np.float64], shares: Mapping[str, float]
+    ) -> npt.NDArray[np.float64]:
+        """Return how many in a hundred random pairs of studies are less similar than each value.
+
+        Args:
+            similarity: (n,) similarities.
+            shares: signal name → its share in them.
+        """
+        return self._percentiles_of(tuple(shares[name] for name in SIGNALS))(similarity)
+
+    def part(self, row: int, *, away: bool = False) -> QueryPart:
+        """Return a study of the index as a part of a query.
+
+        Raises:
+            NothingToCompareError: the study is registered without any text.
+        """
+        vectors = self.vectors(row)
+        if not vectors["text"].any():
+            study = self.store.studies([row])[0]
+            raise NothingToCompareError(
+                study.nct_id,
+                "it is registered without title, summary or conditions "
+                f"(status {study.status or 'unknown'})",
+            )
+        return QueryPart(vectors, self.lexical.row(row), (row,), away)
+
+    def _with_text(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the rows without those of withheld studies, which have no text to compare."""
+        return rows[~np.isin(rows, self._textless)] if len(self._textless) else rows
+
     def _candidates(
-        self, query: npt.NDArray[np.float32], k: int, weights: Mapping[str, float]
+        self,
+        near: _Mix,
+        lexical: npt.NDArray[np.float64],
+        k: int,
+        weights: Mapping[str, float],
+        allowed: npt.NDArray[np.bool_] | None,
+        *,
+        exact: bool,
     ) -> npt.NDArray[np.int64]:
         """Return the rows to score, in order: a gather from mapped files likes that.
 
-        The nearest by the whole text hold the answer for the default weights; for others,
-        which may set that text aside, every study is scored.
+        The nearest by the whole text and by the terms hold the answer for the default weights;
+        for others, which may set both aside, and where `exact` is asked for, every study that
+        passes is scored.
         """
-        if dict(weights) != dict(DEFAULT_WEIGHTS):
-            return np.arange(self.n_studies)
-        depth = max(_MIN_CANDIDATES, _CANDIDATES_PER_K * k) + 1
-        return np.sort(self.text.nearest(query, depth)[0])
+        passing = None if allowed is None else np.flatnonzero(allowed)
+        depth = max(_MIN_CANDIDATES, _CANDIDATES_PER_K * k)
+        n_passing = self.n_studies if passing is None else len(passing)
+        if exact or dict(weights) != dict(DEFAULT_WEIGHTS) or n_passing <= max(_FEW, depth):
+            return np.arange(self.n_studies) if passing is None else passing
+        by_terms = lexical if allowed is None else np.where(allowed, lexical, -np.inf)
+        lists = [greatest(by_terms, depth)]
+        if near.vectors["text"].any():
+            query = near.vectors["text"].astype(np.float32)
+            lists.append(self.text.nearest(query, depth, allowed)[0])
+        return np.unique(np.concatenate(lists))
+
+    def _scored(
+        self,
+        rows: npt.NDArray[np.int64],
+        near: _Mix,
+        away: _Mix | None,
+        lexical: npt.NDArray[np.float64],
+    ) -> Scored:
+        added = self._added(rows, near, lexical)
+        similarity = nearness = np.sum(list(added.values()), axis=0)
+        signals = {
+            name: values / near.shares[name] for name, values in added.items() if near.shares[name]
+        }
+        if away:
+            taken = self._added(rows, away, self.lexical.signal(away.terms))
+            signals["away"] = -AWAY_SHARE * np.sum(list(taken.values()), axis=0)
+            similarity = similarity + signals["away"]
+        self._check_numbers(similarity)
+        return Scored(rows, _rounded(similarity), _rounded(nearness), signals)
+
+    def _added(
+        self, rows: npt.NDArray[np.int64], mix: _Mix, lexical: npt.NDArray[np.float64]
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """Return signal → (n,) what it adds to the similarity of each row."""
+        blocks = np.array_split(rows, max(1, len(rows) // _BLOCK))
+        dense = {
+            field: np.concatenate([cosines(vector, self.rows(field, block)) for block in blocks])
+            for field, vector in mix.vectors.items()
+            if mix.shares[field]
+        }
+        return {**dense, "lexical": lexical[rows]}
 
     def rows(self, field: str, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.floating]:
         """Return (n, dimension), unit or zero: the stored rows of a field with these numbers."""
@@ -214,18 +398,6 @@ class Index:
         """Return field name → (dimension,) float32, the stored vectors of one row."""
         numbers = np.array([row], dtype=np.int64)
         return {field: self.rows(field, numbers)[0].astype(np.float32) for field in FIELDS}
-
-    def signals(
-        self, query: QueryVectors, numbers: npt.NDArray[np.int64]
-    ) -> dict[str, npt.NDArray[np.float64]]:
-        """Return field name → (n,) cosines of the query with the rows of these numbers."""
-        blocks = np.array_split(numbers, max(1, len(numbers) // _BLOCK))
-        return {
-            field: np.concatenate(
-                [cosines(query[field], self.rows(field, block)) for block in blocks]
-            )
-            for field in FIELDS
-        }
 
     def _check_numbers(self, *arrays: npt.NDArray[np.floating]) -> None:
         if not all(np.isfinite(array).all() for array in arrays):
@@ -246,6 +418,14 @@ class Index:
         found = process.extractOne(typed, self.store.nct_ids(), scorer=OSA.distance, score_cutoff=2)
         return str(found[0]) if found else ""
 
+    def _percentile_function(
+        self, shares: tuple[float, ...]
+    ) -> Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
+        similarity = np.sort((self._pairs @ np.array(shares)).round(SIMILARITY_DECIMALS))
+        scale = 100 / max(1, len(similarity))
+        highest = 100 - scale / 2  # no sample says that nothing could be nearer
+        return lambda values: np.minimum(np.searchsorted(similarity, values) * scale, highest)
+
 
 def open_index(path: Path | str | None = None) -> Index:
     """Open an index for queries.
@@ -263,96 +443,56 @@ def open_index(path: Path | str | None = None) -> Index:
     return Index(folder, open_generation(folder))
 
 
-def similar_to_study(
-    index: Index, nct_id: str, k: int = 10, weights: Mapping[str, float] = DEFAULT_WEIGHTS
-) -> list[Neighbour]:
-    """Return the k studies most like one that the index holds, nearest first.
-
-    The study itself, under whichever of its IDs, is not among them. No model is loaded.
-
-    Raises:
-        ArgumentError: k or a weight is out of its range.
-        NctIdError, UnknownStudyError: no such ID, or not in this index.
-        NothingToCompareError: the study is registered without any text.
-    """
-    row = index.row_of(nct_id)
-    query = index.vectors(row)
-    if not query["text"].any():
-        status = index.store.studies([row])[0].status or "unknown"
-        raise NothingToCompareError(
-            nct_id, f"it is registered without title, summary or conditions (status {status})"
-        )
-    return index.nearest(query, k, weights, exclude=[row])
+def _mixes(parts: Sequence[QueryPart], weights: Mapping[str, float]) -> tuple[_Mix, _Mix | None]:
+    """Return the mean of the parts to be near to, and of those to keep away from."""
+    near = [part for part in parts if not part.away]
+    away = [part for part in parts if part.away]
+    return _mix(near, weights), _mix(away, weights) if away else None
 
 
-def similar_to_draft(
-    index: Index,
-    draft: Study,
-    encoder: Encoder,
-    k: int = 10,
-    weights: Mapping[str, float] = DEFAULT_WEIGHTS,
-) -> list[Neighbour]:
-    """Return the k studies most like a study that need not be in the index.
-
-    A study of the index with the draft's own NCT ID or alias is not among them.
-
-    Raises:
-        ArgumentError: k or a weight is out of its range.
-        NothingToCompareError: the draft has no text.
-        RecipeError: the encoder is not the one that built the index.
-    """
-    texts = {field: text_of(draft) for field, text_of in FIELDS.items()}
-    if not has_words(texts.values()):
-        raise NothingToCompareError(
-            "the draft", "it has no title, summary, conditions or interventions"
-        )
-    own_ids = filter(None, (draft.nct_id, *draft.aliases))
-    own_rows = map(index.store.row_of, own_ids)
-    exclude = [row for row in own_rows if row is not None]
-    return index.nearest(_encoded(index, encoder, texts), k, weights, exclude)
-
-
-def similar_to_text(
-    index: Index,
-    text: str,
-    encoder: Encoder,
-    k: int = 10,
-    weights: Mapping[str, float] = DEFAULT_WEIGHTS,
-) -> list[Neighbour]:
-    """Return the k studies nearest to a free text, by their whole texts.
-
-    Raises:
-        ArgumentError: k or a weight is out of its range.
-        NothingToCompareError: the text holds no word.
-        RecipeError: the encoder is not the one that built the index.
-    """
-    plain = plain_text(text)
-    if not has_words([plain]):
-        raise NothingToCompareError(
-            "the text", "it holds no word (a study is asked for by its ID, without --text)"
-        )
-    texts = dict.fromkeys(FIELDS, "") | {"text": plain}
-    return index.nearest(_encoded(index, encoder, texts), k, weights)
+def _mix(parts: Sequence[QueryPart], weights: Mapping[str, float]) -> _Mix:
+    """Return the mean of parts, each with its own shares: a signal that it lacks moves."""
+    shares = [weights_for(weights, part.present) for part in parts]
+    mean = 1 / len(parts)
+    return _Mix(
+        {name: mean * sum(each[name] for each in shares) for name in SIGNALS},
+        {
+            field: mean
+            * np.sum(
+                [
+                    share[field] * part.vectors[field].astype(np.float64)
+                    for share, part in zip(shares, parts, strict=True)
+                ],
+                axis=0,
+            )
+            for field in FIELDS
+        },
+        combined(
+            [
+                (mean * share["lexical"], part.terms)
+                for share, part in zip(shares, parts, strict=True)
+            ]
+        ),
+    )
 
 
-def _encoded(index: Index, encoder: Encoder, texts: Mapping[str, str]) -> QueryVectors:
-    """Encode the texts that say something; the others are rows of zeros."""
-    recipe = index.generation.manifest.recipe
-    if encoder.fingerprint != recipe.fingerprint:
-        raise RecipeError(
-            index.path, "model", recipe.model, encoder.name,
-            "a text must be encoded by the model that built the index (--model)",
-        )  # fmt: skip
-    said = {field: text for field, text in texts.items() if has_words([text])}
-    rows = dict(zip(said, encoder.encode(list(said.values())), strict=True))
-    nothing = np.zeros(recipe.dimension, dtype=np.float32)
-    return {field: rows.get(field, nothing) for field in texts}
+def _rounded(similarity: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return similarity.clip(max=1.0).round(SIMILARITY_DECIMALS)
+
+
+def _cut(scored: Scored, places: npt.NDArray[np.int64]) -> Scored:
+    return Scored(
+        scored.rows[places],
+        scored.similarity[places],
+        scored.nearness[places],
+        {name: values[places] for name, values in scored.signals.items()},
+    )
 
 
 def _open_rows(path: Path, n_rows: int, dimension: int) -> npt.NDArray[np.float16]:
     """Open a file of (n_rows, dimension) float16 unit or zero rows, memory-mapped."""
     try:
-        rows: npt.NDArray[np.float16] = np.lib.format.open_memmap(path, mode="r")
+        rows: npt.NDArray[np.float16] = np.asarray(np.lib.format.open_memmap(path, mode="r"))
     except Exception as error:  # numpy's reader of headers raises nearly anything
         raise IndexCorruptError(path, f"no array ({error})") from error
     if rows.shape != (n_rows, dimension) or rows.dtype != np.float16:
@@ -361,3 +501,14 @@ def _open_rows(path: Path, n_rows: int, dimension: int) -> npt.NDArray[np.float1
             f"{rows.shape} {rows.dtype} where {(n_rows, dimension)} float16 is needed",
         )
     return rows
+
+
+def _open_pairs(path: Path) -> npt.NDArray[np.float16]:
+    """Open the (n_pairs, n_signals) float16 cosines of random pairs of studies."""
+    try:
+        pairs: npt.NDArray[np.float16] = np.load(path)
+    except Exception as error:
+        raise IndexCorruptError(path, f"no array ({error})") from error
+    if pairs.ndim != 2 or pairs.shape[1] != len(SIGNALS) or pairs.dtype != np.float16:  # noqa: PLR2004 - pairs by signals
+        raise IndexCorruptError(path, f"{pairs.shape} {pairs.dtype} are no pairs by signals")
+    return pairs

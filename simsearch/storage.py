@@ -34,9 +34,10 @@ from simsearch.errors import (
     RecipeError,
 )
 from simsearch.fields import TEXT_VERSION
+from simsearch.lexical import TERMS_VERSION
 from simsearch.records import SourceFile
 
-FORMAT = 1
+FORMAT = 2
 """Version of the files of a generation; raised when code of before could misread them."""
 
 _MARKER, _LOCK, _POINTER, _GENERATIONS = ".simsearch", ".lock", "CURRENT", "generations"
@@ -51,6 +52,7 @@ class Recipe(msgspec.Struct, frozen=True):
     """All that fixes the vector space; vectors of different recipes never meet."""
 
     text_version: int
+    terms_version: int
     model: str
     fingerprint: str
     dimension: int
@@ -59,7 +61,13 @@ class Recipe(msgspec.Struct, frozen=True):
     @property
     def digest(self) -> str:
         """Eight hexadecimal digits that name this recipe, whatever the model is called."""
-        fixed = (self.text_version, self.fingerprint, self.dimension, self.max_tokens)
+        fixed = (
+            self.text_version,
+            self.terms_version,
+            self.fingerprint,
+            self.dimension,
+            self.max_tokens,
+        )
         return hashlib.sha256(msgspec.json.encode(fixed)).hexdigest()[:8]
 
 
@@ -84,6 +92,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     n_studies: int
     field_coverage: dict[str, int]
     """Field name → how many studies have text in it."""
+    mean_terms: float
+    """Mean number of terms of a study's lexical text."""
     recipe: Recipe
     precision: str
     sources: tuple[SourceFile, ...]
@@ -375,11 +385,14 @@ def _read_manifest(path: Path) -> Manifest:
         raise IndexCorruptError(path, "it names files elsewhere")
     if not (0 < manifest.recipe.dimension < _MAX_DIMENSION and manifest.n_studies > 0):
         raise IndexCorruptError(path, "its numbers are impossible")
-    if manifest.recipe.text_version != TEXT_VERSION:
-        raise RecipeError(
-            path, "text version", TEXT_VERSION, manifest.recipe.text_version,
-            "another version of simsearch built it; rebuild",
-        )  # fmt: skip
+    versions = {
+        "text version": (TEXT_VERSION, manifest.recipe.text_version),
+        "terms version": (TERMS_VERSION, manifest.recipe.terms_version),
+    }
+    for name, (needed, has) in versions.items():
+        if needed != has:
+            hint = "another version of simsearch built it; rebuild"
+            raise RecipeError(path, name, needed, has, hint)
     return manifest
 
 

@@ -7,15 +7,18 @@ arrays, so that any SQLite tool can read them (`json_each`).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from simsearch.errors import IndexCorruptError
+from simsearch.fields import has_words, whole_text
 from simsearch.records import Gone
 from simsearch.study import Study
 
@@ -28,7 +31,7 @@ _SCALARS = (
 )  # fmt: skip
 _LISTS = (
     "aliases", "phases", "conditions", "interventions", "keywords", "countries",
-    "condition_mesh", "intervention_mesh",
+    "condition_mesh", "intervention_mesh", "outcomes", "mentions",
 )  # fmt: skip
 _COLUMNS = (*_SCALARS, *_LISTS)
 
@@ -44,10 +47,24 @@ CREATE TABLE study (
 );
 CREATE UNIQUE INDEX study_nct_id ON study (nct_id);
 CREATE TABLE alias (alias TEXT PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE facet (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, value TEXT NOT NULL);
+CREATE TABLE has_facet (
+    facet INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (facet, row)
+) WITHOUT ROWID;
 CREATE TABLE gone (
     nct_id TEXT PRIMARY KEY, since TEXT NOT NULL, became TEXT NOT NULL
 ) WITHOUT ROWID;
 """
+
+# Made when all studies are in: each answers one filter without touching the studies.
+_INDEXES = """
+CREATE INDEX study_start_date ON study (start_date) WHERE start_date > '';
+CREATE INDEX study_enrollment ON study (enrollment) WHERE enrollment IS NOT NULL;
+CREATE INDEX study_has_results ON study (has_results) WHERE has_results IS NOT NULL;
+"""
+
+TEXTLESS = ("text", ("missing",))
+"""Facet and values of the studies that are registered without a text to compare."""
 
 # SQLite takes a few hundred variables in one statement everywhere.
 _MAX_VARIABLES = 500
@@ -72,12 +89,22 @@ def write_store(
         database.execute("PRAGMA journal_mode = OFF")
         database.execute("PRAGMA synchronous = OFF")  # the publishing step syncs the file
         database.executescript(_SCHEMA)
+        facets: dict[tuple[str, str], int] = {}
         for row, study in enumerate(studies):
+            numbers = {facets.setdefault(facet, len(facets)) for facet in _facets(study)}
+            database.executemany(
+                "INSERT INTO has_facet VALUES (?, ?)", [(number, row) for number in numbers]
+            )
             database.execute(f"INSERT INTO study VALUES ({marks})", (row, *_values(study)))
             database.executemany(
                 "INSERT OR IGNORE INTO alias VALUES (?, ?)",
                 [(alias, row) for alias in study.aliases],
             )
+        database.executemany(
+            "INSERT INTO facet VALUES (?, ?, ?)",
+            [(number, *facet) for facet, number in facets.items()],
+        )
+        database.executescript(_INDEXES)
         database.executemany(
             "INSERT OR IGNORE INTO alias SELECT ?, row FROM study WHERE nct_id = ?",
             survivors.items(),
@@ -140,9 +167,49 @@ class StudyStore:
         """Return the NCT IDs of all studies, in row order."""
         return [nct_id for (nct_id,) in self._all("SELECT nct_id FROM study ORDER BY row")]
 
+    def values_of(self, kind: str) -> list[str]:
+        """Return the values that studies here have of a facet (see `_facets`), in order."""
+        found = self._all("SELECT value FROM facet WHERE kind = ? ORDER BY value", kind)
+        return [value for (value,) in found]
+
+    def rows_of(self, kind: str, values: Collection[str]) -> npt.NDArray[np.int64]:
+        """Return the rows of the studies that have one of these values of a facet."""
+        return self._rows(
+            "SELECT row FROM facet JOIN has_facet ON facet = id WHERE kind = ? "
+            "AND value IN (SELECT value FROM json_each(?))",
+            kind,
+            msgspec.json.encode(list(values)).decode(),
+        )
+
+    def rows_started(self, after: str, before: str) -> npt.NDArray[np.int64]:
+        """Return the rows of the studies that started in this time, both ends counted in.
+
+        Dates are compared as far as both are precise; `""` is no limit.
+        """
+        return self._rows(
+            "SELECT row FROM study WHERE start_date > '' "
+            "AND substr(start_date, 1, length(?1)) >= substr(?1, 1, length(start_date)) "
+            "AND (?2 = '' "
+            "OR substr(start_date, 1, length(?2)) <= substr(?2, 1, length(start_date)))",
+            after,
+            before,
+        )
+
+    def rows_enrolling(self, least: int) -> npt.NDArray[np.int64]:
+        """Return the rows of the studies of at least so many participants."""
+        return self._rows("SELECT row FROM study WHERE enrollment >= ?", least)
+
+    def rows_with_results(self, *, has_results: bool) -> npt.NDArray[np.int64]:
+        """Return the rows of the studies that are known to have results, or to have none."""
+        return self._rows("SELECT row FROM study WHERE has_results = ?", int(has_results))
+
     def integrity(self) -> str:
         """Return what SQLite's own check says: `ok`, or the first damage found."""
         return str(self._one("PRAGMA integrity_check(1)"))
+
+    def _rows(self, statement: str, *values: object) -> npt.NDArray[np.int64]:
+        found = self._all(statement, *values)
+        return np.fromiter((row for (row,) in found), dtype=np.int64, count=len(found))
 
     def _one(self, statement: str, *values: object) -> Any:
         for first, *_ in self._all(statement, *values):
@@ -154,6 +221,20 @@ class StudyStore:
             return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise IndexCorruptError(self._path, f"damaged study store ({error})") from error
+
+
+def _facets(study: Study) -> set[tuple[str, str]]:
+    """Return what filters ask of a study by name: kind and value."""
+    several = {
+        "phase": study.phases,
+        "country": study.countries,
+        "intervention_type": [each.type for each in study.interventions],
+    }
+    found = {(kind, value) for kind, values in several.items() for value in values}
+    if not has_words([whole_text(study)]):
+        found.add((TEXTLESS[0], *TEXTLESS[1]))
+    found |= {(kind, getattr(study, kind)) for kind in ("status", "study_type", "sponsor")}
+    return {(kind, value) for kind, value in found if value}
 
 
 def _values(study: Study) -> list[object]:

@@ -16,15 +16,21 @@ _WHOLE = re.compile(r"NCT[\s_:-]*(?=[0-9]{1,8}$)0*([1-9][0-9]{0,7})", re.IGNOREC
 _INSIDE = re.compile(
     r"(?<![A-Za-z0-9])NCT(?=[0-9]{1,8}(?![0-9]))0*([1-9][0-9]{0,7})(?![0-9])", re.IGNORECASE
 )
+# In running text fewer than five digits are something else (NCT 3, a chemical).
+_NAMED = re.compile(r"(?<![A-Za-z0-9])NCT\s*(?=[0-9]{5,8}(?![0-9]))0*([1-9][0-9]{0,7})(?![0-9])")
 
 STUDY_URL = "https://clinicaltrials.gov/study/"
 
 
 class Intervention(msgspec.Struct, frozen=True, gc=False):
-    """What is given or done; `type` is the registry's enum (DRUG, DEVICE, ...) or empty."""
+    """What is given or done; `type` is the registry's enum (DRUG, DEVICE, ...) or empty.
+
+    `other_names` are its synonyms as registered: brand names, codes, spellings.
+    """
 
     name: str
     type: str = ""
+    other_names: tuple[str, ...] = ()
 
 
 class Study(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -56,6 +62,10 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     start_date: str = ""
     completion_date: str = ""
     last_update_date: str = ""
+    outcomes: tuple[str, ...] = ()
+    """What is measured, the primary outcomes before the secondary, the first few of them."""
+    mentions: tuple[str, ...] = ()
+    """NCT IDs of the other studies that the record names in its texts or numbers, sorted."""
     enrollment: int | None = None
     has_results: bool | None = None
     data_version: str = ""
@@ -88,6 +98,20 @@ def parse_nct_id(text: str) -> str:
     if inside:
         raise NctIdError(text, f"names {len(inside)} studies, where one is needed")
     raise NctIdError(text, "is no NCT ID")
+
+
+def named_nct_ids(text: str) -> set[str]:
+    """Return the canonical NCT IDs that a running text names: `NCT` and five to eight digits.
+
+    Of less than eight the first is no 0: there a digit was lost, and which study is meant
+    cannot be known.
+
+    The digits may stand apart from the letters, as where a line was broken between them.
+    Capitals only: registrants write no others, and "function" would cost a closer look.
+    """
+    if "NCT" not in text:  # nearly every text, at the speed of C
+        return set()
+    return {canonical_nct_id(digits) for digits in _NAMED.findall(text)}
 
 
 def canonical_nct_id(digits: str) -> str:

@@ -131,8 +131,9 @@ SIX = [
 def _no_index_of_the_users_own(monkeypatch, tmp_path):
     """Whoever runs the tests may have an index; no test may answer from it."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("SIMSEARCH_INDEX", raising=False)
-    for name in ("MODEL", "MIRROR", "API", "PRECISION"):
+    for name in ("MODEL", "MIRROR", "API", "PRECISION", "CACHE"):
         monkeypatch.delenv(f"SIMSEARCH_{name}", raising=False)
 
 

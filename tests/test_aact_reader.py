@@ -83,8 +83,13 @@ def tables_of(records: list[dict], rng: random.Random | None = None) -> dict[str
         nct_id = modules["identificationModule"]["nctId"]
         parts = (_own_rows(modules, each), _list_rows(modules), _derived_rows(each))
         for name, columns in itertools.chain(*parts):
+            others = columns.pop("other_names", ())
             number = {} if name == "studies" else {"id": 8 + len(rows.get(name, ()))}
             rows.setdefault(name, []).append({**number, "nct_id": nct_id, **columns})
+            for other in others:
+                named = rows.setdefault("intervention_other_names", [])
+                named.append({"id": 8 + len(named), "nct_id": nct_id,
+                              "intervention_id": number["id"], "name": other})  # fmt: skip
     for added in rows.values():
         (rng or random.Random(0)).shuffle(added)
     return {name: table(*added) for name, added in rows.items()}
@@ -116,19 +121,30 @@ def _own_rows(modules: dict, each: dict) -> Iterator[tuple[str, dict]]:
             "source": "An organisation that is not the sponsor",
         },
     )
-    summary = modules.get("descriptionModule", {}).get("briefSummary")
-    yield "brief_summaries", {"description": summary}
+    description = modules.get("descriptionModule", {})
+    yield "brief_summaries", {"description": description.get("briefSummary")}
+    yield "detailed_descriptions", {"description": description.get("detailedDescription")}
+    criteria = modules.get("eligibilityModule", {}).get("eligibilityCriteria")
+    yield "eligibilities", {"gender": "ALL", "criteria": criteria}
 
 
 def _list_rows(modules: dict) -> Iterator[tuple[str, dict]]:
     """Yield the rows of which a study has any number."""
     for alias in modules["identificationModule"].get("nctIdAliases", ()):
         yield "id_information", {"id_source": "nct_alias", "id_value": alias}
+    own_number = modules["identificationModule"].get("orgStudyIdInfo", {}).get("id")
+    yield "id_information", {"id_source": "org_study_id", "id_value": own_number}
+    for other in modules["identificationModule"].get("secondaryIdInfos", ()):
+        yield "id_information", {"id_source": "secondary_id", "id_value": other["id"]}
+    for kind in ("other", "secondary", "primary"):
+        for outcome in modules.get("outcomesModule", {}).get(f"{kind}Outcomes", ()):
+            yield "design_outcomes", {"outcome_type": kind, "measure": outcome.get("measure")}
     for name in ("conditions", "keywords"):
         for text in modules.get("conditionsModule", {}).get(name, ()):
             yield name, {"name": text, "downcase_name": text.lower()}
     for item in modules.get("armsInterventionsModule", {}).get("interventions", ()):
-        yield "interventions", {"intervention_type": item.get("type"), "name": item.get("name")}
+        yield "interventions", {"intervention_type": item.get("type"), "name": item.get("name"),
+                                "other_names": item.get("otherNames", ())}  # fmt: skip
     sponsors = modules.get("sponsorCollaboratorsModule", {})
     roles = [("collaborator", each) for each in sponsors.get("collaborators", ())]
     roles.append(("lead", sponsors.get("leadSponsor", {})))
@@ -213,12 +229,29 @@ FULL["derivedSection"] |= {
 }
 FULL["protocolSection"]["sponsorCollaboratorsModule"]["collaborators"] = [{"name": "Another"}]
 FULL["hasResults"] = True
+FULL["protocolSection"]["armsInterventionsModule"]["interventions"][1]["otherNames"] = [
+    "Droplets", "DROPS", "d-1 | d-2"
+]  # fmt: skip
+FULL["protocolSection"]["outcomesModule"] = {
+    "primaryOutcomes": [{"measure": "Hemoglobin ~ 9 g/dL"}, {"measure": "Relapse"}],
+    "secondaryOutcomes": [{"measure": "Relapse"}, {"measure": "Fever | chills"}],
+    "otherOutcomes": [{"measure": "Sleep"}],
+}
+FULL["protocolSection"]["identificationModule"] |= {
+    "orgStudyIdInfo": {"id": "M-107"},
+    "secondaryIdInfos": [{"id": "NCT00000105"}, {"id": "D-1"}, {"id": "NCT00000902"}],
+}
+FULL["protocolSection"]["descriptionModule"]["detailedDescription"] = "It goes on\nNCT\n00000103."
+FULL["protocolSection"]["eligibilityModule"] = {"eligibilityCriteria": "* Not in NCT104999."}
 
 
 def test_a_study_is_the_same_from_json_and_from_tables():
     study = read_one(tables_of([FULL]))
     assert study == from_json(FULL)
     assert study.summary == "Adults > 18 years: * take pills * or drops * have about ~5 mg iron."
+    assert study.outcomes == ("Hemoglobin ~ 9 g/dL", "Relapse", "Fever | chills")
+    assert study.mentions == ("NCT00000103", "NCT00000105", "NCT00104999")
+    assert study.interventions[1] == Intervention("Drops", "DRUG", ("Droplets", "d-1 | d-2"))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -396,6 +429,32 @@ def test_aliases_are_the_obsolete_ids_alone(column):
         )
     ]  # fmt: skip
     assert with_table("id_information", *rows).aliases == ("NCT00000904", "NCT00000903")
+
+
+def test_other_names_without_their_intervention_or_its_number_are_left_out():
+    others = table({"id": 1, "nct_id": ID, "intervention_id": 9, "name": "Droplets"})
+    for columns in ({"id": 8}, {}):
+        drops = table({**columns, "nct_id": ID, "intervention_type": "DRUG", "name": "Drops"})
+        study = read_one({"studies": table(study_row()), "interventions": drops,
+                          "intervention_other_names": others})  # fmt: skip
+        assert study.interventions == (Intervention("Drops", "DRUG"),)
+
+
+def test_outcomes_of_either_vocabulary_are_primary_before_secondary():
+    rows = [
+        {"id": n, "nct_id": ID, "outcome_type": kind, "measure": f"{kind} {n}"}
+        for n, kind in enumerate(["Secondary", "primary", "Primary", "other", "secondary", ""])
+    ]
+    assert with_table("design_outcomes", *rows).outcomes == (
+        "primary 1", "Primary 2", "Secondary 0", "secondary 4"
+    )  # fmt: skip
+
+
+def test_only_texts_that_name_a_study_go_on_the_scratch_table():
+    lines = iter([b"1|NCT00000101|Long and plain\n", b"2|NCT00000102|As in~NCT00000103\n"])
+    columns = ["id", "nct_id", "description"]
+    kept = list(aact_reader._parts(lines, columns, "detailed_descriptions", "PLACE"))
+    assert [part[0] for part in kept] == ["NCT00000102"]
 
 
 def test_lists_are_in_the_order_of_their_numbers():

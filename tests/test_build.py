@@ -16,6 +16,7 @@ from simsearch.errors import (
     SourceError,
     VerificationError,
 )
+from simsearch.lexical import LEXICAL_FILES
 
 
 def neighbours(index, nct_id="NCT00000101", k=5):
@@ -52,7 +53,8 @@ def test_the_manifest_remembers_recipe_sources_and_versions(build, encoder):
     assert len(manifest.sources[0].sha256) == 64
     assert {"python", "numpy", "faiss-cpu", "simsearch"} <= set(manifest.versions)
     assert set(manifest.files) == {
-        "conditions.npy", "interventions.npy", "studies.sqlite", "text.faiss"
+        "conditions.npy", "interventions.npy", "studies.sqlite", "text.faiss", "random-pairs.npy",
+        *LEXICAL_FILES,
     }  # fmt: skip
 
 

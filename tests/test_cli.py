@@ -16,6 +16,9 @@ from conftest import SIX, WordEncoder, record, run_on_terminal
 import simsearch
 from simsearch import cli
 from simsearch import storage as storage_module
+from simsearch.commands import info as info_module
+from simsearch.commands import query as query_module
+from simsearch.commands import rebuild as rebuild_module
 
 HERE = Path(__file__).parent  # a folder without an index of its own
 
@@ -23,7 +26,8 @@ HERE = Path(__file__).parent  # a folder without an index of its own
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
     """Run the command in-process with the word-counting encoder; return code, out, err."""
-    monkeypatch.setattr(cli, "load_encoder", lambda *_, **__: WordEncoder())
+    for module in (query_module, rebuild_module):
+        monkeypatch.setattr(module, "load_encoder", lambda *_, **__: WordEncoder())
     monkeypatch.setattr(
         storage_module.platformdirs, "user_data_path", lambda *_, **__: tmp_path / "user"
     )
@@ -147,7 +151,9 @@ def test_version_and_help(run):
     assert "rebuild" in out
 
 
-def test_completion_is_offered(run):
+def test_completion_is_offered(run, monkeypatch):
+    """Also where the tests have no shell above them."""
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
     code, out, _ = run("--show-completion", "bash")
     assert code == 0
     assert "_SIMSEARCH_COMPLETE" in out
@@ -158,7 +164,9 @@ WRONG_USAGE = {
     "k of a million": ("query", "NCT101", "-k", "1000000"),
     "k of words": ("query", "NCT101", "-k", "ten"),
     "nothing asked": ("query",),
-    "two things asked": ("query", "NCT101", "--text", "anemia"),
+    "unlike alone": ("query", "--not", "NCT101"),
+    "grouped by what is not there": ("query", "NCT101", "--group-by", "moon"),
+    "as diverse as words": ("query", "NCT101", "--diverse", "0,5"),
     "another format": ("query", "NCT101", "--format", "xlsx"),
     "another option": ("query", "NCT101", "--top", "5"),
     "neither records nor a mirror": ("rebuild",),
@@ -188,6 +196,14 @@ def test_errors_exit_1_with_one_line(run, write, tmp_path):
         ("query", "aplastic anemia"): "use --text",
         ("query", "NCT101", "--index", "nowhere"): "nowhere holds no index",
         ("query", "--text", " "): "holds no word",
+        ("query", "NCT101", "--weight", "lexical"): "like lexical=0.5",
+        ("query", "NCT101", "--weight", "title=1"): "of text, conditions, interventions, lexical",
+        ("query", "NCT101", "--weight", "text=-1"): "a number of 0 or more",
+        ("query", "NCT101", "--status", "recruitin"): "did you mean 'RECRUITING'?",
+        ("query", "NCT101", "--country", "Frence"): "did you mean 'France'?",
+        ("query", "NCT101", "--start-after", "May 2020"): "a date like 2020",
+        ("query", "NCT101", "--min-enrollment", "-1"): "0 or more",
+        ("query", "NCT101", "--diverse", "2"): "from 0 to 1",
         ("query", "--file", "nowhere.json"): "no such file",
         ("query", "--file", "empty.json"): "empty",
         ("rebuild", "nowhere.json"): "no such file",
@@ -210,7 +226,7 @@ def test_a_bug_keeps_its_traceback(run, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "open_index", broken)
+    monkeypatch.setattr(info_module, "open_index", broken)
     monkeypatch.setattr(sys, "argv", ["simsearch", "info"])
     with pytest.raises(ZeroDivisionError):
         cli.main()
@@ -321,3 +337,71 @@ def test_log_lines_have_time_amounts_rate_and_time_left():
     assert lines[1] == "encoding 100 of 400 texts (25%), 5 texts/s, 1 min 0 s left"
     assert lines[2] == "encoding 400 of 400 texts (100%), 20 texts/s"
     assert len(lines) == 3
+
+
+def test_diverse_may_stand_anywhere_without_its_value(run, write):
+    run("rebuild", write(), "-q")
+    expected = run("query", "NCT101", "--diverse", "0.7", "-o", "ids")
+    orders = ("--diverse NCT101", "NCT101 --diverse", "--diverse -k 10 NCT101",
+              "NCT101 --diverse --quiet", "NCT101 --diverse=0.7")  # fmt: skip
+    for words in map(str.split, orders):
+        assert run("query", *words, "-o", "ids") == expected
+
+
+def test_several_studies_a_text_and_one_to_keep_away_from(run, write):
+    run("rebuild", write(), "-q")
+    code, out, _ = run(
+        "query", "NCT101", "NCT104", "--text", "iron", "--not", "NCT106", "-o", "json"
+    )
+    assert code == 0
+    answer = json.loads(out)
+    assert answer["query"]["kind"] == "several"
+    found = [each["nct_id"] for each in answer["neighbours"]]
+    assert sorted(found) == ["NCT00000102", "NCT00000103", "NCT00000105"]
+    assert all(each["signals"]["away"] <= 0 for each in answer["neighbours"])
+    code, _, err = run("query", "NCT101", "--not", "NCT101")
+    assert code == 1
+    assert "another study than those asked with" in err
+
+
+def test_filters_weights_and_variety_reach_the_answer(run, write):
+    run("rebuild", write(), "-q")
+    assert run("query", "NCT101", "--status", "recruiting", "-o", "ids")[1] == "NCT00000103\n"
+    assert "No study passes the filters." in run("query", "NCT101", "--phase", "4")[1]
+    by_words = json.loads(run("query", "NCT105", "-w", "lexical=1,text=0", "-w", "conditions=0",
+                              "-w", "interventions=0", "-o", "json")[1])  # fmt: skip
+    assert by_words["weights"] == {"text": 0, "conditions": 0, "interventions": 0, "lexical": 1}
+    assert by_words["neighbours"][0]["nct_id"] == "NCT00000106"
+    code, out, _ = run("query", "NCT101", "--group-by", "sponsor")
+    assert code == 0
+    assert "with 4 more: " in out
+    code, out, err = run("query", "NCT101", "--hide-same-sponsor")
+    assert "No study passes the filters." in out
+    code, _, err = run("query", "--text", "iron", "--hide-same-sponsor")
+    assert code == 0
+    assert "no sponsor is known to hide" in err
+    code, _, err = run("query", "NCT101", "--fold", "-k", "500")
+    assert code == 1
+    assert "from 1 to 200" in err
+
+
+def test_explain_says_more(run, write):
+    run("rebuild", write(), "-q")
+    short, long = (run("query", "NCT101", *more)[1] for more in ((), ("--explain",)))
+    assert "similarity made of" in long
+    assert "similarity made of" not in short
+
+
+def test_a_second_build_encodes_nothing_and_the_cache_is_shown_and_pruned(run, write):
+    assert "15 encoded" in run("rebuild", write())[1]
+    assert "0 encoded, 15 from the cache" in run("rebuild", write())[1]
+    code, out, _ = run("cache", "info")
+    assert code == 0
+    digest = re.search(r"([0-9a-f]{16}) +15 of words", out)[1]
+    assert run("cache", "prune")[0] == 2
+    assert run("cache", "prune", "--keep", "0" * 16)[0] == 2
+    assert "Dropped  0 vectors" in run("cache", "prune", "--keep", digest)[1]
+    assert "Dropped  0 vectors" in run("cache", "prune", "--older-than", "1")[1]
+    assert "15 encoded" in run("rebuild", write(), "--no-cache")[1]
+    code, _, err = run("cache", "info", "--cache", "nowhere.sqlite")
+    assert (code, one_line(err)) == (1, True)

@@ -39,6 +39,8 @@ DROPS = {
     "Sponsor": "A Hospital", "Collaborators": "A School|B School", "Phases": "PHASE1|PHASE2",
     "Enrollment": "30", "Study Type": "INTERVENTIONAL", "Other IDs": "NCT00000999|D-1",
     "Start Date": "2019-06", "Completion Date": "2020-02-29", "Last Update Posted": "2020-03-01",
+    "Primary Outcome Measures": "Hemoglobin, In blood, by cells, 1 year|Relapse, 2 years",
+    "Secondary Outcome Measures": "Relapse, 5 years|Fever", "Other Outcome Measures": "Sleep",
     "Locations": "Ward, Lyon, 69001, France|Clinic, Seoul, Korea, Republic of",
 }  # fmt: skip
 
@@ -119,6 +121,8 @@ def test_every_column_that_is_kept():
             start_date="2019-06",
             completion_date="2020-02-29",
             last_update_date="2020-03-01",
+            outcomes=("Hemoglobin", "Relapse", "Fever"),
+            mentions=("NCT00000999",),
             enrollment=30,
             has_results=True,
         )
@@ -133,7 +137,8 @@ def test_the_older_sites_table_gives_the_same_study():
         "Study Type": "Interventional", "Start Date": "June 2019",
         "Completion Date": "February 29, 2020", "Last Update Posted": "March 1, 2020",
     }  # fmt: skip
-    new = table({**DROPS, "Brief Summary": ""})
+    new = table({**DROPS, "Brief Summary": "", "Primary Outcome Measures": "",
+                 "Secondary Outcome Measures": ""})  # fmt: skip
     assert outcomes(table(classic, columns=CLASSIC_COLUMNS)) == outcomes(new)
 
 
@@ -468,6 +473,9 @@ def test_a_real_row_is_the_study_that_json_gives(shared):
     for name in ("title", "conditions", "interventions", "status", "study_type", "phases",
                  "sponsor", "enrollment"):  # fmt: skip
         assert [getattr(row, name) for row, _ in same] == [getattr(full, name) for _, full in same]
+    for row, full in same:  # the JSON holds primary outcomes alone
+        assert not full.outcomes or row.outcomes[0] == full.outcomes[0].partition(", ")[0]
+        assert {*full.mentions} <= {*row.mentions}
     assert sum(row.summary != full.summary for row, full in same) == 1
     assert sum(row.start_date != full.start_date for row, full in same) == 1
     cut = {"South Korea": "Republic of", "Moldova": "Republic of"}

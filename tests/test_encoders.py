@@ -31,7 +31,7 @@ def test_the_packaged_model_reads_as_its_card_says(minilm):
 def test_it_agrees_with_sentence_transformers_itself(minilm):
     from sentence_transformers import SentenceTransformer
 
-    plain = SentenceTransformer(str(encoders._packaged_folder()), device="cpu")
+    plain = SentenceTransformer(str(encoders.packaged_folder()), device="cpu")
     assert np.allclose(minilm.encode(TEXTS), plain.encode(TEXTS), atol=1e-5)
 
 
@@ -70,7 +70,7 @@ def test_loading_and_encoding_need_no_network(monkeypatch):
 
 def test_a_folder_is_a_model_too(minilm, tmp_path):
     """The fingerprint is of what fixes the vectors, not of where the files lie."""
-    folder = shutil.copytree(encoders._packaged_folder(), tmp_path / "model")
+    folder = shutil.copytree(encoders.packaged_folder(), tmp_path / "model")
     assert load_encoder(str(folder), "float32").fingerprint == minilm.fingerprint
     config = folder / "sentence_bert_config.json"
     config.write_text(config.read_text().replace("256", "128"))
@@ -96,3 +96,58 @@ def test_a_folder_of_something_else_is_named_in_one_line(tmp_path):
     with pytest.raises(EncoderError, match="cannot be loaded") as caught:
         load_encoder(str(tmp_path))
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def adapted():
+    return load_encoder("minilm-trials", "float32")
+
+
+def test_the_adapter_is_merged_into_the_published_weights(minilm, adapted):
+    """Of one matrix by hand: W + alpha / rank · B · A."""
+    from safetensors.numpy import load_file
+
+    name = "encoder.layer.3.attention.self.query"
+    factors = load_file(encoders.ADAPTER / "adapter_model.safetensors")
+    up, down = (
+        factors[f"base_model.model.{name}.lora_{side}.weight"].astype(np.float64) for side in "BA"
+    )
+    before, after = (
+        encoder._model[0].auto_model.get_submodule(name).weight.detach().numpy()
+        for encoder in (minilm, adapted)
+    )
+    assert np.allclose(after - before, 2 * up @ down, atol=1e-6)
+    assert np.abs(after - before).max() > 1e-3
+
+
+def test_the_adapted_model_is_another_one(minilm, adapted):
+    assert adapted.name == "minilm-trials"
+    assert adapted.fingerprint != minilm.fingerprint
+    assert (adapted.dimension, adapted.max_tokens) == (384, 256)
+    cosines = (adapted.encode(TEXTS) * minilm.encode(TEXTS)).sum(axis=1)
+    assert ((cosines > 0.5) & (cosines < 0.999)).all()
+    rows = adapted.encode(TEXTS)
+    assert rows[0] @ rows[1] > rows[0] @ rows[2]
+
+
+def test_its_fingerprint_is_of_the_files_and_the_same_everywhere(adapted):
+    assert load_encoder("minilm-trials", "bfloat16").fingerprint == adapted.fingerprint
+
+
+def test_another_adapter_is_refused(tmp_path, monkeypatch):
+    folder = tmp_path / "adapter"
+    shutil.copytree(encoders.ADAPTER, folder)
+    content = bytearray((folder / "adapter_model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (folder / "adapter_model.safetensors").write_bytes(content)
+    monkeypatch.setattr(encoders, "ADAPTER", folder)
+    with pytest.raises(EncoderError, match="minilm-trials: its adapter is not this version's"):
+        load_encoder("minilm-trials")
+    (folder / "adapter_model.safetensors").unlink()
+    with pytest.raises(EncoderError, match="its adapter is missing"):
+        load_encoder("minilm-trials")
+
+
+def test_the_model_card_names_the_file_that_is_checked():
+    card = (encoders.ADAPTER / "README.md").read_text(encoding="utf-8")
+    assert encoders._ADAPTER_SHA256 in card

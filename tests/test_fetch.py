@@ -492,8 +492,10 @@ def test_a_fetch_killed_again_and_again_ends_complete(tmp_path):
 
 def run_cli(monkeypatch, capsys, *args):
     from simsearch import cli
+    from simsearch.commands import query, rebuild
 
-    monkeypatch.setattr(cli, "load_encoder", lambda *_, **__: WordEncoder())
+    for module in (query, rebuild):
+        monkeypatch.setattr(module, "load_encoder", lambda *_, **__: WordEncoder())
     monkeypatch.setattr(sys, "argv", ["simsearch", *map(str, args)])
     with pytest.raises(SystemExit) as caught:
         cli.main()

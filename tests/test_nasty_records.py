@@ -55,7 +55,7 @@ def test_2_a_study_without_summary_conditions_or_interventions_is_compared_by_it
     index = open_index(build([*SIX, bare]).index)
     found = similar_to_study(index, "NCT107", 1)[0]
     assert found.study.nct_id == "NCT00000105"
-    assert set(found.signals) == {"text"}
+    assert set(found.signals) == {"text", "lexical"}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,8 @@ def test_20_an_nct_number_among_secondary_ids_is_a_link_and_no_alias(read):
     linked["protocolSection"]["identificationModule"]["secondaryIdInfos"] = [
         {"id": "NCT00000101", "type": "REGISTRY"}
     ]
-    assert read(linked)[0].aliases == ()
+    (study,) = read(linked)
+    assert (study.aliases, study.mentions) == ((), ("NCT00000101",))
 
 
 def test_an_expanded_access_record_is_a_study(read):

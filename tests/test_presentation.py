@@ -4,29 +4,39 @@ import csv
 import io
 import json
 
+import msgspec
 import pytest
 from conftest import SIX, record
 
 from simsearch import open_index, similar_to_study
+from simsearch.filters import Filters
 from simsearch.presentation import (
     FORMATTERS,
     Answer,
     Query,
     answer_text,
-    duration_label,
+    percentile_label,
     phase_label,
-    size_label,
     status_label,
 )
+from simsearch.queries import study_parts
+from simsearch.reasons import explain
+from simsearch.reports import duration_label, size_label
+from simsearch.vectors import DEFAULT_WEIGHTS
 
 LONG = "A very long title of a study that goes on and on, " * 12
 
 
+def answered(index, query, nct_id="NCT00000101"):
+    neighbours = similar_to_study(index, nct_id)
+    parts = study_parts(index, [nct_id])
+    reasons = [explain(index, parts, query.studies, each, DEFAULT_WEIGHTS) for each in neighbours]
+    return Answer(query, neighbours, reasons, index, DEFAULT_WEIGHTS)
+
+
 @pytest.fixture
 def answer(six):
-    return Answer(
-        Query("study", six.study("NCT00000101")), similar_to_study(six, "NCT00000101"), six
-    )
+    return answered(six, Query((six.study("NCT00000101"),)))
 
 
 @pytest.fixture
@@ -38,7 +48,7 @@ def awkward(build):
         for n, title in enumerate(titles)
     ]
     index = open_index(build([*SIX, *records]).index)
-    return Answer(Query("text", text="pills"), similar_to_study(index, "NCT00000101"), index)
+    return answered(index, Query(text="pills"))
 
 
 def test_the_table_shows_query_neighbours_and_index(answer):
@@ -46,10 +56,15 @@ def test_the_table_shows_query_neighbours_and_index(answer):
     lines = text.splitlines()
     assert lines[0] == "NCT00000101  Pills for aplasia"
     assert lines[1] == "Completed · phase 2 · Aplasia · Pills"
-    assert lines[3].split() == ["#", "NCT", "ID", "Title", "Status", "Phase", "Similarity"]
+    assert lines[3].split() == [
+        "#", "NCT", "ID", "Title", "Status", "Phase", "Similarity", "Pctl."
+    ]  # fmt: skip
     assert lines[5].split()[:5] == ["1", "NCT00000102", "Drops", "for", "aplasia"]
+    assert " ".join(line.strip() for line in lines[6:8]).startswith(
+        "same condition, other intervention: Aplasia"
+    )
     (marrow,) = [line.split() for line in lines if "NCT00000103" in line]
-    assert marrow[-3:-1] == ["Recruiting", "1/2"]
+    assert marrow[-4:-2] == ["Recruiting", "1/2"]
     assert "6 studies, records to 2021-05-06, built 20" in " ".join(lines[-2:])
     assert max(map(len, lines)) <= 100
     assert "\x1b" not in text
@@ -70,7 +85,7 @@ def test_a_terminal_shows_two_lines_of_a_title_within_its_width(awkward, width):
     assert max(map(len, lines)) <= width
     assert 0 < text.count("very") < 12
     assert "…" in text
-    assert len(lines) <= 2 + 2 * 8
+    assert len(lines) <= 2 + 4 * 8
 
 
 def test_a_phone_gets_a_list_that_fits(awkward):
@@ -81,7 +96,7 @@ def test_a_phone_gets_a_list_that_fits(awkward):
 
 def test_quiet_leaves_the_neighbours_alone(answer):
     text = answer_text(answer, width=None, color=False, quiet=True)
-    assert len(text.splitlines()) == 2 + 5
+    assert len(text.splitlines()) == 2 + 2 * 5
     assert "Index" not in text
 
 
@@ -99,7 +114,9 @@ def test_json_holds_query_neighbours_and_index(answer):
     first = shape["neighbours"][0]
     assert first["nct_id"] == "NCT00000102"
     assert first["rank"] == 1
-    assert set(first["signals"]) == {"text", "conditions", "interventions"}
+    assert set(first["signals"]) == {"text", "conditions", "interventions", "lexical"}
+    assert first["reason"]["conditions"] == ["Aplasia"]
+    assert first["reason"]["line"].endswith(": Aplasia")
     assert first["interventions"] == [{"type": "DRUG", "name": "Drops"}]
     assert first["url"].endswith("/NCT00000102")
     index = shape["index"]
@@ -133,7 +150,7 @@ def test_markdown_cells_stay_cells(awkward):
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert len(rows) == 8
     for row in rows:
-        assert row.replace("\\|", "").count("|") == 7
+        assert row.replace("\\|", "").count("|") == 8
     assert "\\*and\\*" in text
     assert "\\<b\\>" in text
 
@@ -169,3 +186,65 @@ def test_sizes_and_durations():
     assert [duration_label(s) for s in (0.44, 12.2, 185, 7810)] == [
         "0.4 s", "12 s", "3 min 5 s", "2 h 10 min"
     ]  # fmt: skip
+
+
+def test_explain_says_all_of_the_reason(answer):
+    text = answer_text(answer, width=None, color=False, explain=True)
+    for piece in ("conditions in common: Aplasia", "words in common: ", "similarity made of: text"):
+        assert piece in text, piece
+
+
+def test_poor_neighbours_are_said_to_be_poor(answer):
+    """In six studies every neighbour is one of few pairs."""
+    far = msgspec.structs.replace(answer.neighbours[0], percentile=40.0)
+    near = msgspec.structs.replace(answer.neighbours[0], percentile=99.9)
+    for percentiles, said in (
+        ([far], "None of these studies is close"),
+        ([near, far], "1 of these 2 studies is close"),
+        ([near], ""),
+    ):
+        some = msgspec.structs.replace(
+            answer, neighbours=percentiles, reasons=answer.reasons[: len(percentiles)]
+        )
+        text = answer_text(some, width=100, color=False)
+        assert said in text
+        assert ("random pair in a hundred" in text) == bool(said)
+
+
+def test_an_answer_without_neighbours_says_why(answer):
+    none = msgspec.structs.replace(answer, neighbours=[], reasons=[])
+    assert "There is no other study." in answer_text(none, width=100, color=False)
+    filtered = msgspec.structs.replace(none, filters=Filters(phase=("4",)))
+    assert "No study passes the filters." in answer_text(filtered, width=100, color=False)
+    assert json.loads(FORMATTERS["json"](filtered))["filters"] == {"phase": ["4"]}
+
+
+def test_a_percentile_is_never_rounded_up():
+    assert [percentile_label(each) for each in (99.9996, 100.0, 87.126)] == [
+        "99.99", "100.00", "87.12"
+    ]  # fmt: skip
+
+
+def test_folded_studies_stand_under_their_best(answer):
+    first = msgspec.structs.replace(
+        answer.neighbours[0], folded=(answer.neighbours[1].study, answer.neighbours[2].study)
+    )
+    folded = msgspec.structs.replace(answer, neighbours=[first], reasons=answer.reasons[:1])
+    text = answer_text(folded, width=None, color=False)
+    assert "with 2 more: NCT00000103, NCT00000104" in text
+    assert json.loads(FORMATTERS["json"](folded))["neighbours"][0]["folded"] == [
+        "NCT00000103", "NCT00000104"
+    ]  # fmt: skip
+
+
+def test_a_query_of_several_names_them_all(six, answer):
+    both = Query((six.study("NCT101"), six.study("NCT102")), "pills", (six.study("NCT105"),))
+    several = msgspec.structs.replace(answer, query=both)
+    text = answer_text(several, width=100, color=False)
+    for piece in ("NCT00000101  Pills", "NCT00000102  Drops", "Text  pills", "unlike NCT00000105"):
+        assert piece in text, piece
+    shape = json.loads(FORMATTERS["json"](several))["query"]
+    assert shape["kind"] == "several"
+    assert [each["nct_id"] for each in shape["studies"]] == ["NCT00000101", "NCT00000102"]
+    assert [each["nct_id"] for each in shape["unlike"]] == ["NCT00000105"]
+    assert "unlike NCT00000105" in FORMATTERS["markdown"](several)

@@ -180,6 +180,73 @@ def test_every_field_that_is_kept(tmp_path):
     )
 
 
+def protocol(tmp_path, *interventions, **modules):
+    """Return the study of a record with these interventions and modules."""
+    made = record("NCT00000102", "x", aliases=["NCT00000901"])
+    made["protocolSection"]["armsInterventionsModule"]["interventions"] = list(interventions)
+    for name, module in modules.items():
+        made["protocolSection"].setdefault(name, {}).update(module)
+    path = tmp_path / "r"
+    path.write_text(json.dumps(made))
+    (study,) = read_studies(path)
+    return study
+
+
+def test_other_names_are_clean_and_differ_in_more_than_case(tmp_path):
+    names = ["DROPS", " Droplets ", "droplets", "N/A", "B &amp; C"]
+    study = protocol(tmp_path, {"type": "DRUG", "name": "Drops", "otherNames": names})
+    assert study.interventions == (Intervention("Drops", "DRUG", ("Droplets", "B & C")),)
+
+
+def test_an_intervention_named_twice_is_one_with_all_its_other_names(tmp_path):
+    study = protocol(
+        tmp_path,
+        {"type": "DRUG", "name": "Drops", "otherNames": ["A", "B"]},
+        {"type": "DEVICE", "name": "Drops"},
+        {"type": "DRUG", "name": "Drops", "otherNames": ["b", "C"]},
+    )
+    assert study.interventions == (
+        Intervention("Drops", "DRUG", ("A", "B", "C")), Intervention("Drops", "DEVICE")
+    )  # fmt: skip
+
+
+def test_outcomes_are_primary_before_secondary_each_once(tmp_path):
+    module = {
+        "secondaryOutcomes": [{"measure": "Fever"}, {"measure": "Relapse", "timeFrame": "1 year"}],
+        "primaryOutcomes": [{"measure": " Relapse &gt; 2 "}, {"measure": "Relapse"}, {}],
+        "otherOutcomes": [{"measure": "Sleep"}],
+    }
+    study = protocol(tmp_path, outcomesModule=module)
+    assert study.outcomes == ("Relapse > 2", "Relapse", "Fever")
+
+
+def test_of_many_outcomes_the_first_thirty_are_kept(tmp_path):
+    many = [{"measure": f"Measure {n // 2}"} for n in range(200)]
+    study = protocol(tmp_path, outcomesModule={"primaryOutcomes": many})
+    assert study.outcomes == tuple(f"Measure {n}" for n in range(30))
+
+
+def test_studies_named_anywhere_in_the_record_are_mentioned_but_not_itself(tmp_path):
+    study = protocol(
+        tmp_path,
+        identificationModule={
+            "briefTitle": "After NCT00000201",
+            "officialTitle": "An extension of NCT202202",
+            "orgStudyIdInfo": {"id": "NCT00000203"},
+            "secondaryIdInfos": [{"id": "NCT00000204", "type": "REGISTRY"}, {"id": "NCT00000901"}],
+        },
+        descriptionModule={
+            "briefSummary": "See NCT 00000205 and NCT00000201.",
+            "detailedDescription": "This study, NCT00000102, follows (NCT00000206).",
+        },
+        eligibilityModule={"eligibilityCriteria": "* Took part in NCT00000200/NCT00000207"},
+    )
+    assert study.mentions == (
+        "NCT00000200", "NCT00000201", "NCT00000203", "NCT00000204", "NCT00000205", "NCT00000206",
+        "NCT00000207", "NCT00202202",
+    )  # fmt: skip
+
+
 def test_a_trimmed_record_is_a_study(tmp_path):
     path = tmp_path / "r"
     path.write_text('{"protocolSection": {"identificationModule": {"nctId": "NCT00000102"}}}')

@@ -26,6 +26,7 @@ from simsearch.errors import (
 )
 from simsearch.fetch import Scope, fetch, update
 from simsearch.mirror import Mirror
+from simsearch.reasons import Reason
 
 HERE = Path(__file__).parent
 
@@ -245,6 +246,9 @@ def test_an_array_with_another_head_is_named(build, head):
         open_index(report.index)
 
 
+REASON = Reason("same\x1b[31m condition", ("Iron\x1b[31m",), (), {}, {}, {})
+
+
 def test_titles_cannot_colour_a_terminal(build):
     from simsearch.presentation import Answer, Query, answer_text
 
@@ -252,7 +256,7 @@ def test_titles_cannot_colour_a_terminal(build):
     odd["protocolSection"]["identificationModule"]["briefTitle"] = "Pills :bomb: [red]for\x1b[31m"
     index = open_index(build([*SIX, odd]).index)
     found = similar_to_study(index, "NCT00000101", 3)
-    text = answer_text(Answer(Query("text", text="a\x1b[31m\nb"), found, index),
+    text = answer_text(Answer(Query(text="a\x1b[31m\nb"), found, [REASON] * len(found), index, {}),
                        width=None, color=False)  # fmt: skip
     assert "\x1b" not in text
     assert ":bomb: [red]for" in text
@@ -261,7 +265,7 @@ def test_titles_cannot_colour_a_terminal(build):
 def test_a_drawn_out_text_is_shown_short(six, encoder):
     from simsearch.presentation import Answer, Query, answer_text
 
-    text = answer_text(Answer(Query("text", text="iron " * 3000), [], six), width=None, color=False)
+    text = answer_text(Answer(Query(text="iron " * 3000), [], [], six, {}), width=None, color=False)
     assert len(text.splitlines()[0]) < 400
     assert np.isfinite(encoder.encode(["iron"])).all()
 

@@ -15,9 +15,11 @@ from simsearch import (
     open_index,
     read_studies,
     similar_to_draft,
+    similar_to_studies,
     similar_to_study,
     similar_to_text,
 )
+from simsearch import search as search_module
 from simsearch.errors import (
     ArgumentError,
     IndexCorruptError,
@@ -26,8 +28,16 @@ from simsearch.errors import (
     RecipeError,
     UnknownStudyError,
 )
+from simsearch.queries import study_parts, text_part
+from simsearch.reasons import explain
 from simsearch.study import Intervention
 from simsearch.vectors import DEFAULT_WEIGHTS
+
+
+def weights_by_term(index, row):
+    """The stored row of terms as a dictionary."""
+    terms = index.lexical.row(row)
+    return dict(zip(terms.terms.tolist(), terms.weights.tolist(), strict=True))
 
 
 def ids(neighbours):
@@ -47,29 +57,35 @@ def test_the_similarity_is_the_weighted_sum_worked_out_by_hand(six):
     nearest = similar_to_study(six, "NCT00000101", 1)[0]
     assert nearest.study.nct_id == "NCT00000102"
     text = (3 * 3 + 1 * 1) / (math.sqrt(3 * 3 + 3 * 3 + 1) ** 2)
+    dense = {"text": text, "conditions": 1.0, "interventions": 0.0}
     assert nearest.signals == pytest.approx(
-        {"text": text, "conditions": 1.0, "interventions": 0.0}, abs=1e-3
+        {**dense, "lexical": nearest.signals["lexical"]}, abs=1e-3
     )
-    assert nearest.similarity == pytest.approx(0.75 * text + 0.15, abs=1e-3)
+    expected = sum(DEFAULT_WEIGHTS[name] * value for name, value in nearest.signals.items())
+    assert nearest.similarity == pytest.approx(expected, abs=2e-6)
 
 
 def test_two_stages_agree_with_scoring_every_study(six):
     for nct_id in six.store.nct_ids():
         row = six.row_of(nct_id)
-        query = six.vectors(row)
-        present = {field: vector.any() for field, vector in query.items()}
+        query, terms = six.vectors(row), weights_by_term(six, row)
+        present = {field: vector.any() for field, vector in query.items()} | {"lexical": True}
         total = sum(DEFAULT_WEIGHTS[field] for field in present if present[field])
         scored = []
         for other in set(range(6)) - {row}:
-            rows = six.vectors(other)
+            rows, its_terms = six.vectors(other), weights_by_term(six, other)
+            cosines = {field: rows[field].astype(float) @ query[field] for field in query}
+            cosines["lexical"] = sum(value * its_terms.get(n, 0) for n, value in terms.items())
             parts = (
-                DEFAULT_WEIGHTS[field] / total * (rows[field].astype(float) @ query[field])
-                for field in present
-                if present[field]
+                DEFAULT_WEIGHTS[name] / total * cosines[name] for name in present if present[name]
             )
             scored.append((-round(sum(parts), 6), six.store.nct_ids()[other]))
         found = similar_to_study(six, nct_id)
         assert [(-each.similarity, each.study.nct_id) for each in found] == sorted(scored)
+        exhaustive = six.exhaustive(study_parts(six, [nct_id]))
+        assert [exhaustive[six.row_of(each.study.nct_id)] for each in found] == [
+            each.similarity for each in found
+        ]
 
 
 @pytest.mark.parametrize(
@@ -145,23 +161,25 @@ def test_weights_steer_the_ranking(six):
     by_intervention = similar_to_study(six, "NCT00000101", 1, {"interventions": 1})
     assert by_condition[0].study.nct_id == "NCT00000103"
     assert by_intervention[0].similarity == 0
-    with pytest.raises(ArgumentError, match="weight lexical"):
-        similar_to_study(six, "NCT00000101", 1, {"lexical": 1})
+    by_words = similar_to_study(six, "NCT00000105", 1, {"lexical": 1})
+    assert by_words[0].study.nct_id == "NCT00000106"
+    with pytest.raises(ArgumentError, match="weight title"):
+        similar_to_study(six, "NCT00000101", 1, {"title": 1})
 
 
 def test_a_field_that_the_query_lacks_counts_for_nothing(six):
     """Study 6 names no intervention: its weight moves to text and conditions."""
     nearest = similar_to_study(six, "NCT00000106", 1)[0]
-    assert set(nearest.signals) == {"text", "conditions"}
-    expected = (0.75 * nearest.signals["text"] + 0.15 * nearest.signals["conditions"]) / 0.9
-    assert nearest.similarity == pytest.approx(expected, abs=2e-6)
+    assert set(nearest.signals) == {"text", "conditions", "lexical"}
+    left = {name: DEFAULT_WEIGHTS[name] for name in nearest.signals}
+    expected = sum(left[name] * value for name, value in nearest.signals.items())
+    assert nearest.similarity == pytest.approx(expected / sum(left.values()), abs=2e-6)
 
 
 def test_words_find_the_studies_that_say_them(six, encoder):
     found = similar_to_text(six, "knee surgery", encoder, 2)
     assert ids(found) == ["NCT00000105", "NCT00000106"]
-    assert set(found[0].signals) == {"text"}
-    assert found[0].similarity == found[0].signals["text"]
+    assert set(found[0].signals) == {"text", "lexical"}
 
 
 @pytest.mark.parametrize("text", ["", "   ", "?!", "NCT00000102"])
@@ -263,3 +281,90 @@ def test_damaged_vectors_are_named_not_ranked(build, row):
         pytest.raises(IndexCorruptError, match="no numbers"),
     ):
         similar_to_study(index, "NCT00000101")
+
+
+def test_several_studies_are_met_on_average(six):
+    both = similar_to_studies(six, ["NCT101", "NCT105", "NCT00000105"], 10)
+    assert not {"NCT00000101", "NCT00000105"} & set(ids(both))
+    one, other = (six.exhaustive(study_parts(six, [nct_id])) for nct_id in ("NCT101", "NCT105"))
+    for each in both:
+        row = six.row_of(each.study.nct_id)
+        assert each.similarity == pytest.approx((one[row] + other[row]) / 2, abs=2e-6)
+
+
+def test_away_from_a_study_takes_half_its_similarity_off(six):
+    found = similar_to_studies(six, ["NCT101"], 10, unlike=["NCT102"])
+    assert not {"NCT00000101", "NCT00000102"} & set(ids(found))
+    near, away = (six.exhaustive(study_parts(six, [n])) for n in ("NCT101", "NCT102"))
+    for each in found:
+        row = six.row_of(each.study.nct_id)
+        assert each.similarity == pytest.approx(near[row] - 0.5 * away[row], abs=2e-6)
+        assert each.signals["away"] == pytest.approx(-0.5 * away[row], abs=2e-6)
+    parts = [*study_parts(six, ["NCT101"]), *study_parts(six, ["NCT102"], away=True)]
+    reason = explain(six, parts, [six.study("NCT101")], found[0], DEFAULT_WEIGHTS)
+    assert reason.shares["away"] < 0
+    assert sum(reason.shares.values()) == pytest.approx(100, abs=0.3)
+
+
+def test_away_alone_is_no_query(six):
+    with pytest.raises(NothingToCompareError, match="no study to be near to"):
+        similar_to_studies(six, [], unlike=["NCT102"])
+
+
+def test_a_study_and_a_text_together_steer_the_answer(six, encoder):
+    parts = [*study_parts(six, ["NCT101"]), text_part(six, "knee surgery", encoder)]
+    found = ids(six.nearest(parts, 5))
+    assert found.index("NCT00000105") < ids(similar_to_study(six, "NCT101")).index("NCT00000105")
+
+
+def test_a_rare_name_alone_brings_a_study_up(build, monkeypatch):
+    """The encoder knows no such word: only the terms can find it."""
+    from simsearch import search
+
+    monkeypatch.setattr(search, "_MIN_CANDIDATES", 2)
+    monkeypatch.setattr(search, "_CANDIDATES_PER_K", 1)
+    monkeypatch.setattr(search, "_FEW", 0)
+    crowd = [record(f"NCT000003{n:02}", "Pills for aplasia", ["Aplasia"]) for n in range(30)]
+    rare = [record("NCT00000201", "Zolgensma pills for aplasia", ["Aplasia"]),
+            record("NCT00000202", "Zolgensma of the knee", ["Knee"])]  # fmt: skip
+    index = open_index(build([*SIX, *crowd, *rare]).index)
+    found = index.ranked(study_parts(index, ["NCT201"]), 2)
+    parts = study_parts(index, ["NCT201"])
+    near = search._mixes(parts, DEFAULT_WEIGHTS)[0]
+    signal = index.lexical.signal(near.terms)
+    candidates = index._candidates(near, signal, 1, DEFAULT_WEIGHTS, None, exact=False)
+    assert index.row_of("NCT202") in candidates
+    assert len(found.rows) == 2
+
+
+def test_a_name_of_another_study_is_no_term(build):
+    named = record("NCT00000201", "Iron", summary="It follows NCT00000105 and (NCT00000106).")
+    index = open_index(build([*SIX, named]).index)
+    terms = index.lexical._arrays["terms"].tolist()
+    assert not [term for term in terms if b"nct" in term]
+
+
+def test_the_percentile_is_the_share_of_less_similar_random_pairs(six):
+    found = similar_to_study(six, "NCT101", 10)
+    pairs = np.load(six.generation.path / "random-pairs.npy").astype(float)
+    weights = [DEFAULT_WEIGHTS[name] for name in search_module.SIGNALS]
+    similarity = (pairs @ np.array(weights)).round(6)
+    for each in found:
+        expected = 100 * (similarity < each.similarity).mean()
+        assert each.percentile == pytest.approx(expected, abs=0.01)
+    assert [each.percentile for each in found] == sorted(
+        (each.percentile for each in found), reverse=True
+    )
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+def test_answers_are_the_same_for_any_number_of_threads(six, threads):
+    import faiss
+
+    before = faiss.omp_get_max_threads()
+    expected = similar_to_study(six, "NCT103")
+    faiss.omp_set_num_threads(threads)
+    try:
+        assert similar_to_study(six, "NCT103") == expected
+    finally:
+        faiss.omp_set_num_threads(before)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simsearch.errors import NctIdError
-from simsearch.study import Study, canonical_nct_id, parse_nct_id
+from simsearch.study import Study, canonical_nct_id, named_nct_ids, parse_nct_id
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,29 @@ def test_the_canonical_id_is_parsed_as_itself(number):
     nct_id = canonical_nct_id(str(number))
     assert len(nct_id) == 11
     assert parse_nct_id(nct_id) == parse_nct_id(f"nct{number}") == nct_id
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("See NCT00977691, NCT03540472.", {"NCT00977691", "NCT03540472"}),
+        ("(NCT 00977691)", {"NCT00977691"}),
+        ("NCT\u00a0977691", {"NCT00977691"}),
+        ("wrapped at NCT\n      00977691", {"NCT00977691"}),
+        ("https://clinicaltrials.gov/show/NCT00977691?rank=1", {"NCT00977691"}),
+        ("NCT12345", {"NCT00012345"}),
+        ("NCT1234", set()),
+        ("at the junct 00977691", set()),
+        ("NCT00000000", set()),
+        ("NCT009776910", set()),
+        ("XNCT00977691", set()),
+        ("the NCT of 00977691", set()),
+        ("00977691", set()),
+        ("", set()),
+    ],
+)
+def test_ids_named_in_a_running_text(text, named):
+    assert named_nct_ids(text) == named
 
 
 def test_a_draft_has_no_page():

@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from simsearch.errors import ArgumentError
-from simsearch.vectors import DEFAULT_WEIGHTS, cosines, unit_rows, weighted_sum, weights_for
+from simsearch.vectors import DEFAULT_WEIGHTS, cosines, greatest, unit_rows, weights_for
 
 rows = hnp.arrays(
     np.float32, hnp.array_shapes(min_dims=2, max_dims=2),
@@ -57,6 +57,14 @@ def test_impossible_weights_are_refused(weights):
         weights_for(weights, {"text": True})
 
 
-def test_the_weighted_sum_is_rounded_and_at_most_one():
-    signals = {"a": np.array([1.0000009, 0.5]), "b": np.array([1.0, 0.1234567])}
-    assert weighted_sum(signals, {"a": 0.5, "b": 0.5}).tolist() == [1.0, 0.311728]
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(1, 2000), st.integers(1, 300), st.integers(0, 50), st.sampled_from([0, 1, 3, 1000])
+)
+def test_the_greatest_values_are_found_also_among_ties(n_values, n, seed, kinds):
+    chance = np.random.default_rng(seed)
+    values = chance.integers(0, kinds + 1, n_values) / 7.0
+    n = min(n, n_values)
+    places = greatest(values, n)
+    assert len(set(places.tolist())) == n
+    assert sorted(values[places]) == sorted(values)[n_values - n :]

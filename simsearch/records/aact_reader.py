@@ -1,11 +1,11 @@
 r"""The pipe-delimited download of AACT → studies: a zip with one text file per table.
 
 The tables refer to each other by NCT ID, in no order that could be relied on, and the
-whole registry is some ten million rows that are needed. So these rows go through one
+whole registry is some fifteen million rows that are needed. So these rows go through one
 scratch table of SQLite and come back sorted by study: its external sort keeps to a fixed
 amount of memory however many rows there are, and it is part of Python. Measured on a
-made zip of 100,000 studies (2.6 million rows): 3,700 studies a second and a peak of
-106 MB, 51 of them Python with its imports. The scratch table takes some 3 KB of disk a
+made zip of 100,000 studies (3.8 million rows): 2,500 studies a second and a peak of
+103 MB, 51 of them Python with its imports. The scratch table takes some 4 KB of disk a
 study, lies where SQLite keeps its temporary files (SQLITE_TMPDIR, TMPDIR, /var/tmp, /tmp)
 and is gone when the reading ends, however it ends.
 
@@ -33,7 +33,7 @@ import msgspec
 from simsearch.errors import NctIdError, SourceError
 from simsearch.records import vocabulary
 from simsearch.records.archive import open_member
-from simsearch.records.assemble import assemble_study
+from simsearch.records.assemble import RawIntervention, assemble_study
 from simsearch.records.outcome import (
     MAX_DOCUMENT_BYTES,
     Notice,
@@ -42,11 +42,12 @@ from simsearch.records.outcome import (
     nct_id_reason,
     readable_nct_id,
 )
-from simsearch.study import Study
+from simsearch.study import Study, named_nct_ids
 
 _DUMP = "postgres_data.dmp"
 _BATCH_ROWS = 5_000
 _BROKEN_MEMBER = (OSError, EOFError, zlib.error, zipfile.BadZipFile)
+_OUTCOME_TYPES = ("primary", "secondary")
 _ESCAPED_OR_TILDE = re.compile(r"\\.|~")
 
 # temp_store: some builds of SQLite keep temporary tables in memory unless told.
@@ -86,6 +87,11 @@ def _is_mesh_of_the_study(_term: str, kind: str | None) -> bool:
     return kind in (None, "mesh-list")
 
 
+def _names_a_study(text: str) -> bool:
+    """Leave out all texts but the few that are needed, for the NCT IDs in them."""
+    return bool(named_nct_ids(_with_line_breaks(text)))
+
+
 _TABLES = {
     "studies": _Table(
         ("brief_title",),
@@ -108,14 +114,22 @@ _TABLES = {
     "brief_summaries": _Table(("description",)),
     "conditions": _Table(("name",)),
     "keywords": _Table(("name",)),
-    "interventions": _Table(("name",), ("intervention_type",)),
+    "interventions": _Table(("name",), ("intervention_type", "id")),
+    "intervention_other_names": _Table(("name", "intervention_id")),
+    "design_outcomes": _Table(
+        ("measure", "outcome_type"), keeps=lambda _measure, kind: kind.lower() in _OUTCOME_TYPES
+    ),
     "countries": _Table(
         ("name",), ("removed",), lambda _name, removed: removed not in ("t", "true")
     ),
     "sponsors": _Table(("name", "lead_or_collaborator"), keeps=lambda _name, role: role == "lead"),
     "id_information": _Table(  # old exports say it in id_type
-        ("id_value",), ("id_source", "id_type"), lambda _value, *kinds: "nct_alias" in kinds
+        ("id_value",),
+        ("id_source", "id_type"),
+        lambda value, *kinds: "nct_alias" in kinds or bool(named_nct_ids(value)),
     ),
+    "detailed_descriptions": _Table(("description",), keeps=_names_a_study),
+    "eligibilities": _Table(("criteria",), keeps=_names_a_study),
     "browse_conditions": _Table(("mesh_term",), ("mesh_type",), _is_mesh_of_the_study),
     "browse_interventions": _Table(("mesh_term",), ("mesh_type",), _is_mesh_of_the_study),
 }
@@ -296,16 +310,17 @@ def _join(scratch: sqlite3.Connection, place: str, studies_member: str) -> Itera
 def _study(nct_id: str, cells: _Cells, parts: dict[str, list[_Cells]]) -> Study:
     study = dict(zip(_TABLES["studies"].columns, cells, strict=True))
     results = study["results_first_posted_date"]
+    aliases, other_ids = _ids(parts["id_information"])
     return assemble_study(
         nct_id=nct_id,
-        aliases=(alias for alias in _column(parts, "id_information") if alias),
+        aliases=aliases,
         title=study["brief_title"],
         official_title=study["official_title"],
         acronym=study["acronym"],
         summary=_with_line_breaks(next(_column(parts, "brief_summaries"), None) or ""),
         conditions=_column(parts, "conditions"),
         keywords=_column(parts, "keywords"),
-        interventions=((kind, name) for name, kind in parts["interventions"]),
+        interventions=_interventions(parts),
         condition_mesh=_column(parts, "browse_conditions"),
         intervention_mesh=_column(parts, "browse_interventions"),
         status=study["overall_status"],
@@ -317,9 +332,36 @@ def _study(nct_id: str, cells: _Cells, parts: dict[str, list[_Cells]]) -> Study:
         start_date=_date(study["start_date"], study["start_month_year"]),
         completion_date=_date(study["completion_date"], study["completion_month_year"]),
         last_update_date=study["last_update_posted_date"],
+        outcomes=_measures(parts["design_outcomes"]),
+        searched=[*other_ids, *_searched_texts(parts)],
         enrollment=_number(study["enrollment"]),
         has_results=None if results is None else bool(results.strip()),
     )
+
+
+def _ids(rows: list[_Cells]) -> tuple[list[str], list[str | None]]:
+    """Return the aliases, and the other numbers of a study."""
+    aliases = [value for value, *kinds in rows if value and "nct_alias" in kinds]
+    return aliases, [value for value, *kinds in rows if "nct_alias" not in kinds]
+
+
+def _interventions(parts: dict[str, list[_Cells]]) -> Iterator[RawIntervention]:
+    others = defaultdict(list)
+    for other, intervention_id in parts["intervention_other_names"]:
+        others[intervention_id].append(other)
+    for name, kind, number in parts["interventions"]:
+        yield kind, name, tuple(others[number]) if number else ()
+
+
+def _measures(rows: list[_Cells]) -> Iterator[str | None]:
+    """Yield the measures of the primary outcomes, then of the secondary."""
+    for wanted in _OUTCOME_TYPES:
+        yield from (measure for measure, kind in rows if kind and kind.lower() == wanted)
+
+
+def _searched_texts(parts: dict[str, list[_Cells]]) -> Iterator[str]:
+    for name in ("detailed_descriptions", "eligibilities"):
+        yield from (_with_line_breaks(text or "") for text in _column(parts, name))
 
 
 def _column(parts: dict[str, list[_Cells]], name: str) -> Iterator[str | None]:

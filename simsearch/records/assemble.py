@@ -7,20 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import islice
 from typing import cast
 
 from simsearch.errors import NctIdError
 from simsearch.records import vocabulary
 from simsearch.records.text import clean_name, clean_text
-from simsearch.study import Intervention, Study, parse_nct_id
+from simsearch.study import Intervention, Study, named_nct_ids, parse_nct_id
 
 # The registry's stand-in for "unknown" in enrollment counts.
 _UNKNOWN_ENROLLMENT = 99_999_999
 _IMPOSSIBLE_ENROLLMENT = 10**10  # more people than there are
 
+# A few studies list hundreds; what they are about is told by the first.
+_MAX_OUTCOMES = 30
+
 # Names seen to be clean: most names of a record are names of thousands of others.
 _CLEAN_NAMES: set[str | None] = set()
 _MAX_CLEAN_NAMES = 2**17
+
+
+# Type, name and other names.
+RawIntervention = tuple[str | None, str | None, tuple[str | None, ...]]
 
 
 def assemble_study(
@@ -34,7 +42,7 @@ def assemble_study(
     summary: str | None = None,
     conditions: Iterable[str | None] = (),
     keywords: Iterable[str | None] = (),
-    interventions: Iterable[tuple[str | None, str | None]] = (),
+    interventions: Iterable[RawIntervention] = (),
     condition_mesh: Iterable[str | None] = (),
     intervention_mesh: Iterable[str | None] = (),
     status: str | None = None,
@@ -46,6 +54,8 @@ def assemble_study(
     start_date: str | None = None,
     completion_date: str | None = None,
     last_update_date: str | None = None,
+    outcomes: Iterable[str | None] = (),
+    searched: Iterable[str | None] = (),
     enrollment: int | None = None,
     has_results: bool | None = None,
     data_version: str | None = None,
@@ -53,16 +63,18 @@ def assemble_study(
     """Return the clean study of raw parts, named as the fields of `Study`.
 
     Texts may carry entities and odd white space; only the summary carries Markdown
-    escapes. `interventions` are (type, name). Vocabulary may be of any form, dates too.
-    A `draft` may lack its NCT ID.
+    escapes. `outcomes` are the measures, primary before secondary. `searched` are further
+    texts and numbers of the record, read for the NCT IDs they name and not kept.
+    Vocabulary may be of any form, dates too. A `draft` may lack its NCT ID.
 
     Raises:
         NctIdError: there is no NCT ID, or a malformed one.
     """
     own_id = _nct_id(nct_id, draft=draft)
+    own_aliases = _aliases(aliases, own_id) if aliases else ()
     return Study(
         nct_id=own_id,
-        aliases=_aliases(aliases, own_id) if aliases else (),
+        aliases=own_aliases,
         title=clean_text(title),
         official_title=clean_text(official_title),
         acronym=clean_text(acronym),
@@ -81,6 +93,8 @@ def assemble_study(
         start_date=vocabulary.date(start_date or ""),
         completion_date=vocabulary.date(completion_date or ""),
         last_update_date=vocabulary.date(last_update_date or ""),
+        outcomes=_outcomes(outcomes) if outcomes else (),
+        mentions=_mentions((title, official_title, summary, *searched), {own_id, *own_aliases}),
         enrollment=_count(enrollment),
         has_results=has_results,
         data_version=vocabulary.date(data_version or ""),
@@ -124,14 +138,51 @@ def _distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(clean)) if len(clean) > 1 else tuple(clean)
 
 
-def _interventions(pairs: Iterable[tuple[str | None, str | None]]) -> tuple[Intervention, ...]:
-    named = [each for kind, text in pairs if (each := _intervention(kind, text)).name]
-    return tuple(dict.fromkeys(named)) if len(named) > 1 else tuple(named)
+def _interventions(parts: Iterable[RawIntervention]) -> tuple[Intervention, ...]:
+    """Return the interventions that have a name, each once, with all names of its repeats."""
+    named = [each for part in parts if (each := _intervention(*part)).name]
+    if len({(each.name, each.type) for each in named}) == len(named):
+        return tuple(named)
+    merged: dict[tuple[str, str], Intervention] = {}
+    for each in named:
+        before = merged.setdefault((each.name, each.type), each)
+        others = _other_names(each.name, before.other_names + each.other_names)
+        merged[each.name, each.type] = Intervention(each.name, each.type, others)
+    return tuple(merged.values())
 
 
 @lru_cache(maxsize=2**17)
-def _intervention(kind: str | None, text: str | None) -> Intervention:
-    return Intervention(clean_name(text), vocabulary.intervention_type(kind or ""))
+def _intervention(
+    kind: str | None, text: str | None, others: tuple[str | None, ...]
+) -> Intervention:
+    name = clean_name(text)
+    return Intervention(
+        name, vocabulary.intervention_type(kind or ""), _other_names(name, others) if others else ()
+    )
+
+
+def _other_names(name: str, texts: tuple[str | None, ...]) -> tuple[str, ...]:
+    """Return the clean names that differ from `name` and each other in more than case."""
+    found = {name.casefold(): name}
+    for text in map(clean_name, texts):
+        if text:
+            found.setdefault(text.casefold(), text)
+    return tuple(found.values())[1:]
+
+
+def _outcomes(measures: Iterable[str | None]) -> tuple[str, ...]:
+    """Return the first clean measures that say something, each once."""
+    clean = dict.fromkeys(text for text in map(clean_text, measures) if text)
+    return tuple(islice(clean, _MAX_OUTCOMES))
+
+
+def _mentions(texts: Iterable[str | None], own: set[str]) -> tuple[str, ...]:
+    """Return the NCT IDs named in `texts`, sorted, but for the study's own."""
+    found: set[str] = set()
+    for text in texts:
+        if text:
+            found |= named_nct_ids(text)
+    return tuple(sorted(found - own)) if found else ()
 
 
 @lru_cache(maxsize=2**10)

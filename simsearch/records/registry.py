@@ -17,9 +17,15 @@ class _Part(msgspec.Struct, rename="camel", gc=False):
     """Base of the record's parts: API v2 writes its names in camelCase."""
 
 
+class OtherId(_Part):
+    id: str | None = None
+
+
 class Identification(_Part):
     nct_id: str | None = None
     nct_id_aliases: list[str] | None = None
+    org_study_id_info: OtherId | None = None
+    secondary_id_infos: list[OtherId] | None = None
     brief_title: str | None = None
     official_title: str | None = None
     acronym: str | None = None
@@ -47,6 +53,7 @@ class Sponsors(_Part):
 
 class Description(_Part):
     brief_summary: str | None = None
+    detailed_description: str | None = None
 
 
 class Conditions(_Part):
@@ -67,10 +74,24 @@ class Design(_Part):
 class RegisteredIntervention(_Part):
     name: str | None = None
     type: str | None = None
+    other_names: tuple[str, ...] | None = None
 
 
 class ArmsInterventions(_Part):
     interventions: list[RegisteredIntervention] | None = None
+
+
+class Outcome(_Part):
+    measure: str | None = None
+
+
+class Outcomes(_Part):
+    primary_outcomes: list[Outcome] | None = None
+    secondary_outcomes: list[Outcome] | None = None
+
+
+class Eligibility(_Part):
+    eligibility_criteria: str | None = None
 
 
 class Location(_Part):
@@ -89,6 +110,8 @@ class Protocol(_Part):
     conditions_module: Conditions | None = None
     design_module: Design | None = None
     arms_interventions_module: ArmsInterventions | None = None
+    outcomes_module: Outcomes | None = None
+    eligibility_module: Eligibility | None = None
     contacts_locations_module: ContactsLocations | None = None
 
 
@@ -129,6 +152,8 @@ _NO_DESCRIPTION = Description()
 _NO_CONDITIONS = Conditions()
 _NO_DESIGN = Design()
 _NO_ARMS_INTERVENTIONS = ArmsInterventions()
+_NO_OUTCOMES = Outcomes()
+_NO_ELIGIBILITY = Eligibility()
 _NO_CONTACTS_LOCATIONS = ContactsLocations()
 _NO_PROTOCOL = Protocol()
 _NO_SPONSOR = Sponsor()
@@ -153,6 +178,8 @@ def study_from_record(record: Record, *, draft: bool = False) -> Study:
     conditions = protocol.conditions_module or _NO_CONDITIONS
     design = protocol.design_module or _NO_DESIGN
     arms = protocol.arms_interventions_module or _NO_ARMS_INTERVENTIONS
+    outcomes = protocol.outcomes_module or _NO_OUTCOMES
+    eligibility = protocol.eligibility_module or _NO_ELIGIBILITY
     places = protocol.contacts_locations_module or _NO_CONTACTS_LOCATIONS
     return assemble_study(
         draft=draft,
@@ -164,7 +191,9 @@ def study_from_record(record: Record, *, draft: bool = False) -> Study:
         summary=description.brief_summary,
         conditions=conditions.conditions or (),
         keywords=conditions.keywords or (),
-        interventions=[(each.type, each.name) for each in arms.interventions or ()],
+        interventions=[
+            (each.type, each.name, each.other_names or ()) for each in arms.interventions or ()
+        ],
         condition_mesh=_mesh(derived.condition_browse_module),
         intervention_mesh=_mesh(derived.intervention_browse_module),
         status=status.overall_status,
@@ -176,10 +205,27 @@ def study_from_record(record: Record, *, draft: bool = False) -> Study:
         start_date=(status.start_date_struct or _NO_DATE_STRUCT).date,
         completion_date=(status.completion_date_struct or _NO_DATE_STRUCT).date,
         last_update_date=(status.last_update_post_date_struct or _NO_DATE_STRUCT).date,
+        outcomes=[
+            each.measure
+            for several in (outcomes.primary_outcomes, outcomes.secondary_outcomes)
+            for each in several or ()
+        ],
+        searched=[
+            description.detailed_description,
+            eligibility.eligibility_criteria,
+            *_other_ids(identification),
+        ],
         enrollment=(design.enrollment_info or _NO_ENROLLMENT_INFO).count,
         has_results=record.has_results,
         data_version=(derived.misc_info_module or _NO_MISC_INFO).version_holder,
     )
+
+
+def _other_ids(identification: Identification) -> list[str | None]:
+    own = identification.org_study_id_info
+    return [
+        each.id for each in (*([own] if own else ()), *(identification.secondary_id_infos or ()))
+    ]
 
 
 def _mesh(module: MeshModule | None) -> list[str | None]:

@@ -61,7 +61,7 @@ _COUNTRIES = MappingProxyType(
 @lru_cache(maxsize=_KNOWN)
 def status(text: str) -> str:
     """Return an overall status as the API v2 names it: `Unknown status` is UNKNOWN."""
-    return _upper_snake(text.strip().removesuffix(" status"))
+    return _upper_snake(text).removesuffix("_STATUS")
 
 
 @lru_cache(maxsize=_KNOWN)

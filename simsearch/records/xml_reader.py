@@ -14,7 +14,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
 from simsearch.errors import NctIdError, SourceError
-from simsearch.records.assemble import assemble_study
+from simsearch.records.assemble import RawIntervention, assemble_study
 from simsearch.records.outcome import (
     MAX_DOCUMENT_BYTES,
     NotRecordsError,
@@ -27,6 +27,11 @@ from simsearch.records.outcome import (
 
 _STUDY = "clinical_study"
 _NCT_ID = "id_info/nct_id"
+# Where other studies may be named, besides titles and summary.
+_SEARCHED = (
+    "id_info/org_study_id", "id_info/secondary_id", "detailed_description/textblock",
+    "eligibility/criteria/textblock",
+)  # fmt: skip
 _CHUNK_BYTES = 2**16
 _MAX_DEPTH = 64
 _KEPT_DEPTH = 3  # sponsors/lead_sponsor/agency
@@ -102,7 +107,7 @@ class _Texts:
     """Texts of one study by their path below `clinical_study`, in order."""
 
     def __init__(self) -> None:
-        self.interventions: list[tuple[str | None, str | None]] = []
+        self.interventions: list[RawIntervention] = []
         self._texts: dict[str, list[str]] = {}
 
     def add(self, path: str, text: str) -> None:
@@ -111,7 +116,8 @@ class _Texts:
         if path == "intervention":
             self.interventions.append(
                 (self._pop("intervention/intervention_type"),
-                 self._pop("intervention/intervention_name"))
+                 self._pop("intervention/intervention_name"),
+                 tuple(self._texts.pop("intervention/other_name", ())))
             )  # fmt: skip
 
     def __contains__(self, path: str) -> bool:
@@ -219,6 +225,11 @@ def _study(texts: _Texts, place: str, *, draft: bool) -> Outcome:
             start_date=texts.first("start_date"),
             completion_date=texts.first("completion_date"),
             last_update_date=updated,
+            outcomes=[
+                *texts.every("primary_outcome/measure"),
+                *texts.every("secondary_outcome/measure"),
+            ],
+            searched=[text for path in _SEARCHED for text in texts.every(path)],
             enrollment=_count(texts.first("enrollment") or ""),
             has_results="clinical_results" in texts,
             data_version=_download_date(texts.first("required_header/download_date") or ""),

@@ -25,8 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from simsearch import Study, build_index, load_encoder, open_index, read_studies, similar_to_study
-from simsearch.fields import FIELDS, whole_text
-from simsearch.vectors import DEFAULT_WEIGHTS
+from simsearch.fields import whole_text
 
 RATE_TEXTS = 768
 BUILD_STUDIES = 1500
@@ -163,37 +162,23 @@ def warm(folder: Path, rng: random.Random) -> None:
 
 
 def exact(folder: Path, rng: random.Random) -> None:
-    """FAISS against numpy brute force, and the two stages against scoring every study."""
+    """FAISS against numpy brute force."""
     index = open_index(folder)
     n = index.n_studies
-    every = np.arange(n)
-    ids = index.store.nct_ids()
-    rows = {field: np.asarray(index.rows(field, every), dtype=np.float32) for field in FIELDS}
+    rows = np.asarray(index.rows("text", np.arange(n)), dtype=np.float32)
     sample = rng.sample(range(n), min(QUERIES, n))
-    same = whole = found = 0
+    same = 0
     furthest = 0.0
     for start in range(0, len(sample), 50):
         part = sample[start : start + 50]
-        cosines = {field: rows[field][part] @ rows[field].T for field in FIELDS}
+        cosines = rows[part] @ rows.T
         for at, row in enumerate(part):
-            query = index.vectors(row)
-            numbers, values = index.text.nearest(query["text"], 10)
-            brute = cosines["text"][at]
+            numbers, values = index.text.nearest(index.vectors(row)["text"], 10)
+            brute = cosines[at]
             furthest = max(furthest, float(np.abs(values - np.sort(brute)[::-1][:10]).max()))
             same += set(numbers) == set(np.argsort(-brute, kind="stable")[:10])
-            present = [field for field in FIELDS if query[field].any()]
-            total = sum(DEFAULT_WEIGHTS[field] for field in present)
-            score = sum(DEFAULT_WEIGHTS[field] / total * cosines[field][at] for field in present)
-            score[row] = -9
-            best = set(np.argsort(-score, kind="stable")[:10])
-            answer = {each.study.nct_id for each in similar_to_study(index, ids[row], 10)}
-            overlap = len(answer & {ids[number] for number in best})
-            whole += overlap == 10
-            found += overlap
     print(f"FAISS against numpy, {len(sample):,} random studies: the same ten for {same:,}, values "
           f"within {furthest:.1e}")  # fmt: skip
-    print(f"two stages against scoring all {n:,}: the same ten for {whole:,} of {len(sample):,}; "
-          f"{found / 10 / len(sample):.2%} of the neighbours")  # fmt: skip
 
 
 def timed(run: Callable[[], object]) -> float:

@@ -1,0 +1,1 @@
+"""The commands of `simsearch`, a file each: parse, call the library, print."""

@@ -1,0 +1,78 @@
+"""`simsearch cache`: the vectors that builds keep for one another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simsearch.cache import VectorCache, default_cache
+from simsearch.commands.terminal import print_facts
+from simsearch.errors import CacheError
+from simsearch.options import CacheOption, QuietOption
+from simsearch.reports import size_label
+
+app = typer.Typer(help="The vectors that builds keep for one another.", no_args_is_help=True)
+
+
+@app.command()
+def info(cache: CacheOption = None) -> None:
+    """Print what the cache holds, by model.
+
+    \b
+    simsearch cache info
+    """
+    path = _there(cache)
+    with VectorCache(path) as opened:
+        facts = [("Cache", f"{path}, {size_label(path.stat().st_size)}")]
+        facts += [
+            (
+                each.digest,
+                f"{each.n_vectors:,} of {each.model}, {each.precision}, used {each.last_used}",
+            )
+            for each in opened.facts()
+        ]
+    print_facts(facts, quiet=False)
+
+
+@app.command()
+def prune(
+    older_than: Annotated[
+        int | None,
+        typer.Option(metavar="DAYS", min=0, help="Drop vectors that no build has used since."),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DIGEST", help="Drop all but these models', named as cache info does."
+        ),
+    ] = None,
+    cache: CacheOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Drop vectors that are not needed any more, and give the disk its room back.
+
+    \b
+    simsearch cache prune --older-than 30
+    simsearch cache prune --keep 1f0c8a52d9e37b64
+    """
+    if older_than is None and not keep:
+        raise typer.BadParameter("say what to drop: --older-than DAYS or --keep DIGEST")
+    path = _there(cache)
+    with VectorCache(path) as opened:
+        known = {each.digest for each in opened.facts()}
+        for digest in keep or ():
+            if digest not in known:
+                there = ", ".join(sorted(known)) or "none"
+                raise typer.BadParameter(f"--keep {digest!r} is not in the cache: {there}")
+        done = opened.prune(keep, older_than)
+    sizes = f"{size_label(done.bytes_before)} before, {size_label(done.bytes_after)} now"
+    print_facts([("Dropped", f"{done.n_vectors:,} vectors"), ("Cache", sizes)], quiet=quiet)
+
+
+def _there(cache: Path | None) -> Path:
+    path = cache or default_cache()
+    if not path.is_file() or not path.stat().st_size:
+        raise CacheError(path, "is not there: no build has kept a vector")
+    return path

@@ -1,0 +1,154 @@
+"""The command `simsearch evaluate`: how well an index ranks judged sets, beside baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simsearch.cache import cached, default_cache
+from simsearch.commands.query import parsed_weights
+from simsearch.commands.terminal import print_text
+from simsearch.encoders import PLAIN_MODEL, Encoder, load_encoder
+from simsearch.errors import ArgumentError
+from simsearch.options import CacheOption, IndexOption, NoCacheOption, QuietOption, WeightOption
+from simsearch.search import open_index
+
+
+class ReportFormat(StrEnum):
+    """How a report is written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+
+
+def evaluate(
+    groups: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--groups", metavar="FILE", show_default=False,
+            help="Judged groups (group, NCT ID): the whole index is ranked for each study.",
+        ),
+    ] = None,
+    qrels: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--qrels", metavar="FILE", show_default=False,
+            help="Judged candidates (query, study, grade): they alone are ranked.",
+        ),
+    ] = None,
+    index: IndexOption = None,
+    records: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--records", metavar="RECORDS", show_default=False,
+            help="Records of judged studies that the index lacks, for --qrels.",
+        ),
+    ] = None,
+    baselines: Annotated[
+        bool, typer.Option(help="Rank with TF-IDF, BM25 and the encoder alone, too.")
+    ] = True,
+    system: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--system", metavar="NAME", show_default=False,
+            help="Only these systems, the first of which others are compared with.",
+        ),
+    ] = None,
+    weight: WeightOption = None,
+    sample: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=0,
+            help="How many studies to ask about without judgements; 0 leaves that out.",
+        ),
+    ] = 1000,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", show_default=False,
+            help="Save a system's ranking as a TREC run; needs one judged set.",
+        ),
+    ] = None,
+    save_system: Annotated[
+        str, typer.Option(metavar="NAME", help="The system whose ranking is saved.")
+    ] = "simsearch",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="NAME-OR-FOLDER", envvar="SIMSEARCH_MODEL",
+            help="Where the index's model is now.", show_default="as the index names it",
+        ),
+    ] = None,
+    format_: Annotated[
+        ReportFormat, typer.Option("--format", "-o", help="How to write the figures.")
+    ] = ReportFormat.table,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
+    quiet: QuietOption = False,
+) -> None:  # fmt: skip
+    """Print how well the index ranks judged sets, beside baselines, with intervals.
+
+    \b
+    simsearch evaluate --groups reviews.tsv
+    simsearch evaluate --groups reviews.tsv --qrels pairs.tsv --format markdown
+    simsearch evaluate --qrels pairs.tsv --records more.jsonl.gz --system simsearch --system bm25
+    simsearch evaluate --groups reviews.tsv --save run.trec --save-system bm25
+    """
+    from simsearch.evaluation.comparison import (
+        Comparison,
+        judged_records,
+        needs_encoder,
+        system_names,
+    )
+    from simsearch.evaluation.judged import read_groups, read_qrels
+    from simsearch.evaluation.report import REPORT_FORMATTERS
+    from simsearch.progress import log, progress_on_stderr, waiting_for
+
+    if records and not qrels:
+        raise typer.BadParameter("--records goes with --qrels")
+    if save and len([*(groups or ()), *(qrels or ())]) != 1:
+        raise typer.BadParameter("--save needs one judged set")
+    if not (groups or qrels or sample):
+        raise typer.BadParameter("give --groups or --qrels, or a --sample to ask about")
+    weights = parsed_weights(weight or ())
+    systems = system or system_names(weights, baselines=baselines)
+    grouped = [read_groups(path) for path in groups or ()]
+    graded = [read_qrels(path) for path in qrels or ()]
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_index(index))
+        keep = None if no_cache else cache or default_cache()
+
+        def loaded(name: str) -> Encoder:
+            with waiting_for("Loading the model", quiet=quiet):
+                encoder = load_encoder(name)
+            return stack.enter_context(cached(encoder, keep, log)) if keep else encoder
+
+        plain = encoder = None
+        if records:
+            built_with = opened.generation.manifest.recipe.model
+            encoder = loaded(built_with if model is None else model)
+        if needs_encoder([*systems, save_system] if save else systems):
+            plain = loaded(PLAIN_MODEL)
+        with progress_on_stderr(quiet=quiet) as progress:
+            extra = judged_records(records, graded, opened, progress) if records else []
+            comparison = Comparison(opened, systems, weights, encoder, plain, progress)
+            if save:
+                judged = grouped[0] if grouped else graded[0]
+                _write(save, comparison.trec_run(judged, save_system, extra))
+            report = comparison.run(grouped, graded, extra, sample)
+        print_text(REPORT_FORMATTERS[format_](report))
+
+
+def _write(path: Path, lines: Iterable[str]) -> None:
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(lines)
+    except OSError as error:
+        raise ArgumentError("--save", str(path), f"a file to write ({error.strerror})") from error

@@ -1,0 +1,274 @@
+"""`simsearch query`: the studies most like one, several, a draft or a text."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simsearch.commands.terminal import print_text, terminal
+from simsearch.encoders import Encoder, load_encoder
+from simsearch.errors import ArgumentError, NctIdError
+from simsearch.filters import Filters
+from simsearch.options import (
+    CountryFilter,
+    Format,
+    GroupBy,
+    IndexOption,
+    InterventionTypeFilter,
+    MinEnrollmentFilter,
+    PhaseFilter,
+    QuietOption,
+    ResultsFilter,
+    SponsorFilter,
+    StartAfterFilter,
+    StartBeforeFilter,
+    StatusFilter,
+    StudyTypeFilter,
+    WeightOption,
+)
+from simsearch.presentation import FORMATTERS, Answer, Query, answer_text
+from simsearch.queries import draft_part, study_parts, text_part
+from simsearch.reasons import explain as explained
+from simsearch.records import read_draft
+from simsearch.search import MAX_K, Index, QueryPart, open_index
+from simsearch.study import Study, parse_nct_id
+from simsearch.variety import Variety, varied
+from simsearch.vectors import DEFAULT_WEIGHTS, weights_for
+
+
+def query(
+    studies: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NCT_ID]...",
+            help="NCT IDs in any spelling, or addresses of studies' pages.",
+            show_default=False,
+        ),
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option("--text", "-t", metavar="TEXT", help="Ask with words."),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="RECORD",
+            help="Ask with a study record that is not in the index (- for standard input).",
+        ),
+    ] = None,
+    unlike: Annotated[
+        list[str] | None,
+        typer.Option("--not", metavar="NCT_ID", help="Away from this study; repeatable."),
+    ] = None,
+    online: Annotated[
+        bool,
+        typer.Option("--online", help="Ask the registry for a study that the index lacks."),
+    ] = False,
+    top_k: Annotated[
+        int, typer.Option("--top-k", "-k", min=1, max=MAX_K, help="How many neighbours.")
+    ] = 10,
+    status: StatusFilter = None,
+    phase: PhaseFilter = None,
+    study_type: StudyTypeFilter = None,
+    intervention_type: InterventionTypeFilter = None,
+    country: CountryFilter = None,
+    sponsor: SponsorFilter = None,
+    hide_same_sponsor: Annotated[
+        bool,
+        typer.Option(
+            "--hide-same-sponsor",
+            help="Without the query study's own lead sponsor.",
+            rich_help_panel="Which studies",
+        ),
+    ] = False,
+    start_after: StartAfterFilter = "",
+    start_before: StartBeforeFilter = "",
+    min_enrollment: MinEnrollmentFilter = None,
+    has_results: ResultsFilter = None,
+    weight: WeightOption = None,
+    diverse: Annotated[
+        float | None,
+        typer.Option(
+            "--diverse",
+            metavar="[LAMBDA]",
+            help="Less of the same: 1 is plain ranking, 0 variety alone; 0.7 if none is given.",
+            show_default=False,
+        ),
+    ] = None,
+    group_by: Annotated[
+        GroupBy | None,
+        typer.Option("--group-by", help="The best of each sponsor, its others under it."),
+    ] = None,
+    fold: Annotated[
+        bool, typer.Option("--fold", help="Near-duplicates under the best of them.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", "-e", help="All of the reason for each neighbour.")
+    ] = False,
+    index: IndexOption = None,
+    format_: Annotated[Format, typer.Option("--format", "-o", help="How to write the answer.")] = (
+        Format.table
+    ),
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME-OR-FOLDER",
+            envvar="SIMSEARCH_MODEL",
+            help="Where the index's model is now, for --text and --file.",
+            show_default="as the index names it",
+        ),
+    ] = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Print the studies most like one: by NCT ID, by several, by words, or by a draft record.
+
+    \b
+    simsearch query NCT03540472
+    simsearch query NCT03540472 --status recruiting --country France -k 25
+    simsearch query NCT03540472 --explain
+    simsearch query NCT03540472 NCT00229619 --not NCT00378326
+    simsearch query --text "eltrombopag for aplastic anemia in children"
+    simsearch query --file draft.json --format csv > related.csv
+    simsearch query NCT03540472 --format ids | head -3
+    simsearch query NCT07000001 --online
+    """
+    if not studies and text is None and file is None:
+        raise typer.BadParameter("give an NCT_ID, --text or --file")
+    weights = parsed_weights(weight or [])
+    with open_index(index) as opened:
+        asking = _Asking(opened, model, online=online, quiet=quiet)
+        asked, parts = asking.query(studies or [], text, file, unlike or [])
+        if hide_same_sponsor and not _sponsors(asked.studies) and not quiet:
+            print("simsearch: no sponsor is known to hide (--hide-same-sponsor)", file=sys.stderr)
+        filters = Filters(
+            status=tuple(status or ()),
+            phase=tuple(phase or ()),
+            study_type=tuple(study_type or ()),
+            intervention_type=tuple(intervention_type or ()),
+            country=tuple(country or ()),
+            sponsor=tuple(sponsor or ()),
+            other_sponsor=_sponsors(asked.studies) if hide_same_sponsor else (),
+            start_after=start_after,
+            start_before=start_before,
+            min_enrollment=min_enrollment,
+            has_results=has_results,
+        )
+        variety = Variety(diverse, fold=fold, by_sponsor=group_by is GroupBy.sponsor)
+        if variety:
+            neighbours = varied(opened, parts, top_k, variety, weights, filters)
+        else:
+            neighbours = opened.nearest(parts, top_k, weights, filters)
+        reasons = [explained(opened, parts, asked.studies, each, weights) for each in neighbours]
+        answer = Answer(asked, neighbours, reasons, opened, weights, filters)
+        if format_ is Format.table:
+            width, color = terminal()
+            print_text(answer_text(answer, width=width, color=color, explain=explain, quiet=quiet))
+        else:
+            print_text(FORMATTERS[format_](answer))
+
+
+def parsed_weights(given: Sequence[str]) -> dict[str, float]:
+    """Return the weights that `text=1,lexical=.5` asks for; signals not named keep theirs.
+
+    Raises:
+        ArgumentError: something else than SIGNAL=NUMBER, no such signal, or all are 0.
+    """
+    weights = dict(DEFAULT_WEIGHTS)
+    for piece in (part for text in given for part in text.split(",")):
+        name, _, number = (part.strip() for part in piece.partition("="))
+        if name not in weights:
+            raise ArgumentError("weight", piece, f"of {', '.join(weights)}")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            raise ArgumentError("weight", piece, "like lexical=0.5") from None
+    weights_for(weights, dict.fromkeys(weights, True))  # refuses what is no weight
+    return weights
+
+
+class _Asking:
+    """Turns what was typed into a query; the model is loaded at the first need."""
+
+    def __init__(self, index: Index, model: str | None, *, online: bool, quiet: bool) -> None:
+        self._index = index
+        self._model = model
+        self._online = online
+        self._quiet = quiet
+        self._loaded: Encoder | None = None
+
+    def query(
+        self, studies: Sequence[str], text: str | None, file: Path | None, unlike: Sequence[str]
+    ) -> tuple[Query, list[QueryPart]]:
+        """Return what is asked, to be shown and to be searched with."""
+        parts: list[QueryPart] = []
+        asked: dict[str, Study] = {}
+        for nct_id in studies:
+            if _known(nct_id) in asked:
+                continue
+            if self._online and not self._index.holds(nct_id):
+                study = _study_online(nct_id)
+                parts += [draft_part(self._index, study, self._encoder)]
+            else:
+                study = self._index.study(nct_id)
+                parts += study_parts(self._index, [nct_id]) if study.nct_id not in asked else []
+                if not self._quiet and (moved := self._index.merged(nct_id)):
+                    print(f"simsearch: {moved}", file=sys.stderr)
+            asked[study.nct_id] = study
+        shown = list(asked.values())
+        if file is not None:
+            draft = read_draft(file)
+            parts.append(draft_part(self._index, draft, self._encoder))
+            shown.append(draft)
+        if text is not None:
+            parts.append(text_part(self._index, text, self._encoder))
+        away = study_parts(self._index, unlike, away=True)
+        both = {row for part in parts for row in part.rows} & {part.rows[0] for part in away}
+        if both:
+            named = self._index.store.studies(sorted(both))[0].nct_id
+            raise ArgumentError("--not", named, "another study than those asked with")
+        unliked = tuple(dict.fromkeys(self._index.study(nct_id) for nct_id in unlike))
+        shown_query = Query(tuple(shown), text or "", unliked, draft=file is not None)
+        return shown_query, parts + away
+
+    @property
+    def _encoder(self) -> Encoder:
+        """The model that built the index, from where the user says it is now."""
+        if self._loaded is None:
+            from simsearch.progress import waiting_for
+
+            built_with = self._index.generation.manifest.recipe.model
+            with waiting_for("Loading the model", quiet=self._quiet):
+                self._loaded = load_encoder(built_with if self._model is None else self._model)
+        return self._loaded
+
+
+def _known(nct_id: str) -> str:
+    """Return the canonical ID of what was typed, or what was typed: it is refused later."""
+    try:
+        return parse_nct_id(nct_id)
+    except NctIdError:
+        return nct_id
+
+
+def _sponsors(studies: Sequence[Study]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(study.sponsor for study in studies if study.sponsor))
+
+
+def _study_online(nct_id: str) -> Study:
+    from simsearch.commands.registry import registry_api
+    from simsearch.fetch import study_online
+    from simsearch.progress import waiting_for
+
+    with (
+        registry_api(os.environ.get("SIMSEARCH_API"), verbose=False) as registry,
+        waiting_for("Asking the registry", quiet=False),
+    ):
+        return study_online(registry, nct_id)

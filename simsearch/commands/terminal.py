@@ -1,0 +1,44 @@
+"""Writing to the person at the terminal, or to the pipe."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from simsearch.reports import info_table, render
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """End with one line on stderr and this exit code."""
+    print(f"simsearch: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def print_facts(facts: Sequence[tuple[str, str]], *, quiet: bool) -> None:
+    """Print facts, name and value, unless told to be quiet."""
+    if not quiet:
+        width, color = terminal()
+        print_text(render(info_table(facts), width=width, color=color))
+
+
+def terminal() -> tuple[int | None, bool]:
+    """Return the width to keep to and whether to colour: None and no, unless on a terminal."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None, False
+    return shutil.get_terminal_size().columns, "NO_COLOR" not in os.environ
+
+
+def print_text(text: str) -> None:
+    """Print a result on standard output; a full disk or a closed stream is an error."""
+    if sys.stdout is None:
+        fail("cannot write the answer: standard output is closed", 1)
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise  # who read it has had enough: typer ends quietly
+    except OSError as error:
+        fail(f"cannot write the answer: {error.strerror or error}", 1)

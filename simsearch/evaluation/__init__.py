@@ -1,0 +1,1 @@
+"""How good the ranking is: judged sets, measures, baselines, and figures without labels."""

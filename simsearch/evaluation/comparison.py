@@ -1,0 +1,175 @@
+"""One run of an evaluation: judged sets, systems and an index → a report.
+
+Every judged set is ranked by the same systems on the same texts. Judged studies that the
+index lacks join the qrels only: groups rank what the index holds and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from simsearch.encoders import Encoder
+from simsearch.errors import ArgumentError
+from simsearch.evaluation.baselines import BASELINES, ENCODER_TEXTS, baseline
+from simsearch.evaluation.judged import Groups, Qrels
+from simsearch.evaluation.label_free import Neighbourhoods, neighbourhoods
+from simsearch.evaluation.rankers import Corpus, OurRanker, Ranker, Similarities, our_systems
+from simsearch.evaluation.scoring import (
+    Evaluation,
+    Selection,
+    evaluate,
+    select_groups,
+    select_qrels,
+    trec_run,
+)
+from simsearch.evaluation.slices import slices
+from simsearch.jobs import Progress, no_progress
+from simsearch.records import read_studies
+from simsearch.search import Index
+from simsearch.study import Study
+from simsearch.vectors import DEFAULT_WEIGHTS
+
+
+class Report(msgspec.Struct, frozen=True):
+    """All that one run of an evaluation found."""
+
+    index: Index
+    weights: Mapping[str, float]
+    evaluations: Sequence[tuple[Evaluation, Mapping[str, npt.NDArray[np.bool_]]]]
+    """Each with its slices: name → (n_cases,) which cases it holds."""
+    neighbourhoods: Neighbourhoods | None = None
+
+
+class Comparison:
+    """The systems to compare on an index.
+
+    Args:
+        index: the index.
+        systems: their names, the first of which others are compared with.
+        weights: of our own ranking.
+        encoder: the one that built the index; needed for studies that it lacks.
+        plain: the encoder of the baselines; needed where `needs_encoder` says so.
+        progress: called as the work goes on.
+
+    Raises:
+        ArgumentError: a system of an unknown name.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        systems: Sequence[str],
+        weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+        encoder: Encoder | None = None,
+        plain: Encoder | None = None,
+        progress: Progress = no_progress,
+    ) -> None:
+        self._index = index
+        self._plain = plain
+        self._weights = weights
+        self._systems = tuple(dict.fromkeys(map(self._known, systems)))
+        self._encoder = encoder
+        self._progress = progress
+
+    def run(
+        self,
+        groups: Sequence[Groups] = (),
+        qrels: Sequence[Qrels] = (),
+        extra: Sequence[Study] = (),
+        n_sampled: int = 0,
+    ) -> Report:
+        """Evaluate every judged set; the measures without judgements on n_sampled studies."""
+        corpus = Corpus(self._index)
+        found = self._evaluations(corpus, [select_groups(each, corpus) for each in groups])
+        joined = Corpus(self._index, extra) if extra else corpus
+        selections = [
+            select_qrels(each, joined, complete=complete)
+            for each in qrels
+            for complete in (True, False)
+        ]
+        found += self._evaluations(joined, selections)
+        sampled = None
+        if n_sampled and len(corpus.searchable) > 1:
+            sampled = neighbourhoods(
+                corpus, Similarities(corpus), self._weights, n_sampled, progress=self._progress
+            )
+        parts = [(each, slices(joined, each.selection.cases)) for each in found]
+        return Report(self._index, self._weights, parts, sampled)
+
+    def trec_run(
+        self, judged: Groups | Qrels, system: str, extra: Sequence[Study] = ()
+    ) -> Iterator[str]:
+        """Return the lines of a system's run over a judged set."""
+        self._known(system)
+        corpus = Corpus(self._index, extra)
+        if isinstance(judged, Groups):
+            selection = select_groups(judged, corpus)
+        else:
+            selection = select_qrels(judged, corpus, complete=False)
+        (ranker,) = self._rankers(corpus, [system])
+        return trec_run(selection, corpus, ranker, self._progress)
+
+    def _known(self, system: str) -> str:
+        known = system_names(self._weights)
+        if system not in known:
+            raise ArgumentError("system", system, f"one of {', '.join(known)}")
+        return system
+
+    def _evaluations(self, corpus: Corpus, selections: Sequence[Selection]) -> list[Evaluation]:
+        rankers = self._rankers(corpus, self._systems) if selections else []
+        return [evaluate(each, corpus, rankers, self._progress) for each in selections]
+
+    def _rankers(self, corpus: Corpus, names: Sequence[str]) -> list[Ranker]:
+        similarities, ours = Similarities(corpus, self._encoder), our_systems(self._weights)
+        return [
+            OurRanker(name, similarities, ours[name])
+            if name in ours
+            else baseline(name, corpus, self._plain, self._progress)
+            for name in names
+        ]
+
+
+def system_names(
+    weights: Mapping[str, float] = DEFAULT_WEIGHTS, *, baselines: bool = True
+) -> list[str]:
+    """Return the names of all systems: ours with these weights, then the baselines."""
+    return [*our_systems(weights), *(BASELINES if baselines else ())]
+
+
+def needs_encoder(systems: Iterable[str]) -> bool:
+    """Tell whether any of these systems encodes texts."""
+    return not ENCODER_TEXTS.keys().isdisjoint(systems)
+
+
+def judged_records(
+    paths: Sequence[Path],
+    qrels: Sequence[Qrels],
+    index: Index,
+    progress: Progress = no_progress,
+) -> list[Study]:
+    """Return the judged studies that the index lacks, from records; the first record counts.
+
+    Raises:
+        SourceError: the records cannot be read.
+    """
+    wanted = {
+        nct_id
+        for each in qrels
+        for query, judged in each.grades.items()
+        for nct_id in (query, *judged)
+        if index.store.row_of(nct_id) is None
+    }
+    found: dict[str, Study] = {}
+    reader = read_studies(*paths)
+    for n, outcome in enumerate(reader):
+        if n % 500 == 0:
+            progress("reading", reader.bytes_read, reader.bytes_total, "bytes")
+        if isinstance(outcome, Study) and wanted & {outcome.nct_id, *outcome.aliases}:
+            found.setdefault(outcome.nct_id, outcome)
+    progress("reading", reader.bytes_total, reader.bytes_total, "bytes")
+    return list(found.values())

@@ -1,0 +1,182 @@
+"""Which studies may be neighbours: filters, exact, applied before the search.
+
+Values are understood as people write them (`phase 2`, `recruiting`, `USA`); a value that
+no study can have is an error that names the nearest one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from simsearch.errors import ArgumentError, FilterError
+from simsearch.records.vocabulary import country as one_country_name
+from simsearch.records.vocabulary import date as registry_date
+from simsearch.store import StudyStore
+
+STATUSES = (
+    "RECRUITING", "NOT_YET_RECRUITING", "ENROLLING_BY_INVITATION", "ACTIVE_NOT_RECRUITING",
+    "COMPLETED", "SUSPENDED", "TERMINATED", "WITHDRAWN", "UNKNOWN", "AVAILABLE",
+    "NO_LONGER_AVAILABLE", "TEMPORARILY_NOT_AVAILABLE", "APPROVED_FOR_MARKETING", "WITHHELD",
+)  # fmt: skip
+PHASES = ("EARLY_PHASE1", "PHASE1", "PHASE2", "PHASE3", "PHASE4", "NA")
+STUDY_TYPES = ("INTERVENTIONAL", "OBSERVATIONAL", "EXPANDED_ACCESS")
+INTERVENTION_TYPES = (
+    "DRUG", "BIOLOGICAL", "DEVICE", "PROCEDURE", "BEHAVIORAL", "RADIATION", "GENETIC",
+    "DIETARY_SUPPLEMENT", "DIAGNOSTIC_TEST", "COMBINATION_PRODUCT", "OTHER",
+)  # fmt: skip
+
+_COUNTRY_NICKNAMES = MappingProxyType(
+    {
+        "us": "United States", "usa": "United States", "america": "United States",
+        "uk": "United Kingdom", "great britain": "United Kingdom", "england": "United Kingdom",
+        "korea": "South Korea", "holland": "Netherlands",
+    }
+)  # fmt: skip
+
+
+_ROMAN = MappingProxyType({"i": "1", "ii": "2", "iii": "3", "iv": "4"})
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """What a neighbour must be; of several values of one filter, any will do.
+
+    Dates are `2020`, `2020-06` or `2020-06-15`, and count themselves in. A study for which
+    the record does not say what is asked is no neighbour.
+    """
+
+    status: tuple[str, ...] = ()
+    phase: tuple[str, ...] = ()
+    """A study of phases 1 and 2 matches either."""
+    study_type: tuple[str, ...] = ()
+    intervention_type: tuple[str, ...] = ()
+    country: tuple[str, ...] = ()
+    sponsor: tuple[str, ...] = ()
+    """Words of the lead sponsor's name."""
+    other_sponsor: tuple[str, ...] = ()
+    """Lead sponsors whose studies are left out, by their whole names."""
+    start_after: str = ""
+    start_before: str = ""
+    min_enrollment: int | None = None
+    has_results: bool | None = None
+
+    def __bool__(self) -> bool:
+        return self != NO_FILTERS
+
+
+NO_FILTERS = Filters()
+
+
+def allowed_rows(store: StudyStore, filters: Filters) -> npt.NDArray[np.bool_]:
+    """Return (n_studies,) which studies pass.
+
+    Raises:
+        FilterError: a value that no study can have.
+        ArgumentError: a date or number that is none.
+    """
+    parts = [
+        store.rows_of(kind, spelled(store, kind, getattr(filters, kind)))
+        for kind in _KINDS
+        if getattr(filters, kind)
+    ]
+    if filters.start_after or filters.start_before:
+        after, before = _date("start_after", filters), _date("start_before", filters)
+        parts.append(store.rows_started(after, before))
+    if filters.min_enrollment is not None:
+        if filters.min_enrollment < 0:
+            raise ArgumentError("min_enrollment", filters.min_enrollment, "0 or more")
+        parts.append(store.rows_enrolling(filters.min_enrollment))
+    if filters.has_results is not None:
+        parts.append(store.rows_with_results(has_results=filters.has_results))
+    allowed = np.ones(store.n_studies, dtype=np.bool_)
+    for rows in parts:
+        passing = np.zeros(store.n_studies, dtype=np.bool_)
+        passing[rows] = True
+        allowed &= passing
+    if filters.other_sponsor:
+        allowed[store.rows_of("sponsor", filters.other_sponsor)] = False
+    return allowed
+
+
+def spelled(store: StudyStore, kind: str, values: Iterable[str]) -> tuple[str, ...]:
+    """Return the values of a filter as the index spells them.
+
+    Raises:
+        FilterError: a value that no study can have.
+    """
+    known, understand = _KINDS[kind]
+    found: list[str] = []
+    if kind == "phase":
+        values = [part for value in values for part in re.split(r"[/,](?!a)", value)]
+    for value in values:
+        names = store.values_of(kind)
+        matching = understand(value, (*known, *names))
+        if not matching:
+            raise FilterError(kind, value, _closest(value, (*known, *names)), known or names)
+        found += matching
+    return tuple(dict.fromkeys(found))
+
+
+def _named(value: str, names: Iterable[str]) -> list[str]:
+    """Return the enum that a person's spelling means: `phase 2`, `2`, `Active, not recruiting`."""
+    said = _letters(value)
+    said = _ROMAN.get(said.removeprefix("phase"), said)
+    shapes = {
+        said,
+        f"phase{said}",
+        said.replace("early", "earlyphase"),
+        said.replace("studies", ""),
+    }
+    shapes |= {"na"} if said in {"notapplicable", "none"} else set()
+    return [name for name in names if _letters(name) in shapes][:1]
+
+
+def _country(value: str, names: Iterable[str]) -> list[str]:
+    plain = " ".join(value.split())
+    meant = one_country_name(_COUNTRY_NICKNAMES.get(plain.casefold(), plain)).casefold()
+    return [name for name in names if name.casefold() == meant][:1]
+
+
+def _sponsors(value: str, names: Iterable[str]) -> list[str]:
+    words = value.casefold().split()
+    return [name for name in names if words and all(word in name.casefold() for word in words)]
+
+
+_KINDS: Mapping[str, tuple[tuple[str, ...], Callable[[str, Iterable[str]], list[str]]]] = (
+    MappingProxyType(
+        {
+            "status": (STATUSES, _named),
+            "phase": (PHASES, _named),
+            "study_type": (STUDY_TYPES, _named),
+            "intervention_type": (INTERVENTION_TYPES, _named),
+            "country": ((), _country),
+            "sponsor": ((), _sponsors),
+        }
+    )
+)
+
+
+def _closest(value: str, names: Iterable[str]) -> str:
+    """Return the name that a mistyped one is nearest to, or `""`."""
+    from rapidfuzz import fuzz, process
+
+    found = process.extractOne(
+        value, list(dict.fromkeys(names)), scorer=fuzz.WRatio, processor=_letters, score_cutoff=60
+    )
+    return str(found[0]) if found else ""
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _date(name: str, filters: Filters) -> str:
+    given = str(getattr(filters, name))
+    if given and registry_date(given) != given:
+        raise ArgumentError(name, given, "a date like 2020, 2020-06 or 2020-06-15")
+    return given

@@ -1,0 +1,165 @@
+"""Ask an index: for one study, for several, for a draft, for a text, or for a mix of them.
+
+Each thing asked with is a `QueryPart`; neighbours are near to the mean of the parts, and
+unlike those that are to be kept away from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from simsearch.encoders import Encoder
+from simsearch.errors import NothingToCompareError, RecipeError
+from simsearch.fields import FIELDS, has_words, lexical_text, plain_text
+from simsearch.filters import NO_FILTERS, Filters
+from simsearch.search import Index, Neighbour, QueryPart
+from simsearch.study import Study
+from simsearch.vectors import DEFAULT_WEIGHTS
+
+
+def similar_to_study(
+    index: Index,
+    nct_id: str,
+    k: int = 10,
+    weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+    filters: Filters = NO_FILTERS,
+) -> list[Neighbour]:
+    """Return the k studies most like one that the index holds, nearest first.
+
+    The study itself, under whichever of its IDs, is not among them. No model is loaded.
+
+    Raises:
+        ArgumentError: k or a weight is out of its range.
+        FilterError: a filter has a value that no study can have.
+        NctIdError, UnknownStudyError: no such ID, or not in this index.
+        NothingToCompareError: the study is registered without any text.
+    """
+    return index.nearest([index.part(index.row_of(nct_id))], k, weights, filters)
+
+
+def similar_to_studies(
+    index: Index,
+    nct_ids: Sequence[str],
+    k: int = 10,
+    *,
+    unlike: Sequence[str] = (),
+    weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+    filters: Filters = NO_FILTERS,
+) -> list[Neighbour]:
+    """Return the k studies most like several on average, and unlike others.
+
+    Half of the mean similarity to the `unlike` is taken off. None of the studies asked
+    with is among the neighbours.
+
+    Raises:
+        As `similar_to_study`.
+    """
+    parts = study_parts(index, nct_ids) + study_parts(index, unlike, away=True)
+    if not nct_ids:
+        raise NothingToCompareError("the query", "it names no study to be near to")
+    return index.nearest(parts, k, weights, filters)
+
+
+def similar_to_draft(
+    index: Index,
+    draft: Study,
+    encoder: Encoder,
+    k: int = 10,
+    weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+    filters: Filters = NO_FILTERS,
+) -> list[Neighbour]:
+    """Return the k studies most like a study that need not be in the index.
+
+    A study of the index with the draft's own NCT ID or alias is not among them.
+
+    Raises:
+        ArgumentError: k or a weight is out of its range.
+        FilterError: a filter has a value that no study can have.
+        NothingToCompareError: the draft has no text.
+        RecipeError: the encoder is not the one that built the index.
+    """
+    return index.nearest([draft_part(index, draft, encoder)], k, weights, filters)
+
+
+def similar_to_text(
+    index: Index,
+    text: str,
+    encoder: Encoder,
+    k: int = 10,
+    weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+    filters: Filters = NO_FILTERS,
+) -> list[Neighbour]:
+    """Return the k studies nearest to a free text, by their whole texts and their terms.
+
+    Raises:
+        ArgumentError: k or a weight is out of its range.
+        FilterError: a filter has a value that no study can have.
+        NothingToCompareError: the text holds no word.
+        RecipeError: the encoder is not the one that built the index.
+    """
+    return index.nearest([text_part(index, text, encoder)], k, weights, filters)
+
+
+def study_parts(index: Index, nct_ids: Sequence[str], *, away: bool = False) -> list[QueryPart]:
+    """Return studies of the index as parts of a query, each once.
+
+    Raises:
+        NctIdError, UnknownStudyError: no such ID, or not in this index.
+        NothingToCompareError: a study is registered without any text.
+    """
+    rows = dict.fromkeys(index.row_of(nct_id) for nct_id in nct_ids)
+    return [index.part(row, away=away) for row in rows]
+
+
+def draft_part(index: Index, draft: Study, encoder: Encoder) -> QueryPart:
+    """Return a study that need not be in the index as a part of a query.
+
+    Raises:
+        NothingToCompareError: the draft has no text.
+        RecipeError: the encoder is not the one that built the index.
+    """
+    texts = {field: text_of(draft) for field, text_of in FIELDS.items()}
+    if not has_words(texts.values()):
+        raise NothingToCompareError(
+            "the draft", "it has no title, summary, conditions or interventions"
+        )
+    own = filter(None, (draft.nct_id, *draft.aliases))
+    rows = [row for row in map(index.store.row_of, own) if row is not None]
+    return _encoded(index, encoder, texts, lexical_text(draft), rows)
+
+
+def text_part(index: Index, text: str, encoder: Encoder) -> QueryPart:
+    """Return a free text as a part of a query: it has no conditions and interventions.
+
+    Raises:
+        NothingToCompareError: the text holds no word.
+        RecipeError: the encoder is not the one that built the index.
+    """
+    plain = plain_text(text)
+    if not has_words([plain]):
+        raise NothingToCompareError(
+            "the text", "it holds no word (a study is asked for by its ID, without --text)"
+        )
+    return _encoded(index, encoder, dict.fromkeys(FIELDS, "") | {"text": plain}, plain)
+
+
+def _encoded(
+    index: Index, encoder: Encoder, texts: Mapping[str, str], words: str, rows: Sequence[int] = ()
+) -> QueryPart:
+    """Encode the texts that say something; the others are rows of zeros."""
+    recipe = index.generation.manifest.recipe
+    if encoder.fingerprint != recipe.fingerprint:
+        raise RecipeError(
+            index.path, "model", recipe.model, encoder.name,
+            "a text must be encoded by the model that built the index (--model)",
+        )  # fmt: skip
+    said = {field: text for field, text in texts.items() if has_words([text])}
+    vectors = dict(zip(said, encoder.encode(list(said.values())), strict=True))
+    nothing = np.zeros(recipe.dimension, dtype=np.float32)
+    return QueryPart(
+        {field: vectors.get(field, nothing) for field in texts},
+        index.lexical.encode(words),
+        tuple(rows),
+    )

@@ -1,0 +1,267 @@
+"""Why a study is a neighbour: what it has in common with the query study, in words.
+
+Everything said here is read from the two records and from the signals; nothing is guessed
+by a model. Names are compared by their terms, so that word order, plural and case make no
+difference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+
+import msgspec
+
+from simsearch.empty_words import CONTROLS, FUNCTION_WORDS, WAYS_TO_GIVE, WIDE_WORDS
+from simsearch.lexical import combined, terms_of
+from simsearch.search import Index, Neighbour, QueryPart
+from simsearch.study import Study
+from simsearch.vectors import weights_for
+
+NEAR_MEANING = 0.7
+"""Cosine of two fields from which they are said to be near in meaning."""
+
+_SHOWN_TERMS = 5
+_LEAST_SHOWN = 0.005  # less is shown as 0.00
+_BRACKETS = re.compile(r"\(([^()]*)\)")
+_EXTENSION = re.compile(
+    r"\b(extension (study|trial)|roll[- ]?over|continuation study|long[- ]?term extension"
+    r"|long[- ]?term follow[- ]?up)\b",
+    re.IGNORECASE,
+)
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why one study is a neighbour.
+
+    `relation` says in words how the two stand to each other, or is empty; `conditions` and
+    `interventions` are the neighbour's names of what both have; `near` are the fields that
+    are alike in meaning though no name is in common (field → cosine); `terms` carried the
+    lexical signal (word → cosine that it adds); `shares` is what each signal adds to the
+    similarity, in hundredths of it.
+    """
+
+    relation: str
+    conditions: tuple[str, ...]
+    interventions: tuple[str, ...]
+    near: dict[str, float]
+    terms: dict[str, float]
+    shares: dict[str, float]
+
+    @property
+    def line(self) -> str:
+        """The reason in one short line."""
+        names = "; ".join((*self.conditions, *self.interventions))
+        if self.relation:
+            return f"{self.relation}: {names}" if names else self.relation
+        words = f"words in common: {', '.join(self.terms)}" if self.terms else ""
+        near = f"{' and '.join(self.near)} near in meaning" if self.near else ""
+        return "; ".join(filter(None, (near, words))) or "near in meaning as a whole"
+
+
+def explain(
+    index: Index,
+    parts: Sequence[QueryPart],
+    studies: Sequence[Study],
+    neighbour: Neighbour,
+    weights: Mapping[str, float],
+) -> Reason:
+    """Return why a study is a neighbour.
+
+    Args:
+        index: the index that gave it.
+        parts: what was asked with.
+        studies: the query studies or the draft among the parts, as they are registered.
+        neighbour: one of the answer.
+        weights: signal name → weight, as asked with.
+    """
+    near_parts = [part for part in parts if not part.away]
+    shares = [weights_for(weights, part.present) for part in near_parts]
+    row = index.row_of(neighbour.study.nct_id)
+    query = combined([(1 / len(near_parts), part.terms) for part in near_parts])
+    terms = [
+        (term, value)
+        for term, value in index.lexical.shared(query, row)
+        if value >= _LEAST_SHOWN and term not in FUNCTION_WORDS
+    ][:_SHOWN_TERMS]
+    words = _words(neighbour.study, [term for term, _ in terms])
+    its = [neighbour.study]
+    conditions = _in_common(_conditions(studies), _conditions(its), _same)
+    conditions = conditions or _mesh_in_common(studies, neighbour.study)
+    interventions = _in_common(_interventions(studies), _interventions(its), _contained)
+    added = {
+        name: value * sum(share.get(name, 1.0) for share in shares) / len(shares)
+        for name, value in neighbour.signals.items()
+    }  # what is taken off (`away`) counts whole
+    total = neighbour.similarity
+    found = {"conditions": conditions, "interventions": interventions}
+    return Reason(
+        _relation(studies, neighbour.study, conditions, interventions, _others(studies, neighbour)),
+        conditions,
+        interventions,
+        {
+            field: round(neighbour.signals[field], 3)
+            for field, names in found.items()
+            if not names and neighbour.signals.get(field, 0) >= NEAR_MEANING
+        },
+        {words.get(term, term): round(value, 3) for term, value in terms},
+        {
+            name: round(100 * value / total, 1) if total > 0 else 0.0
+            for name, value in added.items()
+        },
+    )
+
+
+def _relation(
+    studies: Sequence[Study],
+    neighbour: Study,
+    conditions: Sequence[str],
+    interventions: Sequence[str],
+    others: Collection[str],
+) -> str:
+    """Return how a neighbour stands to the query studies, the most telling first."""
+    asked = "this study" if len(studies) == 1 else "one of these studies"
+    own = {number for study in studies for number in (study.nct_id, *study.aliases)}
+    its = {neighbour.nct_id, *neighbour.aliases}
+    names_it = bool(own & set(neighbour.mentions))
+    is_named = any(its & set(study.mentions) for study in studies)
+    same_sponsor = any(study.sponsor and study.sponsor == neighbour.sponsor for study in studies)
+    extends = bool(_EXTENSION.search(neighbour.title))
+    is_extended = any(_EXTENSION.search(study.title) for study in studies)
+    known = {
+        f"extension of {asked}": extends and not is_extended and names_it,
+        f"extended by {asked}": is_extended and not extends and is_named,
+        "extension study of the same sponsor": (
+            extends and not is_extended and same_sponsor and conditions and interventions
+        ),
+        f"names {asked}": names_it,
+        f"named by {asked}": is_named,
+        "same sponsor's sister study": same_sponsor and conditions and interventions,
+        "same condition and intervention": conditions and interventions,
+        "same intervention, other condition": (
+            interventions and not conditions and "conditions" in others
+        ),
+        "same intervention": interventions,
+        "same condition, other intervention": (
+            conditions and not interventions and "interventions" in others
+        ),
+        "same condition": conditions,
+    }
+    return next((relation for relation, holds in known.items() if holds), "")
+
+
+def _others(studies: Sequence[Study], neighbour: Neighbour) -> set[str]:
+    """Return the fields in which a study names something else, by its words and its meaning."""
+    named = {
+        "conditions": (
+            _conditions(studies) | _mesh(studies),
+            _conditions([neighbour.study]) | _mesh([neighbour.study]),
+            WIDE_WORDS,
+        ),
+        "interventions": (
+            _interventions(studies), _interventions([neighbour.study]), CONTROLS | WAYS_TO_GIVE
+        ),
+    }  # fmt: skip
+    others = set()
+    for field, (asked, its, empty) in named.items():
+        mine, theirs = (
+            {term for sets in names.values() for terms in sets for term in terms} - empty
+            for names in (asked, its)
+        )
+        is_near = neighbour.signals.get(field, 0) >= NEAR_MEANING
+        if mine and theirs and not mine & theirs and not is_near:
+            others.add(field)
+    return others
+
+
+Names = Mapping[str, Sequence[frozenset[str]]]
+"""Name as registered → what it goes by, each as a set of terms."""
+
+
+def _conditions(studies: Iterable[Study]) -> dict[str, list[frozenset[str]]]:
+    """Return the conditions: each as a whole, without its brackets, and what stands in them."""
+    return {
+        name: [_terms(form) for form in (name, _BRACKETS.sub(" ", name), *_BRACKETS.findall(name))]
+        for study in studies
+        for name in study.conditions
+    }
+
+
+def _mesh(studies: Iterable[Study]) -> dict[str, list[frozenset[str]]]:
+    return {term: [_terms(term)] for study in studies for term in study.condition_mesh}
+
+
+def _mesh_in_common(studies: Sequence[Study], neighbour: Study) -> tuple[str, ...]:
+    """Return the longest MeSH term that a neighbour shares, if it is no wide one.
+
+    The terms come in the order of the alphabet, wide ones among them: the longest says most.
+    """
+    theirs = {term for study in studies for term in study.condition_mesh}
+    shared = [term for term in neighbour.condition_mesh if term in theirs]
+    telling = [term for term in shared if len(_terms(term) - WIDE_WORDS) > 1]
+    return tuple(sorted(telling, key=lambda term: (-len(_terms(term) - WIDE_WORDS), term))[:1])
+
+
+def _interventions(studies: Iterable[Study]) -> dict[str, list[frozenset[str]]]:
+    """Return the interventions with their synonyms; placebo and other controls tell nothing."""
+    found: dict[str, list[frozenset[str]]] = {}
+    for study in studies:
+        for each in study.interventions:
+            sets = (_terms(name) for name in (each.name, *each.other_names))
+            found.setdefault(each.name, []).extend(sets)
+    return found
+
+
+def _in_common(asked: Names, its: Names, alike: object) -> tuple[str, ...]:
+    """Return the names of `its` that one of `asked` is alike to, each once."""
+    theirs = [terms for sets in asked.values() for terms in sets]
+    names = [
+        name
+        for name, sets in its.items()
+        if any(alike(one, other) for one in sets for other in theirs)  # type: ignore[operator]
+    ]
+    once = {_terms(name): name for name in reversed(names)}
+    return tuple(name for name in names if name in once.values())
+
+
+@lru_cache(maxsize=2**14)
+def _terms(name: str) -> frozenset[str]:
+    return frozenset(terms_of(name))
+
+
+def _same(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Tell the same name, or one that holds the same code (`covid19`)."""
+    codes = {term for term in one & other if not term.isalpha()}
+    return bool(one) and (one == other or bool(codes))
+
+
+def _contained(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Tell that a name is part of the other: `tacrolimus` of `tacrolimus 1 mg capsules`."""
+    said = (one - CONTROLS - WAYS_TO_GIVE, other - CONTROLS - WAYS_TO_GIVE)
+    less, more = sorted(said, key=len)
+    return bool(less) and less <= more
+
+
+def _words(study: Study, terms: Collection[str]) -> dict[str, str]:
+    """Return for each term the word that stands for it in a study's texts, where found."""
+    texts = (
+        study.title, *study.conditions, *(each.name for each in study.interventions),
+        study.summary, study.official_title, *study.keywords, *study.outcomes,
+    )  # fmt: skip
+    folded = "\n".join(texts).casefold()
+    return {term: word for term in terms if (word := _word(term, folded))}
+
+
+def _word(term: str, folded: str) -> str:
+    """Return the first word of a case-folded text that is the term, its plural or its code."""
+    hyphened = re.sub(r"(?<=[a-z])(?=[0-9])|(?<=[0-9])(?=[a-z])", "-", term)
+    for form in dict.fromkeys((term, hyphened)):
+        at = folded.find(form)
+        while at >= 0:
+            end = at + len(form)
+            end += folded[end : end + 1] == "s"
+            if not (folded[at - 1 : at].isalnum() or folded[end : end + 1].isalnum()):
+                return folded[at:end]
+            at = folded.find(form, at + 1)
+    return ""

@@ -1,0 +1,200 @@
+"""Facts → text: what an index holds, what a build and a fetch did. Nothing is printed here."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from simsearch.search import Index
+from simsearch.storage import is_demo
+
+if TYPE_CHECKING:  # a query needs neither the build nor HTTP
+    from simsearch.build import BuildReport
+    from simsearch.fetch import FetchReport
+
+INFO_SCHEMA = "simsearch.info/1"
+
+# Width of a line where nothing is cut: no title comes near it.
+UNCUT_WIDTH = 100_000
+
+
+def index_json(index: Index) -> dict[str, Any]:
+    """Return the identity of an index, as every JSON answer carries it."""
+    manifest = index.generation.manifest
+    return {
+        "path": str(index.path),
+        "demo": is_demo(index.path),
+        "generation": manifest.generation,
+        "built": manifest.built,
+        "records_date": manifest.records_date,
+        "n_studies": manifest.n_studies,
+        "recipe": {
+            "digest": manifest.recipe.digest,
+            "model": manifest.recipe.model,
+            "fingerprint": manifest.recipe.fingerprint,
+            "text_version": manifest.recipe.text_version,
+            "terms_version": manifest.recipe.terms_version,
+        },
+    }
+
+
+def index_line(index: Index) -> str:
+    """Return which index answers: what it holds, from when, and where it is."""
+    manifest = index.generation.manifest
+    name = "demo collection" if is_demo(index.path) else str(index.path)
+    dated = f", records to {manifest.records_date}" if manifest.records_date else ""
+    return f"Index: {name}, {manifest.n_studies:,} studies{dated}, built {manifest.built[:10]}"
+
+
+def render(renderable: RenderableType, *, width: int | None, color: bool) -> str:
+    """Return a table as text; a width of None cuts nothing."""
+    text = io.StringIO()
+    console = Console(
+        file=text, width=width or UNCUT_WIDTH, force_terminal=color, no_color=not color,
+        highlight=False, legacy_windows=False, emoji=False,
+    )  # fmt: skip
+    console.print(renderable)
+    lines = text.getvalue().splitlines()
+    return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def info_table(facts: Sequence[tuple[str, str]]) -> RenderableType:
+    """Return facts, name and value, as two columns."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, escape(value))
+    return table
+
+
+def info_facts(index: Index) -> list[tuple[str, str]]:
+    """Return what an index holds, as names and values for a person."""
+    manifest = index.generation.manifest
+    n = manifest.n_studies
+    coverage = ", ".join(
+        f"{field} {count:,} ({count / n:.1%})" for field, count in manifest.field_coverage.items()
+    )
+    files = ", ".join(f"{name} {size_label(entry.bytes)}" for name, entry in manifest.files.items())
+    recipe = manifest.recipe
+    space = (
+        f"{recipe.model}, {recipe.dimension} dimensions, {recipe.max_tokens} tokens, "
+        f"text version {recipe.text_version}, {manifest.precision}"
+    )
+    sources = [
+        f"{source.name}, {size_label(source.bytes)}, SHA-256 {source.sha256[:12]}…"
+        for source in manifest.sources
+    ]
+    return [
+        ("Index", f"{index.path}{' (demo collection)' if is_demo(index.path) else ''}"),
+        ("Studies", f"{n:,}"),
+        ("Records to", manifest.records_date or "not dated"),
+        ("Built", f"{manifest.built.replace('T', ' ').replace('+00:00', ' UTC')}"),
+        ("Generation", manifest.generation + _before(manifest.previous)),
+        ("Coverage", coverage),
+        ("Recipe", f"{recipe.digest}: {space}"),
+        ("Size", f"{size_label(index.generation.bytes)} ({files})"),
+        *(("Source", source) for source in sources),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in manifest.versions.items())),
+    ]
+
+
+def report_facts(report: BuildReport) -> list[tuple[str, str]]:
+    """Return what a build did, as names and values for a person."""
+    dated = f", records to {report.records_date}" if report.records_date else ""
+    facts = [
+        ("Published", f"{report.n_studies:,} studies{dated}"),
+        ("Read", f"{report.n_records:,} records, {_sizes(report)}"),
+        ("Rejected", _counts(report.n_rejected, report.reject_reasons)),
+        *(("", str(rejected)) for rejected in report.rejected_examples),
+        ("Duplicates", f"{report.n_duplicates:,}"),
+        ("Texts", _texts(report)),
+        ("Truncated", f"{report.n_truncated:,} texts of over {report.max_tokens} tokens"),
+        ("Empty", ", ".join(f"{field} {n:,}" for field, n in report.empty_fields.items())),
+        ("Recipe", f"{report.recipe.digest}: {report.recipe.model}, {report.precision}"),
+        ("Time", _times(report)),
+        ("Size", size_label(report.bytes)),
+        ("Where", f"{report.index} (generation {report.generation})"),
+    ]
+    facts += [("Note", str(notice)) for notice in report.notices]
+    if report.n_notices > len(report.notices):
+        facts.append(("Note", f"and {report.n_notices - len(report.notices):,} more notes"))
+    return facts
+
+
+def _texts(report: BuildReport) -> str:
+    cached = f"{report.n_cached:,} from the cache, " if report.n_cached else ""
+    return f"{report.n_texts:,}: {report.n_encoded:,} encoded, {cached}{report.n_reused:,} reused"
+
+
+def fetch_facts(report: FetchReport, mirror: Path) -> list[tuple[str, str]]:
+    """Return what a fetch brought, as names and values for a person."""
+    facts = [
+        ("Received", f"{report.n_received:,} studies, registry data of {report.data_timestamp}"),
+        ("Mirror", f"{report.n_mirrored:,} studies in {mirror}"),
+    ]
+    if report.n_broken:
+        facts.append(("Broken", f"{report.n_broken:,} records that could not be kept (see -v)"))
+    if report.gone:
+        facts.append(("Gone", _some(report.gone)))
+    if report.not_found:
+        facts.append(("Not found", _some(report.not_found)))
+    return facts
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:5])
+    return f"{len(names):,} ({shown}{', …' if len(names) > 5 else ''})"  # noqa: PLR2004 - as shown
+
+
+def _counts(total: int, reasons: Mapping[str, int]) -> str:
+    detail = "; ".join(f"{reason} {n:,}" for reason, n in reasons.items())
+    return f"{total:,} ({detail})" if detail else f"{total:,}"
+
+
+def _sizes(report: BuildReport) -> str:
+    return ", ".join(f"{source.name} ({size_label(source.bytes)})" for source in report.sources)
+
+
+def _times(report: BuildReport) -> str:
+    stages = ", ".join(f"{stage} {duration_label(s)}" for stage, s in report.seconds.items())
+    return f"{duration_label(sum(report.seconds.values()))} ({stages})"
+
+
+def info_json(index: Index) -> str:
+    """Return what an index holds as JSON: its identity and its whole manifest."""
+    manifest = msgspec.to_builtins(index.generation.manifest)
+    shape = {"schema": INFO_SCHEMA, **index_json(index), "manifest": manifest}
+    return msgspec.json.format(msgspec.json.encode(shape), indent=2).decode() + "\n"
+
+
+def size_label(n_bytes: int) -> str:
+    """Return a size in decimal units, as disks count."""
+    size = float(n_bytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":  # noqa: PLR2004 - what the units stand for
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+
+
+def duration_label(seconds: float) -> str:
+    """Return a time span as people say it: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
+    if seconds < 10:  # noqa: PLR2004 - below it tenths matter
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _before(previous: str) -> str:
+    return f" (before it: {previous})" if previous else ""

@@ -1,0 +1,165 @@
+"""Time of a query, and agreement of its two stages, on an index and on one many times as large.
+
+    python tests/benchmarks/ranking.py --index DIR
+    python tests/benchmarks/ranking.py --index DIR --copies 13 --into FOLDER
+
+The larger index repeats the studies of the first one under fresh NCT IDs, with the words of
+their summaries shuffled and noise in their vectors. Ratios are of one run, to FAISS searching
+the whole texts alone.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+import typer
+
+from simsearch import Filters, Index, Study, build_index, open_index
+from simsearch.fields import FIELDS
+from simsearch.queries import study_parts
+from simsearch.reasons import explain
+from simsearch.vectors import DEFAULT_WEIGHTS, unit_rows
+
+FILTERS = Filters(status=("recruiting", "completed"), phase=("2", "3"))
+NOISE = 0.02  # standard deviation in each of the dimensions of a unit row
+
+
+def main(
+    index: Annotated[Path, typer.Option(help="An index of real studies.")],
+    copies: Annotated[int, typer.Option(help="How many times to repeat it.")] = 0,
+    into: Annotated[Path | None, typer.Option(help="Folder for the larger index.")] = None,
+    queries: Annotated[int, typer.Option(help="Random query studies.")] = 1000,
+) -> None:
+    """Print the figures."""
+    with open_index(index) as opened:
+        measure(opened, queries, agreement=True)
+        if copies and into:
+            started = time.perf_counter()
+            report = build_index(Repeated(opened, copies), into, Noisy(opened))
+            print(f"built {report.n_studies:,} in {time.perf_counter() - started:.0f} s")
+    if into:
+        with open_index(into) as larger:
+            measure(larger, min(queries, 200), agreement=False)
+
+
+def measure(index: Index, n_queries: int, *, agreement: bool) -> None:
+    """Print the times of random queries on an index, and whether its two stages agree."""
+    rows = np.random.default_rng(0).choice(index.n_studies, n_queries, replace=False)
+    ids = [study.nct_id for study in index.store.studies(rows.tolist()) if study.title]
+    named: dict[str, Callable[[str], object]] = {
+        "FAISS alone, 10 nearest": lambda nct_id: _faiss(index, nct_id, 10),
+        "FAISS alone, 200 nearest": lambda nct_id: _faiss(index, nct_id, 200),
+        "query": lambda nct_id: index.nearest(study_parts(index, [nct_id]), 10),
+        "query, filtered and explained": lambda nct_id: _explained(index, nct_id),
+    }
+    times: dict[str, list[float]] = {name: [] for name in named}
+    for nct_id in ids:
+        for name, ask in named.items():
+            started = time.perf_counter()
+            ask(nct_id)
+            times[name].append(time.perf_counter() - started)
+    base = statistics.median(times["FAISS alone, 10 nearest"])
+    print(f"{index.n_studies:,} studies, {len(ids):,} queries")
+    for name, taken in times.items():
+        median = statistics.median(taken)
+        print(f"  {name:32} median {1e3 * median:6.2f} ms, {median / base:.2f} times FAISS alone")
+    if agreement:
+        overlaps = [_overlap(index, nct_id) for nct_id in ids]
+        print(f"  two stages hold {statistics.mean(overlaps):.4f} of the exhaustive ten best")
+
+
+class Repeated:
+    """Every study of an index several times over, as a reader gives them."""
+
+    bytes_read = bytes_total = 0
+    source_files = ()
+
+    def __init__(self, index: Index, copies: int) -> None:
+        self._index = index
+        self._copies = copies
+        self.bytes_total = index.n_studies * copies
+
+    def __iter__(self) -> Iterator[Study]:
+        chance = random.Random(0)
+        n = self._index.n_studies
+        for copy in range(self._copies):
+            for start in range(0, n, 1000):
+                rows = range(start, min(start + 1000, n))
+                for row, study in zip(rows, self._index.store.studies(rows), strict=True):
+                    words = study.summary.split()
+                    chance.shuffle(words)
+                    self.bytes_read += 1
+                    yield msgspec.structs.replace(
+                        study,
+                        nct_id=f"NCT{10_000_000 + copy * n + row:08}",
+                        aliases=(),
+                        title=f"{study.title} r{row}c{copy}",
+                        summary=" ".join(words),
+                    )
+
+
+class Noisy:
+    """Gives a repeated study the vectors of its original, with noise; nothing is encoded."""
+
+    precision = "float32"
+
+    def __init__(self, index: Index) -> None:
+        recipe = index.generation.manifest.recipe
+        self.name, self.fingerprint = "noisy", f"noisy {recipe.fingerprint}"
+        self.dimension, self.max_tokens = recipe.dimension, recipe.max_tokens
+        self._index = index
+        self._chance = np.random.default_rng(0)
+        self._short: dict[str, int] = {}
+        for start in range(0, index.n_studies, 1000):
+            rows = range(start, min(start + 1000, index.n_studies))
+            for row, study in zip(rows, index.store.studies(rows), strict=True):
+                for field in ("conditions", "interventions"):
+                    self._short.setdefault(f"{field} {FIELDS[field](study)}", row)
+
+    def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
+        """Return a guess."""
+        return np.array([len(text) // 5 for text in texts], dtype=np.int64)
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the rows of the originals, with noise for whole texts."""
+        return unit_rows([self._row(text) for text in texts])
+
+    def _row(self, text: str) -> np.ndarray:
+        for field in ("conditions", "interventions"):
+            if (row := self._short.get(f"{field} {text}")) is not None:
+                return self._index.rows(field, np.array([row]))[0].astype(np.float32)
+        marks = [word for word in text.split() if word.startswith("r") and "c" in word]
+        mark = next(word for word in marks if word.strip(".?!:;r").replace("c", "").isdigit())
+        row = int(mark[1:].split("c")[0])
+        vector = self._index.rows("text", np.array([row]))[0]
+        return vector + self._chance.normal(0, NOISE, len(vector)).astype(np.float32)
+
+
+def _faiss(index: Index, nct_id: str, k: int) -> None:
+    index.text.nearest(index.vectors(index.row_of(nct_id))["text"], k)
+
+
+def _explained(index: Index, nct_id: str) -> None:
+    parts = study_parts(index, [nct_id])
+    study = index.study(nct_id)
+    for each in index.nearest(parts, 10, filters=FILTERS):
+        explain(index, parts, [study], each, DEFAULT_WEIGHTS)
+
+
+def _overlap(index: Index, nct_id: str) -> float:
+    parts = study_parts(index, [nct_id])
+    similarity = index.exhaustive(parts)
+    similarity[index.row_of(nct_id)] = -np.inf
+    best = np.lexsort((np.arange(len(similarity)), -similarity))[:10]
+    return float(np.isin(best, index.ranked(parts, 10).rows).mean())
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,158 @@
+"""Which studies may be neighbours."""
+
+import numpy as np
+import pytest
+from conftest import SIX, record
+
+from simsearch import Filters, open_index, similar_to_study
+from simsearch.errors import ArgumentError, FilterError
+from simsearch.filters import allowed_rows
+
+
+def passing(index, **filters):
+    allowed = allowed_rows(index.store, Filters(**filters))
+    return [
+        nct_id[-1] for nct_id, passes in zip(index.store.nct_ids(), allowed, strict=True) if passes
+    ]
+
+
+@pytest.fixture
+def varied(build):
+    """Six studies that differ in all that can be filtered by."""
+    records = [
+        {**record("NCT00000101", "Iron pills", ["Anemia"], [("DRUG", "Pills")],
+                  status="RECRUITING", phases=["PHASE1"], start="2018", enrollment=10),
+         "hasResults": True},
+        record("NCT00000102", "Iron pills", ["Anemia"], [("DEVICE", "Drops"), ("DRUG", "Pills")],
+               phases=["PHASE1", "PHASE2"], start="2018-06", enrollment=100),
+        record("NCT00000103", "Iron pills", ["Anemia"], [("BEHAVIORAL", "Marrow")],
+               phases=["EARLY_PHASE1"], start="2018-06-15", enrollment=0),
+        record("NCT00000104", "Iron pills", phases=["NA"], start="2020-01-01"),
+        record("NCT00000105", "Iron pills", phases=[], start=""),
+        record("NCT00000106", "Iron pills", phases=["PHASE4"]),
+    ]  # fmt: skip
+    records[1]["protocolSection"]["sponsorCollaboratorsModule"]["leadSponsor"]["name"] = (
+        "Nova Drugs"
+    )
+    records[2]["protocolSection"]["sponsorCollaboratorsModule"]["leadSponsor"]["name"] = (
+        "Nova Devices"
+    )
+    records[3]["protocolSection"]["contactsLocationsModule"]["locations"] = [
+        {"country": "United States"}, {"country": "France"}
+    ]  # fmt: skip
+    records[4]["protocolSection"]["contactsLocationsModule"]["locations"] = []
+    records[5]["protocolSection"]["designModule"].pop("enrollmentInfo")
+    records[5]["protocolSection"]["designModule"]["studyType"] = "OBSERVATIONAL"
+    del records[5]["hasResults"]
+    return open_index(build(records).index)
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({}, "123456"),
+        ({"status": ("recruiting",)}, "1"),
+        ({"status": ("Recruiting", "COMPLETED")}, "123456"),
+        ({"status": ("withdrawn",)}, ""),
+        ({"phase": ("1",)}, "12"),
+        ({"phase": ("phase 2",)}, "2"),
+        ({"phase": ("PHASE2", "4")}, "26"),
+        ({"phase": ("early 1",)}, "3"),
+        ({"phase": ("1/2",)}, "12"),
+        ({"phase": ("II, 4",)}, "26"),
+        ({"phase": ("early phase 1",)}, "3"),
+        ({"phase": ("n/a",)}, "4"),
+        ({"phase": ("not applicable",)}, "4"),
+        ({"study_type": ("observational",)}, "6"),
+        ({"intervention_type": ("drug",)}, "12"),
+        ({"intervention_type": ("Behavioral", "device")}, "23"),
+        ({"country": ("france",)}, "12346"),
+        ({"country": ("USA",)}, "4"),
+        ({"country": ("united  states",)}, "4"),
+        ({"sponsor": ("nova",)}, "23"),
+        ({"sponsor": ("drugs nova",)}, "2"),
+        ({"other_sponsor": ("A Hospital",)}, "23"),
+        ({"start_after": "2018-06"}, "12346"),
+        ({"start_after": "2018-06-16"}, "1246"),
+        ({"start_after": "2018-07"}, "146"),
+        ({"start_after": "2019"}, "46"),
+        ({"start_before": "2018-06"}, "123"),
+        ({"start_before": "2018-06-14"}, "12"),
+        ({"start_before": "2017"}, ""),
+        ({"start_after": "2018-06-15", "start_before": "2019-12"}, "1236"),
+        ({"min_enrollment": 0}, "12345"),
+        ({"min_enrollment": 30}, "245"),
+        ({"has_results": True}, "1"),
+        ({"has_results": False}, "2345"),
+        ({"phase": ("1",), "intervention_type": ("device",)}, "2"),
+    ],
+)
+def test_a_filter_passes_what_the_record_says(varied, filters, found):
+    assert "".join(passing(varied, **filters)) == found
+
+
+@pytest.mark.parametrize(
+    ("filters", "message"),
+    [
+        (
+            {"status": ("recruitng",)},
+            "--status 'recruitng' is not known: did you mean 'RECRUITING'?",
+        ),
+        ({"phase": ("5",)}, "There are EARLY_PHASE1, PHASE1, PHASE2, PHASE3, PHASE4, NA"),
+        ({"study_type": ("interventionel",)}, "did you mean 'INTERVENTIONAL'?"),
+        ({"intervention_type": ("drugs",)}, "did you mean 'DRUG'?"),
+        ({"country": ("Untied States",)}, "did you mean 'United States'?"),
+        ({"country": ("Atlantis",)}, "There are France, United States"),
+        ({"sponsor": ("Novo Drugs",)}, "did you mean 'Nova Drugs'?"),
+        ({"sponsor": (" ",)}, "--sponsor ' ' is not known"),
+    ],
+)
+def test_a_value_that_no_study_has_names_the_nearest(varied, filters, message):
+    with pytest.raises(FilterError) as caught:
+        passing(varied, **filters)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "filters", [{"start_after": "2018-13"}, {"start_before": "last year"}, {"min_enrollment": -1}]
+)
+def test_a_date_or_number_that_is_none_is_refused(varied, filters):
+    with pytest.raises(ArgumentError, match=next(iter(filters))):
+        passing(varied, **filters)
+
+
+def test_filters_come_before_the_search(build, monkeypatch):
+    """Of many studies only the two farthest pass, and both come back."""
+    from simsearch import search
+
+    monkeypatch.setattr(search, "_MIN_CANDIDATES", 3)
+    monkeypatch.setattr(search, "_CANDIDATES_PER_K", 1)
+    monkeypatch.setattr(search, "_FEW", 0)
+    near = [record(f"NCT000002{n:02}", "Iron pills for anemia", ["Anemia"]) for n in range(40)]
+    far = [
+        record(f"NCT0000030{n}", f"Knee surgery {'x' * n}", status="RECRUITING") for n in range(9)
+    ]
+    index = open_index(build([*SIX, *near, *far]).index)
+    for k in (1, 4, 10, 20):
+        found = similar_to_study(index, "NCT00000104", k, filters=Filters(status=("recruiting",)))
+        assert len(found) == min(k, 10)
+        assert {each.study.status for each in found} == {"RECRUITING"}
+        every = index.exhaustive([index.part(index.row_of("NCT104"))])
+        allowed = allowed_rows(index.store, Filters(status=("recruiting",)))
+        assert [each.similarity for each in found] == sorted(every[allowed], reverse=True)[:k]
+
+
+def test_no_study_that_passes_is_an_empty_answer(six):
+    assert similar_to_study(six, "NCT101", filters=Filters(phase=("4",))) == []
+
+
+def test_filters_are_true_when_they_ask_for_something():
+    assert not Filters()
+    assert Filters(min_enrollment=0)
+    assert Filters(has_results=False)
+
+
+def test_allowed_rows_are_a_mask_over_all_studies(six):
+    allowed = allowed_rows(six.store, Filters(status=("recruiting",)))
+    assert allowed.dtype == np.bool_
+    assert allowed.tolist() == [False, False, True, False, False, False]

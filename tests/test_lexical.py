@@ -1,0 +1,180 @@
+"""The lexical signal: terms, weights worked out by hand, look-up without scikit-learn."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simsearch.errors import IndexCorruptError
+from simsearch.lexical import (
+    LEXICAL_FILES,
+    MAX_TERMS,
+    combined,
+    open_lexical_index,
+    products,
+    terms_of,
+    write_lexical,
+)
+
+TEXTS = ["iron pills iron", "iron drops", "knee surgery of the knee", "pills"]
+
+
+def made(folder, texts):
+    return open_lexical_index(folder, len(texts), write_lexical(folder, texts, len(texts)))
+
+
+def by_name(index, row):
+    names = [name.decode() for name in index._arrays["terms"][row.terms].tolist()]
+    return dict(zip(names, row.weights.tolist(), strict=True))
+
+
+def bm25(texts, which):
+    """Weights of one text, worked out from the formula in plain Python."""
+    lists = [text.split() for text in texts]
+    mean = sum(map(len, lists)) / len(lists)
+    words = lists[which]
+    weights = {}
+    for word in set(words):
+        idf = math.log((1 + len(texts)) / (1 + sum(word in each for each in lists)))
+        often = words.count(word)
+        weights[word] = idf * often * 2.2 / (often + 1.2 * (0.25 + 0.75 * len(words) / mean))
+    length = math.sqrt(sum(value**2 for value in weights.values()))
+    return {word: value / length for word, value in weights.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("Iron pills", ["iron", "pill"]),
+        ("Diabetes, diagnosis; status and mass", ["diabete", "diagnosis", "status", "and", "mass"]),
+        ("BMS-986165 20 mg", ["bms986165", "bms", "mg"]),
+        ("double-blind", ["double", "blind"]),
+        ("β-Thalassemia ≥ 2", ["thalassemia"]),
+        ("STRASSE straße", ["strasse", "strasse"]),
+        ("x" * 50, ["x" * 32]),
+        ("é" * 20, ["é" * 16]),
+        ("", []),
+    ],
+)
+def test_terms_are_words_without_plural_s_and_codes_also_in_one(text, terms):
+    assert list(terms_of(text)) == terms
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_weights_are_bm25_of_unit_length(tmp_path, which):
+    texts = ["iron pill iron", "iron drop", "knee surgery of the knee", "pill"]
+    index = made(tmp_path, texts)
+    assert by_name(index, index.row(which)) == pytest.approx(bm25(texts, which), abs=1e-3)
+
+
+def test_a_text_of_the_corpus_is_encoded_as_its_stored_row(tmp_path):
+    index = made(tmp_path, TEXTS)
+    for number, text in enumerate(TEXTS):
+        stored, encoded = by_name(index, index.row(number)), by_name(index, index.encode(text))
+        assert encoded == pytest.approx(stored, abs=1e-3)
+
+
+def test_unknown_words_are_left_out(tmp_path):
+    index = made(tmp_path, TEXTS)
+    assert by_name(index, index.encode("iron unheard")) == pytest.approx({"iron": 1.0})
+    assert not index.encode("unheard of words here zzz aaa 000"[:7])
+    assert not index.signal(index.encode("")).any()
+
+
+def test_the_signal_finds_a_study_that_shares_only_a_rare_name(tmp_path):
+    common = [
+        f"treatment of adults with disease {'abcdefghijklmnop'[n % 16] * 3}" for n in range(300)
+    ]
+    texts = [*common, "zolgensma", "treatment of adults with zolgensma and more words of all kinds"]
+    index = made(tmp_path, texts)
+    signal = index.signal(index.row(300))
+    assert np.argsort(-signal)[:2].tolist() == [300, 301]
+    assert signal[301] > 0.3
+    assert not signal[:300].any()
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["iron", "pill", "knee", "anemia", "marrow"]), max_size=9)
+        .map(" ".join),
+        min_size=1, max_size=9,
+    )
+)  # fmt: skip
+def test_the_signal_is_the_product_of_rows(tmp_path_factory, texts):
+    index = made(tmp_path_factory.mktemp("lexical"), texts)
+    rows = [by_name(index, index.row(n)) for n in range(len(texts))]
+    for number, row in enumerate(rows):
+        expected = [
+            sum(value * other.get(name, 0) for name, value in row.items()) for other in rows
+        ]
+        assert index.signal(index.row(number)) == pytest.approx(expected, abs=1e-6)
+        assert sum(value**2 for value in row.values()) == pytest.approx(float(bool(row)), abs=2e-3)
+    pairs = products([index.row(n) for n in range(len(texts))])
+    assert pairs == pytest.approx(
+        np.array([index.signal(index.row(n)) for n in range(len(texts))]), abs=1e-6
+    )
+    left, right = np.arange(len(texts)), np.arange(len(texts))[::-1]
+    assert index.products(left, right) == pytest.approx(pairs[left, right], abs=1e-6)
+
+
+def test_a_long_text_keeps_its_most_telling_terms(tmp_path):
+    words = [f"w{chr(97 + n // 26)}{chr(97 + n % 26)}x" for n in range(MAX_TERMS + 40)]
+    rare, common = words[:40], words[40:]
+    texts = [" ".join(words), *[" ".join(common)] * 5, "other"]
+    index = made(tmp_path, texts)
+    kept = by_name(index, index.row(0))
+    assert len(kept) == MAX_TERMS
+    assert set(rare) <= set(kept)
+
+
+def test_shared_terms_come_with_what_they_add(tmp_path):
+    index = made(tmp_path, TEXTS)
+    shared = index.shared(index.row(0), 1)
+    assert [name for name, _ in shared] == ["iron"]
+    assert shared[0][1] == pytest.approx(index.signal(index.row(0))[1])
+
+
+def test_rows_are_combined_with_their_factors(tmp_path):
+    index = made(tmp_path, TEXTS)
+    mix = combined([(0.5, index.row(0)), (2.0, index.row(1))])
+    expected = 0.5 * index.signal(index.row(0)) + 2 * index.signal(index.row(1))
+    assert index.signal(mix) == pytest.approx(expected)
+
+
+def test_no_terms_at_all_is_an_index_too(tmp_path):
+    index = made(tmp_path, ["", "7", "?"])
+    assert index.signal(index.encode("iron")).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("name", LEXICAL_FILES)
+@pytest.mark.parametrize("damage", ["cut", "another kind", "missing", "too long"])
+def test_a_damaged_file_is_named(tmp_path, name, damage):
+    write_lexical(tmp_path, TEXTS, len(TEXTS))
+    path = tmp_path / name
+    array = np.load(path)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:60])
+    elif damage == "another kind":
+        np.save(path, np.zeros((2, 2)))
+    elif damage == "too long" and name not in {"lexical-terms.npy", "lexical-row-terms.npy"}:
+        np.save(path, np.concatenate([array, array]))
+    else:
+        path.unlink()
+    with pytest.raises(IndexCorruptError, match=name):
+        open_lexical_index(tmp_path, len(TEXTS), 3.0)
+
+
+def test_looking_up_needs_no_scikit_learn(tmp_path):
+    write_lexical(tmp_path, TEXTS, len(TEXTS))
+    script = (
+        "import sys; from pathlib import Path; from simsearch.lexical import open_lexical_index\n"
+        "index = open_lexical_index(Path(sys.argv[1]), 4, 2.5)\n"
+        "assert index.signal(index.encode('iron')).argmax() in (0, 1)\n"
+        "assert not {'sklearn', 'scipy'} & {name.split('.')[0] for name in sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)

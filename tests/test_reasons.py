@@ -1,0 +1,135 @@
+"""Why a study is a neighbour."""
+
+import pytest
+from conftest import SIX, record
+
+from simsearch import Study, open_index
+from simsearch.queries import study_parts, text_part
+from simsearch.reasons import explain
+from simsearch.study import Intervention
+from simsearch.vectors import DEFAULT_WEIGHTS
+
+
+def reason(index, nct_id, other):
+    parts = study_parts(index, [nct_id])
+    found = {each.study.nct_id: each for each in index.nearest(parts, 50)}
+    return explain(index, parts, [index.study(nct_id)], found[other], DEFAULT_WEIGHTS)
+
+
+def relation(build, **changes):
+    """The relation of a study of iron for anemia to another one that differs by `changes`."""
+    query = record("NCT00000201", "Iron for anemia", ["Anemia"], [("DRUG", "Iron")])
+    other = {"title": "Iron again", "conditions": ["Anemia"], "interventions": [("DRUG", "Iron")]}
+    found = record("NCT00000202", **{**other, **changes.get("record", {})})
+    found["protocolSection"]["sponsorCollaboratorsModule"]["leadSponsor"]["name"] = changes.get(
+        "sponsor", "Another"
+    )
+    for secondary, target in (("names", found), ("named", query)):
+        if secondary in changes:
+            ids = [{"id": changes[secondary]}]
+            target["protocolSection"]["identificationModule"]["secondaryIdInfos"] = ids
+    for each in (query, found):
+        del each["derivedSection"]
+    index = open_index(build([query, found, *SIX]).index)
+    return reason(index, "NCT201", "NCT00000202").relation
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "same condition and intervention"),
+        ({"sponsor": "A Hospital"}, "same sponsor's sister study"),
+        ({"record": {"conditions": ["Knee"]}}, "same intervention, other condition"),
+        ({"record": {"conditions": []}}, "same intervention"),
+        ({"record": {"interventions": [("DRUG", "Pills")]}}, "same condition, other intervention"),
+        ({"record": {"interventions": []}}, "same condition"),
+        ({"record": {"interventions": [], "conditions": ["Knee"]}}, ""),
+        ({"names": "NCT00000201"}, "names this study"),
+        ({"named": "NCT00000202"}, "named by this study"),
+        ({"names": "NCT00000201", "record": {"title": "Extension study of iron"}},
+         "extension of this study"),
+        ({"sponsor": "A Hospital", "record": {"title": "Long-term follow-up of iron"}},
+         "extension study of the same sponsor"),
+        ({"record": {"title": "Extension study of iron"}}, "same condition and intervention"),
+    ],
+)  # fmt: skip
+def test_the_relation_is_what_the_records_show(build, changes, expected):
+    assert relation(build, **changes) == expected
+
+
+def studies_alike(one, other):
+    """What a study whose condition and intervention are `one` has in common with `other`."""
+    from simsearch.reasons import _conditions, _contained, _in_common, _interventions, _mesh, _same
+
+    def study(condition, name, synonyms=(), mesh=()):
+        return Study(
+            nct_id="", conditions=(condition,), condition_mesh=mesh,
+            interventions=(Intervention(name, "DRUG", synonyms),),
+        )  # fmt: skip
+
+    left, right = study(*one), study(*other)
+    return (
+        _in_common(_conditions([left]), _conditions([right]), _same)
+        or _in_common(_mesh([left]), _mesh([right]), _same),
+        _in_common(_interventions([left]), _interventions([right]), _contained),
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "conditions", "interventions"),
+    [
+        (("Aplastic Anemia", "Tacrolimus"), ("Anemia, aplastic", "Tacrolimus 1 mg capsules"),
+         ("Anemia, aplastic",), ("Tacrolimus 1 mg capsules",)),
+        (("Anemia", "FK506", ("Tacrolimus",)), ("Aplastic anemia", "Tacrolimus"),
+         (), ("Tacrolimus",)),
+        (("PRCA", "Placebo", (), ("Red-Cell Aplasia, Pure",)),
+         ("Pure aplasia", "Placebo pills", (), ("Red-Cell Aplasia, Pure",)),
+         ("Red-Cell Aplasia, Pure",), ()),
+        (("Anemias", "Iron"), ("anemia", "iron"), ("anemia",), ("iron",)),
+    ],
+)  # fmt: skip
+def test_names_are_common_by_word_synonym_and_mesh_term(one, other, conditions, interventions):
+    assert studies_alike(one, other) == (conditions, interventions)
+
+
+def test_shares_are_hundredths_of_the_similarity(six):
+    found = reason(six, "NCT101", "NCT00000102")
+    assert sum(found.shares.values()) == pytest.approx(100, abs=0.3)
+    assert set(found.shares) == set(DEFAULT_WEIGHTS)
+
+
+def test_words_in_common_are_shown_as_they_are_written(six):
+    found = reason(six, "NCT105", "NCT00000106")
+    assert set(found.terms) >= {"knee", "surgery"}
+    assert list(found.terms.values()) == sorted(found.terms.values(), reverse=True)
+
+
+def test_a_field_near_in_meaning_is_said_to_be(build):
+    """Other names, the same words to the encoder."""
+    records = [
+        record("NCT00000201", "Iron", ["Iron anemia"], [("DRUG", "Pills")]),
+        record("NCT00000202", "Iron", ["Anemia of iron"], [("DRUG", "Surgery")]),
+    ]
+    for each in records:
+        del each["derivedSection"]
+    index = open_index(build([*SIX, *records]).index)
+    found = reason(index, "NCT201", "NCT00000202")
+    assert found.near == {"conditions": pytest.approx(1.0, abs=1e-3)}
+    assert not found.conditions
+    assert "conditions near in meaning" in found.line
+
+
+def test_a_text_has_words_in_common_and_no_relation(six, encoder):
+    parts = [text_part(six, "knee surgery", encoder)]
+    (first,) = six.nearest(parts, 1)
+    found = explain(six, parts, [], first, DEFAULT_WEIGHTS)
+    assert found.relation == ""
+    assert found.line == "words in common: knee, surgery"
+
+
+def test_of_several_query_studies_one_will_do(six):
+    parts = study_parts(six, ["NCT101", "NCT105"])
+    found = {each.study.nct_id: each for each in six.nearest(parts, 6)}
+    studies = [six.study("NCT101"), six.study("NCT105")]
+    knee = explain(six, parts, studies, found["NCT00000106"], DEFAULT_WEIGHTS)
+    assert knee.conditions == ("Knee",)

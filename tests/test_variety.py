@@ -1,0 +1,115 @@
+"""Lists that are not ten times the same."""
+
+import numpy as np
+import pytest
+from conftest import SIX, record
+
+from simsearch import open_index
+from simsearch.errors import ArgumentError
+from simsearch.queries import study_parts
+from simsearch.variety import Variety, pairwise, varied
+from simsearch.vectors import DEFAULT_WEIGHTS
+
+
+def ids(neighbours):
+    return [each.study.nct_id[-3:] for each in neighbours]
+
+
+def sponsored(nct_id, sponsor, *args, **extra):
+    made = record(nct_id, *args, **extra)
+    made["protocolSection"]["sponsorCollaboratorsModule"]["leadSponsor"]["name"] = sponsor
+    return made
+
+
+@pytest.fixture
+def twins(build):
+    """The six, and three studies that are nearly study 101."""
+    same = (
+        "Pills for aplasia",
+        ["Aplasia"],
+        [("DRUG", "Pills")],
+        "Adults with aplasia take pills.",
+    )
+    records = [sponsored(f"NCT0000020{n}", f"Sponsor {n % 2}", *same) for n in range(3)]
+    return open_index(build([*SIX, *records]).index)
+
+
+def test_near_duplicates_are_folded_under_the_best(twins):
+    parts = study_parts(twins, ["NCT102"])
+    plain = ids(twins.nearest(parts, 9))
+    folded = varied(twins, parts, 9, Variety(fold=True))
+    assert ids(folded)[0] == "101"
+    assert [study.nct_id[-3:] for study in folded[0].folded] == ["200", "201", "202"]
+    everyone = [*ids(folded), *(study.nct_id[-3:] for each in folded for study in each.folded)]
+    assert sorted(everyone) == sorted(plain)
+    assert [each.rank for each in folded] == list(range(1, len(folded) + 1))
+
+
+def test_a_study_that_names_the_other_is_folded(build):
+    one = record("NCT00000201", "Knee surgery", ["Knee"])
+    other = record("NCT00000202", "Iron for children with anemia", ["Anemia"])
+    other["protocolSection"]["identificationModule"]["secondaryIdInfos"] = [{"id": "NCT00000201"}]
+    index = open_index(build([*SIX, one, other]).index)
+    folded = varied(index, study_parts(index, ["NCT106"]), 8, Variety(fold=True))
+    under = {each.study.nct_id: [study.nct_id for study in each.folded] for each in folded}
+    assert under["NCT00000201"] == ["NCT00000202"]
+
+
+def test_the_best_of_each_sponsor_stands_for_it(twins):
+    grouped = varied(twins, study_parts(twins, ["NCT102"]), 9, Variety(by_sponsor=True))
+    sponsors = [each.study.sponsor for each in grouped]
+    assert sorted(sponsors) == ["A Hospital", "Sponsor 0", "Sponsor 1"]
+    assert {len(each.folded) for each in grouped} == {0, 1, 4}
+
+
+def test_k_come_back_whenever_there_are_k_to_choose(build, monkeypatch):
+    """The first sixty neighbours are near-duplicates of one another."""
+    same = [record(f"NCT000003{n:02}", "Pills for aplasia", ["Aplasia"]) for n in range(60)]
+    index = open_index(build([*SIX, *same]).index)
+    found = varied(index, study_parts(index, ["NCT101"]), 4, Variety(fold=True))
+    assert len(found) == 4
+    assert max(len(each.folded) for each in found) >= 59
+
+
+def test_diversity_chooses_what_is_unlike_the_chosen(twins):
+    parts = study_parts(twins, ["NCT102"])
+    plain = varied(twins, parts, 3, Variety(diverse=1.0))
+    diverse = varied(twins, parts, 3, Variety(diverse=0.3))
+    assert ids(plain) == ids(twins.nearest(parts, 3))
+    assert ids(diverse)[0] == ids(plain)[0]
+    assert not {"200", "201", "202"} & set(ids(diverse)[1:])
+
+
+def test_maximal_marginal_relevance_by_its_formula(twins):
+    parts = study_parts(twins, ["NCT102"])
+    pool = twins.nearest(parts, 9)
+    rows = np.array([twins.row_of(each.study.nct_id) for each in pool])
+    alike = pairwise(twins, rows)
+    chosen = [0]
+    while len(chosen) < 5:
+        left = [n for n in range(len(pool)) if n not in chosen]
+        gains = {n: 0.6 * pool[n].similarity - 0.4 * max(alike[n][m] for m in chosen) for n in left}
+        chosen.append(max(left, key=lambda n: (round(gains[n], 12), -n)))
+    found = varied(twins, parts, 5, Variety(diverse=0.6))
+    assert ids(found) == [pool[n].study.nct_id[-3:] for n in chosen]
+
+
+def test_similarity_among_neighbours_is_that_of_the_search(twins):
+    """For studies that have every field it is what a query gives."""
+    rows = np.array([twins.row_of(nct_id) for nct_id in ("NCT101", "NCT103", "NCT200")])
+    alike = pairwise(twins, rows)
+    assert np.diag(alike) == pytest.approx([1, 1, 1], abs=2e-3)
+    every = twins.exhaustive([twins.part(int(rows[0]))], DEFAULT_WEIGHTS)
+    assert alike[0] == pytest.approx(every[rows], abs=2e-3)
+
+
+@pytest.mark.parametrize("diverse", [-0.1, 1.1, float("nan")])
+def test_a_lambda_out_of_range_is_refused(six, diverse):
+    with pytest.raises(ArgumentError, match="diverse"):
+        varied(six, study_parts(six, ["NCT101"]), 3, Variety(diverse=diverse))
+
+
+def test_no_neighbours_stay_none(build):
+    index = open_index(build(SIX[:1]).index)
+    for variety in (Variety(diverse=0.5), Variety(fold=True), Variety(by_sponsor=True)):
+        assert varied(index, study_parts(index, ["NCT101"]), 3, variety) == []
