@@ -422,12 +422,20 @@ class CachedEncoder:
 
 
 @contextmanager
-def cached(encoder: Encoder, path: Path, log: Log = _silent) -> Iterator[CachedEncoder]:
+def cached(encoder: Encoder, path: Path | None, log: Log = _silent) -> Iterator[CachedEncoder]:
     """Give the encoder its cache; where that cannot be opened, a notice and no cache.
+
+    Args:
+        encoder: encodes what is not found.
+        path: the file, or None to go without.
+        log: called with notices.
 
     Raises:
         ForeignCacheError: the file is something else, which a person must mend.
     """
+    if path is None:
+        yield CachedEncoder(encoder, None)
+        return
     try:
         cache = VectorCache(path, log)
     except ForeignCacheError:

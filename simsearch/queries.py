@@ -145,19 +145,28 @@ def text_part(index: Index, text: str, encoder: Encoder) -> QueryPart:
     return _encoded(index, encoder, dict.fromkeys(FIELDS, "") | {"text": plain}, plain)
 
 
-def _encoded(
-    index: Index, encoder: Encoder, texts: Mapping[str, str], words: str, rows: Sequence[int] = ()
-) -> QueryPart:
-    """Encode the texts that say something; the others are rows of zeros."""
+def check_encoder(index: Index, encoder: Encoder) -> None:
+    """Refuse an encoder that is not the one that built the index.
+
+    Raises:
+        RecipeError: it is another.
+    """
     recipe = index.generation.manifest.recipe
     if encoder.fingerprint != recipe.fingerprint:
         raise RecipeError(
             index.path, "model", recipe.model, encoder.name,
             "a text must be encoded by the model that built the index (--model)",
         )  # fmt: skip
+
+
+def _encoded(
+    index: Index, encoder: Encoder, texts: Mapping[str, str], words: str, rows: Sequence[int] = ()
+) -> QueryPart:
+    """Encode the texts that say something; the others are rows of zeros."""
+    check_encoder(index, encoder)
     said = {field: text for field, text in texts.items() if has_words([text])}
     vectors = dict(zip(said, encoder.encode(list(said.values())), strict=True))
-    nothing = np.zeros(recipe.dimension, dtype=np.float32)
+    nothing = np.zeros(encoder.dimension, dtype=np.float32)
     return QueryPart(
         {field: vectors.get(field, nothing) for field in texts},
         index.lexical.encode(words),

@@ -8,7 +8,7 @@ difference.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -179,6 +179,9 @@ Names = Mapping[str, Sequence[frozenset[str]]]
 """Name as registered → what it goes by, each as a set of terms."""
 
 
+Alike = Callable[[frozenset[str], frozenset[str]], bool]
+
+
 def _conditions(studies: Iterable[Study]) -> dict[str, list[frozenset[str]]]:
     """Return the conditions: each as a whole, without its brackets, and what stands in them."""
     return {
@@ -213,13 +216,13 @@ def _interventions(studies: Iterable[Study]) -> dict[str, list[frozenset[str]]]:
     return found
 
 
-def _in_common(asked: Names, its: Names, alike: object) -> tuple[str, ...]:
+def _in_common(asked: Names, its: Names, alike: Alike) -> tuple[str, ...]:
     """Return the names of `its` that one of `asked` is alike to, each once."""
     theirs = [terms for sets in asked.values() for terms in sets]
     names = [
         name
         for name, sets in its.items()
-        if any(alike(one, other) for one in sets for other in theirs)  # type: ignore[operator]
+        if any(alike(one, other) for one in sets for other in theirs)
     ]
     once = {_terms(name): name for name in reversed(names)}
     return tuple(name for name in names if name in once.values())

@@ -112,6 +112,8 @@ class Scored(msgspec.Struct, frozen=True):
     nearness: npt.NDArray[np.float64]
     """(n,) the similarity before anything is taken off for studies to keep away from."""
     signals: dict[str, npt.NDArray[np.float64]]
+    shares: dict[str, float]
+    """Signal → its share in the similarity."""
 
 
 class _Mix(msgspec.Struct, frozen=True):
@@ -237,7 +239,7 @@ class Index:
         """
         if not 1 <= k <= MAX_K:
             raise ArgumentError("k", k, f"from 1 to {MAX_K:,}")
-        return self.neighbours(parts, self.ranked(parts, k, weights, filters), weights)
+        return self._neighbours(self.ranked(parts, k, weights, filters))
 
     def ranked(
         self,
@@ -275,15 +277,9 @@ class Index:
         alone = _Mix(dict.fromkeys(SIGNALS, 1.0), dict(part.vectors), part.terms)
         return self._added(rows, alone, self.lexical.signal(part.terms))
 
-    def neighbours(
-        self,
-        parts: Sequence[QueryPart],
-        scored: Scored,
-        weights: Mapping[str, float] = DEFAULT_WEIGHTS,
-    ) -> list[Neighbour]:
+    def _neighbours(self, scored: Scored) -> list[Neighbour]:
         """Return scored rows as neighbours, ranked as they come."""
-        near, _ = _mixes(parts, weights)
-        percentiles = self.percentiles(scored.nearness, near.shares)
+        percentiles = self.percentiles(scored.nearness, scored.shares)
         return [
             Neighbour(
                 rank,
@@ -376,7 +372,7 @@ class Index:
             signals["away"] = -AWAY_SHARE * np.sum(list(taken.values()), axis=0)
             similarity = similarity + signals["away"]
         self._check_numbers(similarity)
-        return Scored(rows, _rounded(similarity), _rounded(nearness), signals)
+        return Scored(rows, _rounded(similarity), _rounded(nearness), signals, near.shares)
 
     def _added(
         self, rows: npt.NDArray[np.int64], mix: _Mix, lexical: npt.NDArray[np.float64]
@@ -486,6 +482,7 @@ def _cut(scored: Scored, places: npt.NDArray[np.int64]) -> Scored:
         scored.similarity[places],
         scored.nearness[places],
         {name: values[places] for name, values in scored.signals.items()},
+        scored.shares,
     )
 
 

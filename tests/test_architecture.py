@@ -24,8 +24,8 @@ ORDER = (
     "evaluation.baselines", "evaluation.scoring", "evaluation.slices", "evaluation.label_free",
     "evaluation.comparison", "reports", "presentation", "evaluation.report", "progress",
     "", "options",
-    "commands", "commands.terminal", "commands.rebuild", "commands.registry", "commands.query",
-    "commands.info", "commands.evaluate", "commands.cache", "cli", "__main__",
+    "commands", "commands.terminal", "commands.cache", "commands.rebuild", "commands.registry",
+    "commands.query", "commands.info", "commands.evaluate", "cli", "__main__",
 )  # fmt: skip
 COMMANDS = " ".join(
     f"commands.{name}" for name in ("cache", "query", "rebuild", "registry", "info", "evaluate")

@@ -71,6 +71,11 @@ def prune(
     print_facts([("Dropped", f"{done.n_vectors:,} vectors"), ("Cache", sizes)], quiet=quiet)
 
 
+def cache_file(given: Path | None, *, no_cache: bool) -> Path | None:
+    """Return the file that `--cache` and `--no-cache` ask for, None for no cache."""
+    return None if no_cache else given or default_cache()
+
+
 def _there(cache: Path | None) -> Path:
     path = cache or default_cache()
     if not path.is_file() or not path.stat().st_size:

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from simsearch.cache import cached, default_cache
+from simsearch.cache import cached
+from simsearch.commands.cache import cache_file
 from simsearch.commands.query import parsed_weights
 from simsearch.commands.terminal import print_text
 from simsearch.encoders import PLAIN_MODEL, Encoder, load_encoder
@@ -123,12 +124,12 @@ def evaluate(
     graded = [read_qrels(path) for path in qrels or ()]
     with ExitStack() as stack:
         opened = stack.enter_context(open_index(index))
-        keep = None if no_cache else cache or default_cache()
+        keep = cache_file(cache, no_cache=no_cache)
 
         def loaded(name: str) -> Encoder:
             with waiting_for("Loading the model", quiet=quiet):
                 encoder = load_encoder(name)
-            return stack.enter_context(cached(encoder, keep, log)) if keep else encoder
+            return stack.enter_context(cached(encoder, keep, log))
 
         plain = encoder = None
         if records:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from simsearch.cache import cached, default_cache
+from simsearch.cache import cached
+from simsearch.commands.cache import cache_file
 from simsearch.commands.terminal import print_facts
 from simsearch.encoders import DEFAULT_MODEL, load_encoder
 from simsearch.options import (
@@ -62,7 +62,7 @@ def rebuild(
     if not records and is_empty(sources[0]):
         raise typer.BadParameter("name RECORDS, or bring a mirror with simsearch fetch")
     build_and_report(
-        sources, index, model, precision, cache=None if no_cache else cache or default_cache(),
+        sources, index, model, precision, cache=cache, no_cache=no_cache,
         allow_rejects=allow_rejects, allow_shrink=allow_shrink, quiet=quiet,
     )  # fmt: skip
 
@@ -74,6 +74,7 @@ def build_and_report(
     precision: Precision,
     *,
     cache: Path | None,
+    no_cache: bool,
     allow_rejects: bool,
     allow_shrink: bool,
     quiet: bool,
@@ -87,8 +88,8 @@ def build_and_report(
     reader = read_studies(*sources)
     with waiting_for("Loading the model", quiet=quiet):
         encoder = load_encoder(model, precision.value)
-    caching = cached(encoder, cache, log) if cache else nullcontext(encoder)
-    with caching as encoder, progress_on_stderr(quiet=quiet) as progress:
+    kept = cached(encoder, cache_file(cache, no_cache=no_cache), log)
+    with kept as encoder, progress_on_stderr(quiet=quiet) as progress:
         report = build_index(
             reader, target, encoder,
             allow_rejects=allow_rejects, allow_shrink=allow_shrink, progress=progress,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simsearch import __version__
-from simsearch.cache import default_cache
 from simsearch.commands.rebuild import build_and_report
 from simsearch.commands.terminal import print_facts, print_text
 from simsearch.encoders import DEFAULT_MODEL
@@ -123,7 +122,7 @@ def update(
         print_facts(fetch_facts(report, opened.path), quiet=quiet)
         path = opened.path
     build_and_report(
-        [path], index, model, precision, cache=None if no_cache else cache or default_cache(),
+        [path], index, model, precision, cache=cache, no_cache=no_cache,
         allow_rejects=allow_rejects, allow_shrink=allow_shrink, quiet=quiet,
     )  # fmt: skip
 

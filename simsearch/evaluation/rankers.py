@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from simsearch.encoders import Encoder
-from simsearch.errors import RecipeError
 from simsearch.fields import FIELDS, has_words, lexical_text, whole_text
 from simsearch.lexical import products
+from simsearch.queries import check_encoder
 from simsearch.search import SIMILARITY_DECIMALS, Index, QueryPart
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS, cosines, weights_for
@@ -224,17 +224,3 @@ def encode_said(encoder: Encoder, texts: Sequence[str]) -> npt.NDArray[np.float3
     if said:
         rows[said] = encoder.encode([texts[place] for place in said])
     return rows
-
-
-def check_encoder(index: Index, encoder: Encoder) -> None:
-    """Refuse an encoder that is not the one that built the index.
-
-    Raises:
-        RecipeError: it is another.
-    """
-    recipe = index.generation.manifest.recipe
-    if encoder.fingerprint != recipe.fingerprint:
-        raise RecipeError(
-            index.path, "model", recipe.model, encoder.name,
-            "studies are compared by the model that built the index (--model)",
-        )  # fmt: skip
