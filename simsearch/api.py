@@ -18,7 +18,7 @@ import httpx
 import msgspec
 import tenacity
 
-from simsearch.errors import ApiError, NctIdError
+from simsearch.errors import ApiError, NctIdError, NoAnswerError
 from simsearch.mirror import MirroredRecord
 from simsearch.study import parse_nct_id
 
@@ -227,7 +227,7 @@ class RegistryApi:
                 with attempt:
                     return self._once(path, parameters, token_used=token_used)
         except _PassingError as error:
-            raise ApiError(
+            raise NoAnswerError(
                 f"{str(self._client.base_url).rstrip('/')}{path}",
                 f"{error.reason}, after {_ATTEMPTS} tries",
             ) from error

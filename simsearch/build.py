@@ -15,55 +15,39 @@ import re
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from simsearch.encoders import Encoder
-from simsearch.errors import (
-    IndexReadError,
-    PublishError,
-    RecipeError,
-    RejectedRecordsError,
-    ShrinkError,
-    SourceError,
-    VerificationError,
-)
-from simsearch.fields import FIELDS, TEXT_VERSION, has_words, lexical_text
-from simsearch.index import write_vector_index
+from simsearch.encoding import TextNumbers, encode_texts
+from simsearch.errors import IndexReadError, PublishError, RejectedRecordsError, SourceError
+from simsearch.fields import TEXT_VERSION, lexical_text
+from simsearch.generations import KEPT, Draft, new_generation
+from simsearch.guards import Canary, Guards
 from simsearch.jobs import Progress, no_progress
-from simsearch.lexical import TERMS_VERSION, open_lexical_index, write_lexical
+from simsearch.lexical import TERMS_VERSION, Fit, read_fit, write_lexical
+from simsearch.lock import Say, say_nothing
 from simsearch.records import Gone, Notice, Outcome, Rejected, SourceFile, StudyReader
-from simsearch.search import FIELD_FILES, PAIRS_FILE, STORE_FILE, TEXT_FILE, Index
+from simsearch.room import bytes_to_write, check_room, expected_bytes
+from simsearch.search import STORE_FILE, Index
 from simsearch.staging import Staging
-from simsearch.storage import (
-    FORMAT,
-    Draft,
-    Manifest,
-    Recipe,
-    new_generation,
-    open_generation,
-    published_studies,
-)
-from simsearch.store import StudyStore, write_store
+from simsearch.storage import FORMAT, Manifest, Recipe, open_generation
+from simsearch.store import write_store
 from simsearch.study import Study
+from simsearch.vector_files import write_random_pairs, write_vectors
+from simsearch.verification import verify_index
 
 MAX_REJECTED_SHARE = 0.01
 """A build with a larger share of unusable records fails unless it is told to accept."""
 
-MAX_LOST_SHARE = 0.02
-"""A build that would lose a larger share of the studies published before fails likewise."""
+MAX_DRIFT = 0.05
+"""What terms weigh is found anew when the number of studies has changed by a larger share."""
 
 _EXAMPLES = 5
-_CHUNK = 256  # texts encoded between two signs of progress
-_BLOCK = 4096  # rows written or checked at once
-_LENGTH_TOLERANCE = 0.01  # of a unit row, after rounding to 16 bits
-_PAIRS = 50_000  # random pairs of studies that a similarity is measured by
-_SAMPLE = 50  # studies that must find themselves before an index is published
+_ROWS_FILE = "rows.f16"  # of the distinct texts, while a build lasts
 _LIBRARIES = ("simsearch", "numpy", "faiss-cpu", "sentence-transformers", "transformers", "torch")
 
 
@@ -89,7 +73,10 @@ class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
     records_date: str
     recipe: Recipe
     precision: str
+    fitted: str
+    """The generation that what terms weigh was found in."""
     sources: tuple[SourceFile, ...]
+    canary: Canary
     bytes: int
     seconds: dict[str, float]
 
@@ -104,12 +91,12 @@ class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
         return self.n_texts - self.n_distinct
 
 
-class _Texts(msgspec.Struct):
-    """The distinct texts of a corpus, and which of them each study has."""
+class _KeptFit(msgspec.Struct, frozen=True):
+    """What terms weighed in an earlier generation, and the corpus that it was found in."""
 
-    distinct: list[str]
-    numbers: npt.NDArray[np.int32]
-    """(n_studies, n_fields), number of the text in `distinct`, or -1 for none."""
+    fit: Fit
+    generation: str
+    n_studies: int
 
 
 def build_index(
@@ -119,6 +106,12 @@ def build_index(
     *,
     allow_rejects: bool = False,
     allow_shrink: bool = False,
+    allow_empty: bool = False,
+    allow_moved: bool = False,
+    keep_fit: bool = False,
+    keep: int = KEPT,
+    wait: float = 0,
+    say: Say = say_nothing,
     progress: Progress | None = None,
 ) -> BuildReport:
     """Build the index of all studies in `records` and publish it in the folder `index`.
@@ -132,20 +125,35 @@ def build_index(
         encoder: encodes the texts; a later free-text query needs the same one.
         allow_rejects: publish although more than 1 % of the records are unusable.
         allow_shrink: publish although more than 2 % of the studies would be lost.
+        allow_empty: publish although the share of studies without a field rises by more than
+            2 points.
+        allow_moved: publish although sample studies lose many of their neighbours.
+        keep_fit: let terms weigh what they do in the index published before, so that the
+            rows of unchanged studies stay the same; unless the number of studies has
+            changed by more than 5 % since that was found.
+        keep: how many generations stay, the new one among them.
+        wait: how many seconds to wait for another process that writes there.
+        say: told once, in a line, for whom it waits.
         progress: called now and then, in the long stages after every few hundred texts.
 
     Raises:
         SourceError: a source cannot be read to its end, or holds no study.
         RejectedRecordsError: too many records are unusable.
-        ShrinkError: too many of the studies published before would be lost.
+        GuardError: the new index differs too much from the one that answers.
+        IndexBusyError: another process writes there.
+        NoRoomError: the disk has less free than the build takes.
         BuildError: the folder cannot be published in, or the new index fails its check.
     """
     folder = Path(index)
     try:
-        with new_generation(folder) as draft:
+        with new_generation(folder, keep=keep, wait=wait, say=say) as draft:
+            guards = Guards(
+                folder,
+                allow_shrink=allow_shrink, allow_empty=allow_empty, allow_moved=allow_moved,
+            )  # fmt: skip
             build = _Build(draft, encoder, progress or no_progress)
             return build.run(
-                records, folder, allow_rejects=allow_rejects, allow_shrink=allow_shrink
+                records, folder, guards, allow_rejects=allow_rejects, keep_fit=keep_fit
             )
     except sqlite3.Error as error:
         raise PublishError(folder, str(error)) from error
@@ -158,12 +166,21 @@ class _Build:
         self._draft = draft
         self._encoder = encoder
         self._progress = progress
+        self._n_found = getattr(encoder, "n_found", 0)  # by builds before this one
         self._seconds: dict[str, float] = {}
         self._stage_start = time.perf_counter()
 
     def run(
-        self, reader: StudyReader, folder: Path, *, allow_rejects: bool, allow_shrink: bool
+        self,
+        reader: StudyReader,
+        folder: Path,
+        guards: Guards,
+        *,
+        allow_rejects: bool,
+        keep_fit: bool,
     ) -> BuildReport:
+        dimension = self._encoder.dimension
+        check_room(folder, expected_bytes(folder, reader.bytes_total, dimension))
         tally = _Tally()
         staging_path = self._draft.path / "staging.sqlite"
         with closing(Staging(staging_path)) as staging:
@@ -171,16 +188,20 @@ class _Build:
             tally.check(allow_rejects=allow_rejects)
             survivors = staging.merge_aliases()
             n_studies = staging.n_studies
-            if not allow_shrink:
-                _check_lost(folder, staging)
-            texts = self._collect(staging, n_studies)
+            guards.check_lost(staging.nct_ids())
             self._lap("reading")
-            vectors, n_truncated = self._encode(texts.distinct)
+            check_room(folder, bytes_to_write(n_studies, dimension))
+            texts = self._store(staging, tally.gone, survivors)
+            guards.check_empty(n_studies, texts.coverage())
+            self._lap("storing")
+            encoded = encode_texts(
+                texts.distinct(staging.studies()), texts.n_distinct, self._encoder,
+                self._draft.path / _ROWS_FILE, self._progress,
+            )  # fmt: skip
             self._lap("encoding")
-            write_store(self._draft.path / STORE_FILE, staging.studies(), tally.gone, survivors)
-            mean_terms = write_lexical(
-                self._draft.path, map(lexical_text, staging.studies()), n_studies
-            )
+            kept = _kept_fit(folder, n_studies) if keep_fit else None
+            mean_terms = self._weigh_terms(staging, kept)
+            self._lap("weighing")
             records_date = staging.records_date()
         staging_path.unlink()
         merged = tuple(
@@ -188,16 +209,38 @@ class _Build:
             for old, new in survivors.items()
             if old in staging.dropped
         )
-        self._write_vectors(texts.numbers, vectors)
-        coverage = (texts.numbers >= 0).sum(axis=0).tolist()
-        manifest = self._manifest(
-            reader, n_studies, dict(zip(FIELDS, coverage, strict=True)), records_date, mean_terms
+        write_vectors(self._draft.path, texts.numbers, encoded.rows)
+        write_random_pairs(self._draft.path, texts.numbers, encoded.rows, mean_terms)
+        (self._draft.path / _ROWS_FILE).unlink()
+        encoder = self._encoder
+        manifest = Manifest(
+            format=FORMAT,
+            generation=self._draft.name,
+            previous=self._draft.previous,
+            built=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            records_date=records_date,
+            n_studies=n_studies,
+            field_coverage=texts.coverage(),
+            mean_terms=mean_terms,
+            fitted=kept.generation if kept else self._draft.name,
+            n_fitted=kept.n_studies if kept else n_studies,
+            recipe=Recipe(
+                text_version=TEXT_VERSION,
+                terms_version=TERMS_VERSION,
+                model=encoder.name,
+                fingerprint=encoder.fingerprint,
+                dimension=dimension,
+                max_tokens=encoder.max_tokens,
+            ),
+            precision=encoder.precision,
+            sources=reader.source_files,
+            versions=_versions(),
         )
-        self._write_random_pairs(texts.numbers, vectors, mean_terms)
         self._lap("writing")
         generation = self._draft.seal(manifest)
         with Index(folder, generation) as built:
             verify_index(built)
+            canary = guards.check_moved(built)
         self._draft.publish()
         self._lap("publishing")
         return BuildReport(
@@ -212,15 +255,17 @@ class _Build:
             notices=(tuple(tally.notices) + merged)[:_EXAMPLES],
             n_notices=tally.n_notices + len(merged),
             n_texts=int((texts.numbers >= 0).sum()),
-            n_distinct=len(texts.distinct),
-            n_cached=getattr(self._encoder, "n_found", 0),
-            n_truncated=n_truncated,
-            max_tokens=self._encoder.max_tokens,
+            n_distinct=texts.n_distinct,
+            n_cached=getattr(encoder, "n_found", 0) - self._n_found,
+            n_truncated=encoded.n_truncated,
+            max_tokens=encoder.max_tokens,
             empty_fields={field: n_studies - n for field, n in manifest.field_coverage.items()},
             records_date=records_date,
             recipe=manifest.recipe,
             precision=manifest.precision,
+            fitted=manifest.fitted,
             sources=manifest.sources,
+            canary=canary,
             bytes=generation.bytes,
             seconds=self._seconds,
         )
@@ -234,103 +279,29 @@ class _Build:
                 self._progress("reading", reader.bytes_read, reader.bytes_total, "bytes")
         self._progress("reading", reader.bytes_total, reader.bytes_total, "bytes")
 
-    def _collect(self, staging: Staging, n_studies: int) -> _Texts:
-        number_of: dict[str, int] = {}
-        numbers = np.full((n_studies, len(FIELDS)), -1, dtype=np.int32)
-        for row, study in enumerate(staging.studies()):
-            for column, text_of in enumerate(FIELDS.values()):
-                text = text_of(study)
-                if has_words([text]):
-                    numbers[row, column] = number_of.setdefault(text, len(number_of))
-        if not number_of:
+    def _store(
+        self, staging: Staging, gone: Sequence[Gone], survivors: Mapping[str, str]
+    ) -> TextNumbers:
+        """Write the store, and number the texts of the studies on their way there."""
+        texts = TextNumbers(staging.n_studies)
+        studies = texts.numbered(self._counted("storing", staging))
+        write_store(self._draft.path / STORE_FILE, studies, gone, survivors)
+        if not texts.n_distinct:
             raise SourceError("the records", "no study has a text to compare")
-        return _Texts(list(number_of), numbers)
+        return texts
 
-    def _encode(self, texts: list[str]) -> tuple[npt.NDArray[np.float16], int]:
-        """Encode each text; return (n, dim) float16 unit rows and how many were cut off.
+    def _weigh_terms(self, staging: Staging, kept: _KeptFit | None) -> float:
+        texts = map(lexical_text, self._counted("weighing", staging))
+        return write_lexical(self._draft.path, texts, staging.n_studies, kept.fit if kept else None)
 
-        Texts of like length go together. The chunks are taken in a shuffled but fixed
-        order, so that the rate, and with it the time left, holds from the start.
-        """
-        tokens = np.concatenate(
-            [
-                self._encoder.count_tokens(texts[at : at + _BLOCK])
-                for at in range(0, len(texts), _BLOCK)
-            ]
-        )
-        order = sorted(range(len(texts)), key=lambda n: (tokens[n], texts[n]))
-        chunks = [order[at : at + _CHUNK] for at in range(0, len(order), _CHUNK)]
-        vectors = np.zeros((len(texts), self._encoder.dimension), dtype=np.float16)
-        done = 0
-        for chunk in np.random.default_rng(0).permutation(len(chunks)):
-            self._progress("encoding", done, len(texts), "texts")
-            numbers = chunks[chunk]
-            vectors[numbers] = self._encoder.encode([texts[n] for n in numbers])
-            done += len(numbers)
-        self._progress("encoding", done, len(texts), "texts")
-        return vectors, int((tokens > self._encoder.max_tokens).sum())
-
-    def _write_vectors(
-        self, numbers: npt.NDArray[np.int32], vectors: npt.NDArray[np.float16]
-    ) -> None:
-        dimension = vectors.shape[1]
-        for column, field in enumerate(FIELDS):
-            blocks = _blocks(vectors, numbers[:, column])
-            if field in FIELD_FILES:
-                path = self._draft.path / FIELD_FILES[field]
-                _write_rows(path, (len(numbers), dimension), blocks)
-            else:
-                write_vector_index(self._draft.path / TEXT_FILE, dimension, blocks)
-
-    def _write_random_pairs(
-        self,
-        numbers: npt.NDArray[np.int32],
-        vectors: npt.NDArray[np.float16],
-        mean_terms: float,
-    ) -> None:
-        """Write the cosines of random pairs of studies: what a similarity is measured by."""
-        of_field = dict(zip(FIELDS, numbers.T, strict=True))
-        with_text = np.flatnonzero(of_field["text"] >= 0)
-        left, right = _random_pairs(with_text)
-        lexical = open_lexical_index(self._draft.path, len(numbers), mean_terms)
-        columns = [
-            _pair_cosines(vectors, of_field[field][left], of_field[field][right])
-            for field in FIELDS
-        ]
-        columns.append(lexical.products(left, right))
-        pairs = np.stack(columns, axis=1).astype(np.float16)
-        np.save(self._draft.path / PAIRS_FILE, pairs)
-
-    def _manifest(
-        self,
-        reader: StudyReader,
-        n_studies: int,
-        coverage: dict[str, int],
-        records_date: str,
-        mean_terms: float,
-    ) -> Manifest:
-        encoder = self._encoder
-        return Manifest(
-            format=FORMAT,
-            generation=self._draft.name,
-            previous=self._draft.previous,
-            built=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            records_date=records_date,
-            n_studies=n_studies,
-            field_coverage=coverage,
-            mean_terms=mean_terms,
-            recipe=Recipe(
-                text_version=TEXT_VERSION,
-                terms_version=TERMS_VERSION,
-                model=encoder.name,
-                fingerprint=encoder.fingerprint,
-                dimension=encoder.dimension,
-                max_tokens=encoder.max_tokens,
-            ),
-            precision=encoder.precision,
-            sources=reader.source_files,
-            versions=_versions(),
-        )
+    def _counted(self, stage: str, staging: Staging) -> Iterator[Study]:
+        """Yield the studies, and tell how many have passed."""
+        n_studies = staging.n_studies
+        for n, study in enumerate(staging.studies()):
+            if n % 500 == 0:
+                self._progress(stage, n, n_studies, "studies")
+            yield study
+        self._progress(stage, n_studies, n_studies, "studies")
 
     def _lap(self, stage: str) -> None:
         now = time.perf_counter()
@@ -378,97 +349,18 @@ def _kind_of(reason: str) -> str:
     )
 
 
-def _check_lost(index: Path, staging: Staging) -> None:
-    """Refuse a build that would lose many of the studies that the index holds now.
-
-    Raises:
-        ShrinkError: it would.
-    """
+def _kept_fit(index: Path, n_studies: int) -> _KeptFit | None:
+    """Return what terms weigh in the generation that answers; None where that is too old."""
     try:
         generation = open_generation(index)
-        with closing(StudyStore(generation.path / STORE_FILE)) as store:
-            before = set(store.nct_ids())
-        n_before, n_lost = len(before), len(before - staging.nct_ids())
-    except RecipeError:  # another version's index: its number of studies is all that is known
-        n_before = published_studies(index)
-        n_lost = n_before - staging.n_studies
+        manifest = generation.manifest
+        fit = read_fit(generation.path, manifest.mean_terms)
     except IndexReadError:
-        return
-    if n_lost > MAX_LOST_SHARE * n_before:
-        raise ShrinkError(index, n_before, n_lost)
-
-
-def verify_index(index: Index) -> None:
-    """Check that the parts of an index belong together and answer.
-
-    Raises:
-        VerificationError: IDs are not in order, rows are neither unit nor zero, or a
-            study is not its own nearest row.
-    """
-    if index.store.integrity() != "ok":
-        raise VerificationError("the study store", index.store.integrity())
-    ids = index.store.nct_ids()
-    if ids != sorted(set(ids)) or len(ids) != index.n_studies:
-        raise VerificationError("NCT IDs", "not unique and in order")
-    for field in FIELDS:
-        for start in range(0, index.n_studies, _BLOCK):
-            numbers = np.arange(start, min(start + _BLOCK, index.n_studies))
-            rows = index.rows(field, numbers)
-            lengths = np.linalg.norm(rows.astype(np.float32), axis=1)
-            bad = numbers[rows.any(axis=1) & ~(np.abs(lengths - 1) < _LENGTH_TOLERANCE)]
-            if len(bad):
-                raise VerificationError(f"the {field} vectors", f"{ids[bad[0]]} has no unit row")
-    for row in np.unique(np.linspace(0, index.n_studies - 1, _SAMPLE).astype(np.int64)).tolist():
-        vector = index.rows("text", np.array([row]))[0]
-        if vector.any() and not index.text.nearest(vector, 1)[1][0] > 1 - _LENGTH_TOLERANCE:
-            raise VerificationError("sample queries", f"{ids[row]} does not find itself")
-
-
-def _random_pairs(
-    rows: npt.NDArray[np.int64],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return `_PAIRS` pairs of different rows by lot, or all where there are fewer."""
-    if len(rows) * (len(rows) - 1) // 2 <= _PAIRS:
-        one, other = np.triu_indices(len(rows), 1)
-        return rows[one], rows[other]
-    chance = np.random.default_rng(0)
-    left, right = chance.choice(rows, _PAIRS), chance.choice(rows, _PAIRS)
-    return left[left != right], right[left != right]
-
-
-def _pair_cosines(
-    vectors: npt.NDArray[np.float16], left: npt.NDArray[np.int32], right: npt.NDArray[np.int32]
-) -> npt.NDArray[np.float64]:
-    """Return (n,) the cosines of texts by their numbers, 0 where one is missing."""
-    found = np.zeros(len(left))
-    for at in range(0, len(left), _BLOCK):
-        part = slice(at, at + _BLOCK)
-        rows = vectors[left[part]].astype(np.float32) * vectors[right[part]].astype(np.float32)
-        found[part] = rows.sum(axis=1)
-    found[(left < 0) | (right < 0)] = 0
-    return found
-
-
-def _blocks(
-    vectors: npt.NDArray[np.float16], numbers: npt.NDArray[np.int32]
-) -> Iterator[npt.NDArray[np.float16]]:
-    """Yield (≤ `_BLOCK`, dim) rows by text number; zeros where the number is -1."""
-    for at in range(0, len(numbers), _BLOCK):
-        part = numbers[at : at + _BLOCK]
-        block = vectors[part]
-        block[part < 0] = 0
-        yield block
-
-
-def _write_rows(
-    path: Path, shape: tuple[int, int], blocks: Iterator[npt.NDArray[np.float16]]
-) -> None:
-    """Write an .npy file of float16 rows, block by block."""
-    header = {"descr": "<f2", "fortran_order": False, "shape": shape}
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for block in blocks:
-            file.write(block.astype("<f2", copy=False).tobytes())
+        return None
+    found_in = manifest.n_fitted or manifest.n_studies
+    if abs(n_studies - found_in) > MAX_DRIFT * found_in:
+        return None
+    return _KeptFit(fit, manifest.fitted or manifest.generation, found_in)
 
 
 def _versions() -> dict[str, str]:

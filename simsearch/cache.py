@@ -27,6 +27,9 @@ from simsearch.errors import ArgumentError, CacheError, ForeignCacheError
 BATCH = 256
 """Texts encoded between two commits: what a killed build has to encode again at most."""
 
+Part = tuple[npt.NDArray[np.int64], npt.NDArray[np.floating]]
+"""Numbers of some texts, (n,), and their rows, (n, dimension)."""
+
 # Dates are apart from the vectors: to write one must not write a vector beside it.
 # AUTOINCREMENT: no number is given twice, so a date never goes to another entry.
 _SCHEMA = """
@@ -381,6 +384,11 @@ class CachedEncoder:
         """Arithmetic used."""
         return self._space.precision
 
+    @property
+    def n_at_once(self) -> int:
+        """How many texts the encoder likes to be given at once."""
+        return int(getattr(self._encoder, "n_at_once", BATCH))
+
     def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return (n,) the number of tokens of each whole text."""
         return self._encoder.count_tokens(texts)
@@ -391,9 +399,11 @@ class CachedEncoder:
         distinct = list(number_of)
         found, rows = self._look_up(distinct)
         missing = np.flatnonzero(~found)
-        for at in range(0, len(missing), BATCH):
-            numbers = missing[at : at + BATCH]
-            rows[numbers] = self._encode_batch([distinct[number] for number in numbers])
+        texts_missing = [distinct[number] for number in missing]
+        for places, part in _parts(self._encoder, texts_missing):
+            rounded = part.astype(np.float16)
+            self._keep([texts_missing[place] for place in places], rounded)
+            rows[missing[places]] = rounded
         self.n_found += len(distinct) - len(missing)
         return rows[[number_of[text] for text in texts]].astype(np.float32)
 
@@ -409,8 +419,7 @@ class CachedEncoder:
         shape = (len(texts), self.dimension)
         return np.zeros(len(texts), dtype=np.bool_), np.zeros(shape, dtype=np.float16)
 
-    def _encode_batch(self, texts: Sequence[str]) -> npt.NDArray[np.float16]:
-        rows = self._encoder.encode(texts).astype(np.float16)
+    def _keep(self, texts: Sequence[str], rows: npt.NDArray[np.float16]) -> None:
         self.n_encoded += len(texts)
         if self._writable is not None:
             try:
@@ -418,7 +427,16 @@ class CachedEncoder:
             except CacheError as error:
                 self._writable.log(f"nothing is kept any more: {error}")
                 self._writable = None
-        return rows
+
+
+def _parts(encoder: Encoder, texts: Sequence[str]) -> Iterator[Part]:
+    """Yield the rows of texts part by part, as the encoder has them ready."""
+    if hasattr(encoder, "encode_parts"):
+        yield from encoder.encode_parts(texts)
+        return
+    for at in range(0, len(texts), BATCH):
+        part = texts[at : at + BATCH]
+        yield np.arange(at, at + len(part)), encoder.encode(part)
 
 
 @contextmanager

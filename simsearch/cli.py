@@ -12,17 +12,22 @@ from typer.exceptions import TyperException
 
 import simsearch
 from simsearch.commands.cache import app as cache_app
+from simsearch.commands.diff import diff
 from simsearch.commands.evaluate import evaluate
+from simsearch.commands.index import app as index_app
 from simsearch.commands.info import info
 from simsearch.commands.query import query
 from simsearch.commands.rebuild import rebuild
 from simsearch.commands.registry import fetch, update
+from simsearch.commands.related import related
 from simsearch.commands.terminal import fail
 from simsearch.errors import SimsearchError
 from simsearch.variety import DIVERSE
 
 # What may follow --diverse as its value: never an NCT ID without its letters.
 _NUMBER = re.compile(r"-?([0-9]{1,2}([.,][0-9]*)?|[.,][0-9]+)")
+# What may follow --wait.
+_SECONDS = re.compile(r"([0-9]+([.][0-9]*)?|[.][0-9]+)(e[+-]?[0-9]+)?|inf", re.IGNORECASE)
 
 app = typer.Typer(
     name="simsearch",
@@ -55,13 +60,16 @@ def _root(
     """
 
 
+app.add_typer(index_app, name="index")
 app.add_typer(cache_app, name="cache")
-for command in (query, rebuild, fetch, update, info, evaluate):
+for command in (query, related, rebuild, fetch, update, info, diff, evaluate):
     app.command()(command)
 
 
 def main() -> NoReturn:
-    """Run the command: exit 0 if fine, 1 with a one-line error, 2 on wrong usage.
+    """Run the command: exit 0 if fine, 2 on wrong usage, else with a one-line error.
+
+    That of a `SimsearchError` exits with its `exit_code`: 1, 3 or 75 (see `errors.py`).
 
     Anything that is not a `SimsearchError` or wrong usage is a bug and keeps its
     traceback.
@@ -81,7 +89,7 @@ def main() -> NoReturn:
         command = context.command_path if context else "simsearch"
         fail(f"{error.format_message().rstrip('.')} (see {command} --help)", error.exit_code)
     except SimsearchError as error:
-        fail(str(error), 1)
+        fail(str(error), error.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -91,6 +99,8 @@ def _with_values(words: list[str]) -> list[str]:
     for word, after in zip(words, [*words[1:], ""], strict=False):
         if word == "--diverse" and not _NUMBER.fullmatch(after):
             with_default.append(f"{word}={DIVERSE}")
+        elif word == "--wait" and not _SECONDS.fullmatch(after):
+            with_default.append(f"{word}=inf")
         else:
             with_default.append(word)
     return with_default

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from simsearch.backends import Backend, check_backend, run_in_openvino
 from simsearch.errors import EncoderError
 from simsearch.vectors import unit_rows
 
@@ -69,7 +70,7 @@ class Encoder(Protocol):
 
     @property
     def precision(self) -> str:
-        """Arithmetic used: `float32` or `bfloat16`."""
+        """Arithmetic used: `float32` or `bfloat16`, and the runtime where it is not torch."""
 
     def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return (n,) the number of tokens of each whole text."""
@@ -78,7 +79,9 @@ class Encoder(Protocol):
         """Return (n, dimension) float32 unit rows."""
 
 
-def load_encoder(model: str = DEFAULT_MODEL, precision: Precision = "auto") -> Encoder:
+def load_encoder(
+    model: str = DEFAULT_MODEL, precision: Precision = "auto", backend: Backend = "torch"
+) -> Encoder:
     """Load a model: the packaged one, a folder, or any sentence-transformers name.
 
     The packaged model and a folder are never looked for on a network.
@@ -88,10 +91,11 @@ def load_encoder(model: str = DEFAULT_MODEL, precision: Precision = "auto") -> E
             sentence-transformers takes it.
         precision: `bfloat16` halves the arithmetic; `auto` takes it where the processor
             has instructions for it.
+        backend: what computes; its vectors are of the same recipe, in a space of their own.
 
     Raises:
-        EncoderError: the model cannot be found or loaded, or the packaged weights are
-            not the published ones.
+        EncoderError: the model cannot be found or loaded, the packaged weights are not the
+            published ones, or the backend is not installed.
     """
     if not model.strip():
         raise EncoderError("''", "no model is named")
@@ -99,12 +103,14 @@ def load_encoder(model: str = DEFAULT_MODEL, precision: Precision = "auto") -> E
     local = folder.is_dir()
     if not local and (model.startswith((".", "/", "~")) or model.count("/") > 1):
         raise EncoderError(model, "no such folder")
+    check_backend(model, backend)
     from sentence_transformers import SentenceTransformer
 
+    device = _device() if backend == "torch" else "cpu"
     try:
         with _quiet():
             loaded = SentenceTransformer(
-                str(folder) if local else model, device=_device(), local_files_only=local
+                str(folder) if local else model, device=device, local_files_only=local
             )
     except Exception as error:  # whatever a model's files can make the libraries raise
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
@@ -114,14 +120,19 @@ def load_encoder(model: str = DEFAULT_MODEL, precision: Precision = "auto") -> E
         # The merged weights may differ in their last bit between machines: not their parts.
         parts = f"{fingerprint} {merge_adapter(loaded, ADAPTER)}"
         fingerprint = hashlib.sha256(parts.encode()).hexdigest()
-    return _SentenceTransformerEncoder(model, loaded, fingerprint, precision)
+    return _SentenceTransformerEncoder(model, loaded, fingerprint, precision, backend)
 
 
 class _SentenceTransformerEncoder:
     """A sentence-transformers model as `Encoder`."""
 
     def __init__(
-        self, name: str, model: SentenceTransformer, fingerprint: str, precision: Precision
+        self,
+        name: str,
+        model: SentenceTransformer,
+        fingerprint: str,
+        precision: Precision,
+        backend: Backend,
     ) -> None:
         self.name = name
         self._model = model
@@ -131,6 +142,16 @@ class _SentenceTransformerEncoder:
         if precision == "auto":
             precision = "bfloat16" if _has_bfloat16(model.device.type) else "float32"
         self.precision: str = precision
+        self._autocasts = precision == "bfloat16" and backend == "torch"
+        if backend == "openvino":
+            example = model.tokenizer(["one text", "two"], padding=True, return_tensors="pt")
+            try:
+                with _quiet():
+                    run_in_openvino(model[0].auto_model, dict(example), precision)
+            except Exception as error:  # whatever a model can make the library raise
+                reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+                raise EncoderError(name, f"cannot be run in openvino: {reason}") from error
+            self.precision += " openvino"
 
     def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         if not texts:
@@ -149,7 +170,7 @@ class _SentenceTransformerEncoder:
 
     def _arithmetic(self) -> AbstractContextManager[Any]:
         """Matrix products in bfloat16, sums and norms in float32, weights as loaded."""
-        if self.precision == "float32":
+        if not self._autocasts:
             return nullcontext()
         import torch
 
@@ -216,14 +237,16 @@ def merge_adapter(model: SentenceTransformer, folder: Path) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the model libraries' progress bars off the terminal while a model loads."""
+    """Keep the model libraries' bars and notices off the terminal while a model loads."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
+        logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 

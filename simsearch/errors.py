@@ -10,25 +10,43 @@
     ├── SourceError              a records source that cannot be read (further)
     │   └── RejectedRecordsError too many of its records are unusable
     ├── MirrorError              the mirror cannot be read or written
-    ├── ApiError                 the registry refuses or does not answer
+    ├── ApiError                 the registry refuses
+    │   └── NoAnswerError        ... or does not answer
     ├── FetchError               a fetch that could not be completed
     ├── EncoderError             a model that cannot be loaded or is not the right one
+    ├── EngineError              workers that cannot be used
+    │   └── EngineLostError      ... or not be reached
     ├── JudgedSetError           a judged set that cannot be read
+    ├── RelatedFileError         a file of related lists that cannot be read or written
+    │   └── RelatedBusyError     ... because another run is writing it
     ├── CacheError               the cache of vectors cannot be used
     │   └── ForeignCacheError    ... because the file is something else
     ├── IndexReadError           see its subclasses
     │   ├── IndexNotFoundError   no index where one was looked for
+    │   ├── GenerationNameError  a name that is of no generation, or the start of several
+    │   │   └── NoEarlierGenerationError  ... none to compare with
     │   ├── IndexCorruptError    a file of the index is missing, damaged or foreign
     │   └── RecipeError          index and code (or model) do not belong together
     └── BuildError               see its subclasses
         ├── ForeignFolderError   the target folder holds something else
-        ├── IndexBusyError       another build is writing there
-        ├── ShrinkError          the new index would lose many studies
+        ├── IndexBusyError       another process is writing there
+        ├── GenerationError      no generation before, to go back to
+        ├── GuardError           the new index differs too much from the one that answers
+        │   ├── ShrinkError      ... it would lose many studies
+        │   ├── EmptyFieldError  ... far more studies would lack a field
+        │   └── MovedError       ... studies would get other neighbours
         ├── VerificationError    the index fails its own check
+        ├── NoRoomError          the disk has less free than a build takes
         └── PublishError         the disk refused (full, read-only, no permission)
 
 Each class keeps what it knows as attributes and builds its own message: what is
-wrong, which one, and what to do next, in one line.
+wrong, which one, and what to do next, in one line. `exit_code` is how the command ends,
+for whoever schedules it:
+
+    1     an error that a person must look at
+    3     GuardError: nothing was published, a person decides whether the change is meant
+    75    IndexBusyError, RelatedBusyError, NoAnswerError, FetchError, EngineLostError: the same
+          command may do later (EX_TEMPFAIL of sysexits.h)
 """
 
 from __future__ import annotations
@@ -36,6 +54,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
+
+TRY_LATER = 75
 
 
 def one_line(text: str, keep: str = "") -> str:
@@ -45,6 +66,8 @@ def one_line(text: str, keep: str = "") -> str:
 
 class SimsearchError(Exception):
     """Base of all errors raised on purpose; `str(error)` is one line for a person."""
+
+    exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
@@ -160,7 +183,7 @@ class MirrorError(SimsearchError):
 
 
 class ApiError(SimsearchError):
-    """The registry refuses a request, or does not answer it after several tries."""
+    """The registry refuses a request, or answers it in a form that is not its own."""
 
     def __init__(self, url: str, reason: str) -> None:
         self.url = url
@@ -168,8 +191,16 @@ class ApiError(SimsearchError):
         super().__init__(f"{url}: {reason}")
 
 
+class NoAnswerError(ApiError):
+    """The registry does not answer after several tries."""
+
+    exit_code = TRY_LATER
+
+
 class FetchError(SimsearchError):
     """A fetch that could not be completed; what came is kept."""
+
+    exit_code = TRY_LATER
 
     def __init__(self, reason: str, n_received: int) -> None:
         self.reason = reason
@@ -189,6 +220,21 @@ class EncoderError(SimsearchError):
         super().__init__(f"model {model}: {reason}")
 
 
+class EngineError(SimsearchError):
+    """The scheduler or a worker of an engine cannot be reached or used."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address = address
+        self.reason = reason
+        super().__init__(f"dask {address}: {reason}")
+
+
+class EngineLostError(EngineError):
+    """The scheduler or all workers are out of reach, or lost: the same command may do later."""
+
+    exit_code = TRY_LATER
+
+
 class IndexReadError(SimsearchError):
     """Base of the errors about reading an index."""
 
@@ -199,6 +245,36 @@ class IndexNotFoundError(IndexReadError):
     def __init__(self, path: Path) -> None:
         self.path = path
         super().__init__(f"{path} holds no index: build one with `simsearch rebuild RECORDS`")
+
+
+class GenerationNameError(IndexReadError):
+    """A name that is of no generation of an index, or that several of them begin with."""
+
+    def __init__(
+        self, path: Path, name: str, there: Sequence[str], meant: Sequence[str] = ()
+    ) -> None:
+        self.path = path
+        self.name = name
+        self.there = tuple(there)
+        self.meant = tuple(meant)
+        wrong = f"is no generation of {path} (nor an index): there are {', '.join(there)}"
+        several = f"begins {len(meant)} generations: {', '.join(meant)}; give more of the name"
+        super().__init__(f"{name[:60]!r} {several if meant else wrong}")
+
+
+class NoEarlierGenerationError(GenerationNameError):
+    """A generation that none stands before; `there` are the others, made later."""
+
+    def __init__(self, path: Path, name: str, there: Sequence[str]) -> None:
+        self.path = path
+        self.name = name
+        self.there = tuple(there)
+        others = f"give one of {', '.join(there)} as OLD" if there else "the next rebuild makes one"
+        SimsearchError.__init__(
+            self,
+            f"{path} has no generation before {name} to compare with: {others}, or give the "
+            "folder of another index",
+        )
 
 
 class IndexCorruptError(IndexReadError):
@@ -235,13 +311,27 @@ class ForeignFolderError(BuildError):
 
 
 class IndexBusyError(BuildError):
-    """Another build is writing to the same index."""
+    """Another process is writing to the same index."""
+
+    exit_code = TRY_LATER
 
     def __init__(self, path: Path, owner: str) -> None:
         self.path = path
         self.owner = owner
-        by = f" ({owner})" if owner else ""
-        super().__init__(f"{path} is being rebuilt by another process{by}: try again later")
+        super().__init__(
+            f"{path} is being written by {owner or 'another process'}: try again later, or "
+            "wait for it with --wait"
+        )
+
+
+class GenerationError(BuildError):
+    """There is no generation before the one that answers, to go back to."""
+
+    def __init__(self, path: Path, there: Sequence[str]) -> None:
+        self.path = path
+        self.there = tuple(there)
+        others = f"name one of {', '.join(there)}" if there else "there are no others"
+        super().__init__(f"{path} holds no generation before the one that answers: {others}")
 
 
 class PublishError(BuildError):
@@ -255,6 +345,19 @@ class PublishError(BuildError):
         )
 
 
+class NoRoomError(BuildError):
+    """The disk has less free than a build takes; sizes in bytes."""
+
+    def __init__(self, path: Path, needed: int, free: int) -> None:
+        self.path = path
+        self.needed = needed
+        self.free = free
+        super().__init__(
+            f"{path}: a build takes up to {needed / 1e9:.1f} GB while it runs, and "
+            f"{free / 1e9:.1f} GB are free: make room, or name another folder with --index"
+        )
+
+
 class VerificationError(BuildError):
     """An index that fails its own check; a build that fails it is not published."""
 
@@ -262,11 +365,18 @@ class VerificationError(BuildError):
         self.check = check
         self.found = found
         super().__init__(
-            f"the index fails its check of {check}: {found}; a build like that is not published"
+            f"the index fails its check of {check}: {found}; a build like that is never published, "
+            "and a generation like that is not to be used"
         )
 
 
-class ShrinkError(BuildError):
+class GuardError(BuildError):
+    """Base of the refusals to publish what differs too much; the earlier index answers."""
+
+    exit_code = 3
+
+
+class ShrinkError(GuardError):
     """The new index would lose more studies than a build accepts unasked."""
 
     def __init__(self, path: Path, n_before: int, n_lost: int) -> None:
@@ -279,6 +389,36 @@ class ShrinkError(BuildError):
         )
 
 
+class EmptyFieldError(GuardError):
+    """Far more studies than before would have a field empty; shares from 0 to 1."""
+
+    def __init__(self, path: Path, field: str, before: float, now: float, n_empty: int) -> None:
+        self.path = path
+        self.field = field
+        self.before = before
+        self.now = now
+        self.n_empty = n_empty
+        super().__init__(
+            f"{path} would have no {field} for {n_empty:,} studies, {now:.1%} where it was "
+            f"{before:.1%}: nothing was published; look at the records, or give --allow-empty "
+            "if that is meant"
+        )
+
+
+class MovedError(GuardError):
+    """Sample studies would keep too few of their neighbours; shares from 0 to 1."""
+
+    def __init__(self, path: Path, n_studies: int, kept: float, least: float) -> None:
+        self.path = path
+        self.n_studies = n_studies
+        self.kept = kept
+        self.least = least
+        super().__init__(
+            f"{path}: {n_studies:,} sample studies would keep {kept:.0%} of their ten neighbours, "
+            f"less than {least:.0%}: nothing was published; give --allow-moved if that is meant"
+        )
+
+
 class JudgedSetError(SimsearchError):
     """A judged set that cannot be read; `line` counts from 1, 0 is the file as a whole."""
 
@@ -288,6 +428,24 @@ class JudgedSetError(SimsearchError):
         self.reason = reason
         place = f"{path} line {line:,}" if line else str(path)
         super().__init__(f"{place}: {reason}")
+
+
+class RelatedFileError(SimsearchError):
+    """A file of related lists that is something else, or cannot be read or written."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path} {reason}")
+
+
+class RelatedBusyError(RelatedFileError):
+    """Another run is writing the same file."""
+
+    exit_code = TRY_LATER
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, "is being written by another run: try again later")
 
 
 class CacheError(SimsearchError):

@@ -7,7 +7,8 @@ last place, queries that are not finite or not a row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import faiss
@@ -47,6 +48,8 @@ class VectorIndex:
 
     def __init__(self, index: faiss.IndexScalarQuantizer) -> None:
         self._index = index
+        codes = faiss.rev_swig_ptr(index.codes.data(), index.codes.size())
+        self._rows: npt.NDArray[np.float16] = codes.view(np.float16).reshape(-1, index.d)
 
     @property
     def n_rows(self) -> int:
@@ -58,12 +61,16 @@ class VectorIndex:
         """Length of a row."""
         return int(self._index.d)
 
-    def rows(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Return (n, dimension) float32, the stored rows with these (n,) numbers."""
-        if not len(numbers):
-            return np.zeros((0, self.dimension), dtype=np.float32)
-        found: npt.NDArray[np.float32] = self._index.reconstruct_batch(numbers)
-        return found
+    def rows(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float16]:
+        """Return (n, dimension) float16, the stored rows with these (n,) numbers."""
+        return self._rows[numbers]
+
+    def stored(self) -> npt.NDArray[np.float16]:
+        """Return (n_rows, dimension) float16, all rows as they lie in the mapped file.
+
+        A view: it is good as long as this object is.
+        """
+        return self._rows
 
     def nearest(
         self,
@@ -95,7 +102,8 @@ class VectorIndex:
             selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg] # added at run time
         while fetched:
-            values, numbers = self._index.search(query[np.newaxis, :], fetched, params=parameters)
+            with _one_thread():
+                values, numbers = self._index.search(query[np.newaxis], fetched, params=parameters)
             values, numbers = values[0], numbers[0]
             if fetched == n_allowed or values[wanted - 1] > values[-1]:
                 break
@@ -128,6 +136,21 @@ def open_vector_index(path: Path, n_rows: int, dimension: int) -> VectorIndex:
     ):
         raise IndexCorruptError(path, "a FAISS index of another kind")
     return VectorIndex(index)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep FAISS in the calling thread.
+
+    It spreads queries over threads, never one query, for which the others only wait: on a
+    busy machine that takes many times as long as the search.
+    """
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def _empty(dimension: int) -> faiss.IndexScalarQuantizer:

@@ -15,13 +15,16 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from simsearch.errors import IndexCorruptError
+
+if TYPE_CHECKING:  # a query needs no scipy
+    from scipy.sparse import csr_array
 
 TERMS_VERSION = 1
 """Version of what a term is; part of the recipe."""
@@ -78,8 +81,23 @@ def terms_of(text: str) -> Iterator[str]:
                 yield _cut(_singular(part))
 
 
-def write_lexical(folder: Path, texts: Iterable[str], n_studies: int) -> float:
-    """Fit the term weights of `n_studies` texts, which come in row order; write the arrays.
+class Fit(msgspec.Struct, frozen=True):
+    """What a term weighs, and the mean length of a text, as found in some corpus."""
+
+    terms: npt.NDArray[np.bytes_]
+    """(n_terms,) in order."""
+    idf: npt.NDArray[np.float32]
+    """(n_terms,) by term."""
+    mean_length: float
+
+
+def write_lexical(
+    folder: Path, texts: Iterable[str], n_studies: int, kept: Fit | None = None
+) -> float:
+    """Weigh the terms of `n_studies` texts, which come in row order; write the arrays.
+
+    With the fit of an earlier corpus its terms keep their weights, and only terms that it
+    does not know are weighed by this one: the row of an unchanged text stays the same.
 
     Returns:
         The mean number of terms of a text, which a query text is weighed with.
@@ -92,26 +110,21 @@ def write_lexical(folder: Path, texts: Iterable[str], n_studies: int) -> float:
 
     counter = CountVectorizer(analyzer=lambda text: list(terms_of(text)), dtype=np.int32)
     try:
-        counts = counter.fit_transform(texts)
-        names = counter.get_feature_names_out()
+        counts = csr_array(counter.fit_transform(texts))
+        names = [name.encode() for name in counter.get_feature_names_out().tolist()]
     except ValueError:  # not one term
-        counts, names = csr_array((n_studies, 0), dtype=np.int32), np.zeros(0, dtype=object)
-    n_with = np.bincount(counts.indices, minlength=len(names))
-    lengths = np.asarray(counts.sum(axis=1)).ravel()
-    mean_length = float(lengths.mean())
-    kept = n_with <= max(_MAX_SHARE * n_studies, _ALWAYS_KEPT)
-    idf = _idf(n_with, n_studies)[kept]
-    counts = csr_array(counts)[:, kept]
-    weights = _bm25(
-        counts.data, np.repeat(lengths, np.diff(counts.indptr)), idf[counts.indices], mean_length
-    )
-    rows = csr_array((weights, counts.indices, counts.indptr), shape=counts.shape)
-    _keep_most_telling(rows)
+        counts, names = csr_array((n_studies, 0), dtype=np.int32), []
+    del counter
+    counts.sort_indices()
+    terms = np.array(names, dtype=f"S{_MAX_BYTES}")
+    fit = _fitted(terms, counts, kept)
+    rows = _rows(counts, np.searchsorted(fit.terms, terms), fit)
+    del counts
     postings = rows.tocsc()
     postings.sort_indices()
     arrays = {
-        "terms": np.array([name.encode() for name in names[kept]], dtype=f"S{_MAX_BYTES}"),
-        "idf": idf,
+        "terms": fit.terms,
+        "idf": fit.idf,
         "row_starts": rows.indptr,
         "row_terms": rows.indices,
         "row_weights": rows.data,
@@ -122,7 +135,64 @@ def write_lexical(folder: Path, texts: Iterable[str], n_studies: int) -> float:
     for key, (name, dtype) in _FILES.items():
         with (folder / name).open("wb") as file:
             np.lib.format.write_array(file, np.ascontiguousarray(arrays[key], dtype=dtype))
-    return mean_length
+    return fit.mean_length
+
+
+def read_fit(folder: Path, mean_length: float) -> Fit:
+    """Return the fit that a generation was weighed with.
+
+    Raises:
+        IndexCorruptError: a file is missing or no array.
+    """
+    arrays = {key: _open_array(folder, key) for key in ("terms", "idf")}
+    return Fit(arrays["terms"], arrays["idf"], mean_length)
+
+
+def _fitted(terms: npt.NDArray[np.bytes_], counts: Any, kept: Fit | None) -> Fit:
+    """Return what terms weigh in a corpus, given its (n_studies, n_terms) CSR counts.
+
+    The order of bytes is that of code points, so `terms` are in order.
+    """
+    n_studies = counts.shape[0]
+    n_with = np.bincount(counts.indices, minlength=len(terms))
+    telling = n_with <= max(_MAX_SHARE * n_studies, _ALWAYS_KEPT)
+    # A term that tells nothing is kept with no weight: a later corpus shall not take it for new.
+    # Rounded before use, so that a fit that is read again gives the same weights.
+    idf = np.where(telling, _idf(n_with, n_studies), 0).astype(np.float32)
+    if kept is None:
+        return Fit(terms, idf, float(counts.sum() / n_studies))
+    new = ~np.isin(terms, kept.terms)
+    joined = np.concatenate([kept.terms, terms[new]])
+    order = np.argsort(joined, kind="stable")
+    return Fit(joined[order], np.concatenate([kept.idf, idf[new]])[order], kept.mean_length)
+
+
+def _rows(counts: Any, place_of: npt.NDArray[np.int64], fit: Fit) -> Any:
+    """Return the CSR array of unit rows of the `MAX_TERMS` most telling terms of each text.
+
+    Args:
+        counts: (n_studies, n_terms) CSR, how often a term stands in a text.
+        place_of: (n_terms,) where a term stands in the fit.
+        fit: what terms weigh.
+    """
+    from scipy.sparse import csr_array
+
+    idf = fit.idf.astype(np.float64)
+    starts = counts.indptr.tolist()
+    most = int(np.minimum(np.diff(counts.indptr), MAX_TERMS).sum())
+    terms, weights = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.float32)
+    ends = [0]
+    for start, end in itertools.pairwise(starts):
+        often = counts.data[start:end]
+        places = place_of[counts.indices[start:end]]
+        row = NO_TERMS
+        if len(places):
+            row = _most_telling(places, _bm25(often, often.sum(), idf[places], fit.mean_length))
+        part = slice(ends[-1], ends[-1] + len(row.terms))
+        terms[part], weights[part] = row.terms, row.weights
+        ends.append(part.stop)
+    used = slice(ends[-1])
+    return csr_array((weights[used], terms[used], ends), shape=(len(starts) - 1, len(fit.terms)))
 
 
 class LexicalIndex:
@@ -132,6 +202,11 @@ class LexicalIndex:
         self._arrays = arrays
         self._mean_length = mean_length
         self.n_rows = len(arrays["row_starts"]) - 1
+
+    @property
+    def terms(self) -> npt.NDArray[np.bytes_]:
+        """The (n_terms,) terms by number, in order."""
+        return self._arrays["terms"]
 
     def row(self, number: int) -> TermWeights:
         """Return the stored row of a study."""
@@ -154,29 +229,24 @@ class LexicalIndex:
         known = vocabulary[places] == names
         terms = places[known]
         often = np.array([counts[name.decode()] for name in names[known].tolist()], dtype=np.int64)
-        weights = _bm25(
-            often, length, self._arrays["idf"][terms].astype(np.float64), self._mean_length
+        return _most_telling(
+            terms,
+            _bm25(often, length, self._arrays["idf"][terms].astype(np.float64), self._mean_length),
         )
-        strongest = np.sort(np.lexsort((terms, -weights))[:MAX_TERMS])
-        return _unit(TermWeights(terms[strongest], weights[strongest]))
 
     def signal(self, query: TermWeights) -> npt.NDArray[np.float64]:
         """Return (n_studies,) the product of a query's row with every study's: cosines if unit.
 
         Sums go in the order of terms, so that a value is the same on every machine.
         """
-        starts = self._arrays["posting_starts"]
-        parts = [slice(int(starts[term]), int(starts[term + 1])) for term in query.terms]
-        if not parts:
+        if not query:
             return np.zeros(self.n_rows)
+        starts, ends = (self._arrays["posting_starts"][query.terms + step] for step in (0, 1))
+        parts = list(map(slice, starts.tolist(), ends.tolist()))
         rows = np.concatenate([self._arrays["posting_rows"][part] for part in parts])
-        products = np.concatenate(
-            [
-                self._arrays["posting_weights"][part].astype(np.float64) * weight
-                for part, weight in zip(parts, query.weights, strict=True)
-            ]
-        )
-        return np.bincount(rows, products, minlength=self.n_rows).astype(np.float64)
+        weights = np.concatenate([self._arrays["posting_weights"][part] for part in parts])
+        products = weights * np.repeat(query.weights, ends - starts)
+        return np.bincount(rows, products, minlength=self.n_rows).astype(np.float64, copy=False)
 
     def products(
         self, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
@@ -194,16 +264,37 @@ class LexicalIndex:
         )
         return np.asarray(rows[left].multiply(rows[right]).sum(axis=1)).ravel()
 
+    def matrix(self) -> csr_array:
+        """Return (n_studies, n_terms) the term weights of all studies, float32."""
+        return self._sparse("row", (self.n_rows, len(self._arrays["terms"])))
+
+    def postings(self) -> csr_array:
+        """Return (n_terms, n_studies) the same weights by term."""
+        return self._sparse("posting", (len(self._arrays["terms"]), self.n_rows))
+
+    def _sparse(self, by: str, shape: tuple[int, int]) -> csr_array:
+        from scipy.sparse import csr_array
+
+        numbers = self._arrays["row_terms" if by == "row" else "posting_rows"]
+        starts = self._arrays[f"{by}_starts"]
+        starts = starts.astype(np.int32 if len(numbers) < 2**31 else np.int64)
+        return csr_array(
+            (self._arrays[f"{by}_weights"].astype(np.float32), numbers, starts), shape=shape
+        )
+
     def shared(self, query: TermWeights, number: int) -> list[tuple[str, float]]:
         """Return the terms that a query shares with a study and what each adds, most first."""
         row = self.row(number)
-        terms, mine, its = np.intersect1d(
-            query.terms, row.terms, assume_unique=True, return_indices=True
-        )
-        added = query.weights[mine] * row.weights[its]
+        its = dict(zip(row.terms.tolist(), row.weights.tolist(), strict=True))
+        added = {
+            term: weight * its[term]
+            for term, weight in zip(query.terms.tolist(), query.weights.tolist(), strict=True)
+            if term in its
+        }
+        names = self._arrays["terms"]
         return [
-            (self._arrays["terms"][terms[at]].decode(), float(added[at]))
-            for at in np.argsort(-added, kind="stable")
+            (names[term].decode(), added[term])
+            for term in sorted(added, key=lambda term: (-added[term], term))
         ]
 
 
@@ -213,15 +304,7 @@ def open_lexical_index(folder: Path, n_rows: int, mean_length: float) -> Lexical
     Raises:
         IndexCorruptError: a file is missing, no array, or does not fit the others.
     """
-    arrays = {}
-    for key, (name, dtype) in _FILES.items():
-        try:
-            # As a plain array: each look at a numpy.memmap costs a microsecond more.
-            arrays[key] = np.asarray(np.lib.format.open_memmap(folder / name, mode="r"))
-        except Exception as error:  # numpy's reader of headers raises nearly anything
-            raise IndexCorruptError(folder / name, f"no array ({error})") from error
-        if arrays[key].ndim != 1 or arrays[key].dtype != np.dtype(dtype):
-            raise IndexCorruptError(folder / name, f"an array of another kind than {dtype}")
+    arrays = {key: _open_array(folder, key) for key in _FILES}
     n_terms, n_weights = len(arrays["terms"]), len(arrays["row_terms"])
     lengths = {
         "idf": n_terms, "row_starts": n_rows + 1, "row_weights": n_weights,
@@ -235,8 +318,23 @@ def open_lexical_index(folder: Path, n_rows: int, mean_length: float) -> Lexical
     return LexicalIndex(arrays, mean_length)
 
 
+def _open_array(folder: Path, key: str) -> npt.NDArray[Any]:
+    name, dtype = _FILES[key]
+    try:
+        # As a plain array: each look at a numpy.memmap costs a microsecond more.
+        array: npt.NDArray[Any] = np.asarray(np.lib.format.open_memmap(folder / name, mode="r"))
+    except Exception as error:  # numpy's reader of headers raises nearly anything
+        raise IndexCorruptError(folder / name, f"no array ({error})") from error
+    if array.ndim != 1 or array.dtype != np.dtype(dtype):
+        raise IndexCorruptError(folder / name, f"an array of another kind than {dtype}")
+    return array
+
+
 def combined(rows: Sequence[tuple[float, TermWeights]]) -> TermWeights:
     """Return the sum of rows, each times its factor."""
+    if len(rows) == 1:
+        ((factor, row),) = rows
+        return TermWeights(row.terms, factor * row.weights)
     terms, places = np.unique(
         np.concatenate([row.terms for _, row in rows] or [NO_TERMS.terms]), return_inverse=True
     )
@@ -271,19 +369,11 @@ def _bm25(
     return weights
 
 
-def _keep_most_telling(rows: object) -> None:
-    """Cut each row of a CSR array to its `MAX_TERMS` greatest weights, and make it unit."""
-    data, starts = rows.data, rows.indptr  # type: ignore[attr-defined] # scipy has no types
-    for start, end in itertools.pairwise(starts):
-        part = data[start:end]
-        if len(part) > MAX_TERMS:
-            # Of equal weights the first term is kept.
-            part[np.argsort(-part, kind="stable")[MAX_TERMS:]] = 0
-        length = np.sqrt(np.square(part).sum())
-        if length > 0:
-            part /= length
-    rows.eliminate_zeros()  # type: ignore[attr-defined]
-    rows.sort_indices()  # type: ignore[attr-defined]
+def _most_telling(terms: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]) -> TermWeights:
+    """Return the unit row of the `MAX_TERMS` greatest weights; of equal ones the first terms."""
+    strongest = np.sort(np.lexsort((terms, -weights))[:MAX_TERMS])
+    strongest = strongest[weights[strongest] > 0]
+    return _unit(TermWeights(terms[strongest], weights[strongest]))
 
 
 def _unit(row: TermWeights) -> TermWeights:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from simsearch.filters import Filters
 
 
 class Format(StrEnum):
@@ -41,6 +43,20 @@ class Precision(StrEnum):
     bfloat16 = "bfloat16"
 
 
+class Backend(StrEnum):
+    """What computes the encoder's vectors."""
+
+    torch = "torch"
+    openvino = "openvino"
+
+
+class Engine(StrEnum):
+    """Where texts are encoded."""
+
+    local = "local"
+    dask = "dask"
+
+
 IndexOption = Annotated[
     Path | None,
     typer.Option(
@@ -62,12 +78,48 @@ ModelOption = Annotated[
         help="Encoder: the packaged MiniLM, a folder, or a sentence-transformers name.",
     ),
 ]
+IndexModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME-OR-FOLDER",
+        envvar="SIMSEARCH_MODEL",
+        help="Where the index's model is now; needed for what is not in the index.",
+        show_default="as the index names it",
+    ),
+]
 PrecisionOption = Annotated[
     Precision,
     typer.Option(
         "--precision",
         envvar="SIMSEARCH_PRECISION",
         help="Arithmetic of the encoder; auto takes bfloat16 where the processor has it.",
+    ),
+]
+BackendOption = Annotated[
+    Backend,
+    typer.Option(
+        "--backend",
+        envvar="SIMSEARCH_BACKEND",
+        help="What computes the vectors; openvino is an extra, for Intel processors above all.",
+    ),
+]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        "--engine",
+        envvar="SIMSEARCH_ENGINE",
+        help="Where texts are encoded: here, or by the workers of a Dask scheduler.",
+    ),
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        envvar="SIMSEARCH_SCHEDULER",
+        help="Address of the Dask scheduler, like tcp://10.0.0.5:8786.",
+        show_default=False,
     ),
 ]
 RejectsOption = Annotated[
@@ -80,6 +132,54 @@ ShrinkOption = Annotated[
     bool,
     typer.Option(
         "--allow-shrink", help="Publish although more than 2 % of the studies would be lost."
+    ),
+]
+EmptyOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-empty",
+        help="Publish although the share of studies without text, conditions or interventions "
+        "rises by more than 2 points.",
+    ),
+]
+MovedOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-moved", help="Publish although a sample of studies loses many neighbours."
+    ),
+]
+KeepOption = Annotated[
+    int,
+    typer.Option(
+        "--keep",
+        metavar="N",
+        min=1,
+        max=1000,
+        help="How many generations stay: the new one and those before it, to roll back to.",
+    ),
+]
+FitOption = Annotated[
+    bool,
+    typer.Option(
+        "--keep-fit/--refit",
+        help="Let terms weigh what they did in the index before, until the studies are 5 % more "
+        "or fewer; or find it anew.",
+    ),
+]
+SummaryOption = Annotated[
+    bool,
+    typer.Option(
+        "--json-summary", help="Print one line of JSON in place of the report, also on failure."
+    ),
+]
+WaitOption = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        metavar="[SECONDS]",
+        min=0,
+        help="Wait while another process writes the index; without a number, for ever.",
+        show_default=False,
     ),
 ]
 CacheOption = Annotated[
@@ -179,3 +279,13 @@ WeightOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+def filters_from(**given: Any) -> Filters:
+    """Return the filters that options named as those of `Filters` ask for."""
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in given.items()
+        if value is not None
+    }
+    return Filters(**values)

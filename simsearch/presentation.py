@@ -15,7 +15,9 @@ from typing import Any
 
 import msgspec
 from rich import box
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -38,6 +40,10 @@ _NARROW = 72
 _GAP = 3  # blanks between two columns
 _LEAST_TITLE = 12
 _UNKNOWN = "–"
+
+_HEADINGS = ("#", "NCT ID", "Title", "Status", "Phase", "Similarity", "Pctl.")
+_TITLE = _HEADINGS.index("Title")
+_NUMERIC = frozenset({"#", "Similarity", "Pctl."})
 
 _STATUS = MappingProxyType(
     {
@@ -171,7 +177,7 @@ def _as_ids(answer: Answer) -> str:
 
 def _as_markdown(answer: Answer) -> str:
     """Return a Markdown table with the query above and the index below."""
-    head = _markdown_cell(_query_title(answer.query))
+    head = markdown_cell(_query_title(answer.query))
     lines = [
         f"Studies most like {head}:",
         "",
@@ -183,11 +189,11 @@ def _as_markdown(answer: Answer) -> str:
         cells = (
             str(each.rank),
             f"[{study.nct_id}]({study.url})",
-            _markdown_cell(study.title),
+            markdown_cell(study.title),
             status_label(study.status),
             phase_label(study.phases),
             f"{each.similarity:.3f}",
-            _markdown_cell(reason.line),
+            markdown_cell(reason.line),
         )
         lines.append(f"| {' | '.join(cells)} |")
     notes = [note, ""] if (note := _closeness(answer)) else []
@@ -249,7 +255,8 @@ def _closeness(answer: Answer) -> str:
     return f"{which}: at least one random pair in a hundred is as similar as {others} are."
 
 
-def _study_json(study: Study) -> dict[str, Any]:
+def study_json(study: Study) -> dict[str, Any]:
+    """Return a study as every JSON answer carries it."""
     return {
         "nct_id": study.nct_id,
         "title": study.title,
@@ -271,14 +278,14 @@ def _query_json(query: Query) -> dict[str, Any]:
     return {
         "kind": query.kind,
         "text": query.text,
-        **_study_json(alone),
-        "studies": [_study_json(study) for study in query.studies],
-        "unlike": [_study_json(study) for study in query.unlike],
+        **study_json(alone),
+        "studies": [study_json(study) for study in query.studies],
+        "unlike": [study_json(study) for study in query.unlike],
     }
 
 
 def _neighbour_json(neighbour: Neighbour, reason: Reason, *, flat: bool = False) -> dict[str, Any]:
-    study = _study_json(neighbour.study)
+    study = study_json(neighbour.study)
     if flat:
         study["interventions"] = [
             f"{each.type}: {each.name}" if each.type else each.name
@@ -315,7 +322,7 @@ def _query_header(query: Query) -> Text:
 
 def _study_header(study: Study) -> Text:
     name = study.nct_id or "Draft"
-    header = Text.assemble((name, _link_style(study)), "  ", (study.title or "(no title)", "bold"))
+    header = Text.assemble((name, link_style(study)), "  ", (study.title or "(no title)", "bold"))
     facts = [
         status_label(study.status),
         f"phase {label}" if (label := phase_label(study.phases)) else "",
@@ -326,36 +333,63 @@ def _study_header(study: Study) -> Text:
     return header.append(f"\n{line}", style="not bold dim") if line else header
 
 
-def _neighbour_table(answer: Answer, width: int | None, *, explain: bool) -> Table:
-    """Return the neighbours in columns; on a terminal a title takes two lines at most."""
-    neighbours = answer.neighbours
-    statuses = [status_label(each.study.status) for each in neighbours]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-    table.add_column("#", justify="right", no_wrap=True)
-    table.add_column("NCT ID", no_wrap=True)
-    table.add_column("Title", overflow="fold", min_width=_LEAST_TITLE)
-    table.add_column("Status", no_wrap=True)
-    table.add_column("Phase", no_wrap=True)
-    table.add_column("Similarity", justify="right", no_wrap=True)
-    table.add_column("Pctl.", justify="right", no_wrap=True)
-    room = UNCUT_WIDTH
+def _neighbour_table(answer: Answer, width: int | None, *, explain: bool) -> RenderableType:
+    """Return the neighbours in columns, under each its reason across all of them.
+
+    On a terminal a title takes two lines at most. Each row is a table of its own, of the
+    same widths: rich has no cell that spans columns.
+    """
+    rows = [_cells(each) for each in answer.neighbours]
+    widths = [max(map(cell_len, column)) for column in zip(_HEADINGS, *rows, strict=True)]
     if width is not None:
-        phases = (phase_label(each.study.phases) for each in neighbours)
-        columns = ((str(len(neighbours)),), ("NCT ID     ",), ("Status", *statuses),
-                   ("Phase", *phases), ("Similarity",), ("99.99",))  # fmt: skip
-        taken = sum(max(map(len, column)) + _GAP for column in columns)
-        room = max(width - taken, _LEAST_TITLE)
-    for each, reason, status in zip(neighbours, answer.reasons, statuses, strict=True):
-        study = each.study
-        title = "\n".join(textwrap.wrap(study.title, room, max_lines=2, placeholder=" …"))
-        table.add_row(
-            str(each.rank),
-            Text(study.nct_id, style=_link_style(study)),
-            Group(Text(one_line(title, keep="\n")), *_below(each, reason, room, explain=explain)),
-            Text(status or _UNKNOWN, style=_STATUS_STYLE.get(study.status, "")),
-            phase_label(study.phases) or _UNKNOWN,
-            f"{each.similarity:.3f}",
-            percentile_label(each.percentile),
+        room = width - sum(widths) + widths[_TITLE] - _GAP * (len(widths) - 1)
+        widths[_TITLE] = min(widths[_TITLE], max(room, _LEAST_TITLE))
+    shown: list[RenderableType] = [_columns(widths, header=True)]
+    for each, reason, cells in zip(answer.neighbours, answer.reasons, rows, strict=True):
+        row = _columns(widths, header=False)
+        title = textwrap.wrap(cells.pop(_TITLE), widths[_TITLE], max_lines=2, placeholder=" …")
+        rank, nct_id, status, *numbers = cells
+        row.add_row(
+            rank,
+            Text(nct_id, style=link_style(each.study)),
+            Text("\n".join(title)),
+            Text(status, style=_STATUS_STYLE.get(each.study.status, "")),
+            *numbers,
+        )
+        indent = widths[0] + _GAP
+        room = UNCUT_WIDTH if width is None or explain else width - indent
+        below = Group(*_below(each, reason, room, explain=explain))
+        shown += [row, Padding(below, (0, 0, 0, indent))]
+    return Group(*shown)
+
+
+def _cells(neighbour: Neighbour) -> list[str]:
+    """Return what the columns say of a neighbour, in the order of `_HEADINGS`."""
+    study = neighbour.study
+    return [
+        str(neighbour.rank),
+        study.nct_id,
+        one_line(study.title),
+        status_label(study.status) or _UNKNOWN,
+        phase_label(study.phases) or _UNKNOWN,
+        f"{neighbour.similarity:.3f}",
+        percentile_label(neighbour.percentile),
+    ]
+
+
+def _columns(widths: Sequence[int], *, header: bool) -> Table:
+    """Return a table without rows."""
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False, show_header=header
+    )
+    for heading, width in zip(_HEADINGS, widths, strict=True):
+        numeric = heading in _NUMERIC
+        table.add_column(
+            heading,
+            width=width,
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=heading != _HEADINGS[_TITLE],
         )
     return table
 
@@ -368,7 +402,7 @@ def _neighbour_list(answer: Answer, *, explain: bool) -> RenderableType:
         phase = phase_label(study.phases)
         facts = (status_label(study.status), f"phase {phase}" if phase else "")
         head = Text.assemble(
-            f"{each.rank}. ", (study.nct_id, _link_style(study)),
+            f"{each.rank}. ", (study.nct_id, link_style(study)),
             f"  {each.similarity:.3f} ({percentile_label(each.percentile)})",
         )  # fmt: skip
         entries += [head, Text(study.title)]
@@ -391,7 +425,7 @@ def _below(
     if neighbour.folded:
         ids = ", ".join(study.nct_id for study in neighbour.folded)
         lines.append(f"with {len(neighbour.folded)} more: {ids}")
-    if not explain and room < UNCUT_WIDTH:
+    if room < UNCUT_WIDTH:
         lines = [
             part
             for line in lines
@@ -416,11 +450,12 @@ def _explained(reason: Reason) -> list[str]:
     return [f"{name}: {text}" for name, text in lines.items() if text]
 
 
-def _link_style(study: Study) -> str:
+def link_style(study: Study) -> str:
+    """Return how an NCT ID looks: a link to the study's page where it has one."""
     return f"cyan link {study.url}" if study.url else "cyan"
 
 
-def _markdown_cell(text: str) -> str:
+def markdown_cell(text: str) -> str:
     """Return text that stays within its cell and means itself."""
     escaped = text
     for character in "\\`*_[]<>|":

@@ -18,6 +18,7 @@ from simsearch.jobs import Progress
 from simsearch.reports import duration_label, size_label
 
 _LOG_EVERY_SECONDS = 10
+_PATIENCE_SECONDS = 2
 
 
 @contextmanager
@@ -31,6 +32,21 @@ def progress_on_stderr(*, quiet: bool) -> Iterator[Progress]:
             yield _BarProgress(bars)
     else:
         yield _LogProgress(log)
+
+
+def patient(progress: Progress) -> Progress:
+    """Return a progress that shows a stage only if it lasts longer than two seconds."""
+    started: dict[str, float] = {}
+    shown: set[str] = set()
+
+    def report(stage: str, done: int, total: int, unit: str) -> None:
+        now = time.monotonic()
+        is_long = now - started.setdefault(stage, now) >= _PATIENCE_SECONDS
+        if stage in shown or (is_long and done < total):
+            shown.add(stage)
+            progress(stage, done, total, unit)
+
+    return report
 
 
 @contextmanager
@@ -49,6 +65,13 @@ def log(line: str) -> None:
     now = dt.datetime.now(dt.UTC)
     with contextlib.suppress(OSError):  # no one reads it any more: the job goes on
         print(f"{now:%Y-%m-%dT%H:%M:%SZ} {line}", file=sys.stderr, flush=True)
+
+
+def log_of_a_job(*, quiet: bool) -> Callable[[str], None]:
+    """Return what writes the first and last line of a job, where a log is kept of it."""
+    if quiet or Console(stderr=True).is_terminal:
+        return lambda _: None
+    return log
 
 
 class _BarProgress:

@@ -14,7 +14,8 @@ from simsearch.encoders import Encoder
 from simsearch.errors import NothingToCompareError, RecipeError
 from simsearch.fields import FIELDS, has_words, lexical_text, plain_text
 from simsearch.filters import NO_FILTERS, Filters
-from simsearch.search import Index, Neighbour, QueryPart
+from simsearch.parts import QueryPart
+from simsearch.search import Index, Neighbour
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
 

@@ -14,8 +14,9 @@ from functools import lru_cache
 import msgspec
 
 from simsearch.empty_words import CONTROLS, FUNCTION_WORDS, WAYS_TO_GIVE, WIDE_WORDS
-from simsearch.lexical import combined, terms_of
-from simsearch.search import Index, Neighbour, QueryPart
+from simsearch.lexical import TermWeights, combined, terms_of
+from simsearch.parts import QueryPart
+from simsearch.search import Index, Neighbour
 from simsearch.study import Study
 from simsearch.vectors import weights_for
 
@@ -25,6 +26,7 @@ NEAR_MEANING = 0.7
 _SHOWN_TERMS = 5
 _LEAST_SHOWN = 0.005  # less is shown as 0.00
 _BRACKETS = re.compile(r"\(([^()]*)\)")
+_CODE_PARTS = re.compile(r"(?<=[a-z])(?=[0-9])|(?<=[0-9])(?=[a-z])")
 _EXTENSION = re.compile(
     r"\b(extension (study|trial)|roll[- ]?over|continuation study|long[- ]?term extension"
     r"|long[- ]?term follow[- ]?up)\b",
@@ -60,44 +62,85 @@ class Reason(msgspec.Struct, frozen=True):
         return "; ".join(filter(None, (near, words))) or "near in meaning as a whole"
 
 
+Names = Mapping[str, Sequence[frozenset[str]]]
+"""Name as registered → what it goes by, each as a set of terms."""
+
+Alike = Callable[[frozenset[str], frozenset[str]], bool]
+
+
 def explain(
     index: Index,
     parts: Sequence[QueryPart],
     studies: Sequence[Study],
-    neighbour: Neighbour,
+    neighbours: Sequence[Neighbour],
     weights: Mapping[str, float],
-) -> Reason:
-    """Return why a study is a neighbour.
+) -> list[Reason]:
+    """Return why each study of an answer is a neighbour.
 
     Args:
-        index: the index that gave it.
+        index: the index that gave them.
         parts: what was asked with.
         studies: the query studies or the draft among the parts, as they are registered.
-        neighbour: one of the answer.
+        neighbours: the answer, or some of it.
         weights: signal name → weight, as asked with.
     """
     near_parts = [part for part in parts if not part.away]
+    mean = 1 / len(near_parts)
     shares = [weights_for(weights, part.present) for part in near_parts]
-    row = index.row_of(neighbour.study.nct_id)
-    query = combined([(1 / len(near_parts), part.terms) for part in near_parts])
+    asked = _Asked(
+        index,
+        studies,
+        combined([(mean, part.terms) for part in near_parts]),
+        {name: sum(share[name] for share in shares) / len(shares) for name in shares[0]},
+        _named_by(studies),
+    )
+    rows = index.store.rows_of_studies([each.study.nct_id for each in neighbours])
+    return [_reason(asked, each, row) for each, row in zip(neighbours, rows, strict=True)]
+
+
+class _Named(msgspec.Struct, frozen=True):
+    """What studies name: their conditions, MeSH terms of them, and interventions."""
+
+    conditions: Names
+    mesh: Names
+    interventions: Names
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A query as reasons need it, worked out once: `terms` and `shares` are means of its parts."""
+
+    index: Index
+    studies: Sequence[Study]
+    terms: TermWeights
+    shares: Mapping[str, float]
+    named: _Named
+
+
+def _named_by(studies: Sequence[Study]) -> _Named:
+    return _Named(_conditions(studies), _mesh(studies), _interventions(studies))
+
+
+def _reason(asked: _Asked, neighbour: Neighbour, row: int) -> Reason:
+    study, its = neighbour.study, _named_by([neighbour.study])
     terms = [
         (term, value)
-        for term, value in index.lexical.shared(query, row)
+        for term, value in asked.index.lexical.shared(asked.terms, row)
         if value >= _LEAST_SHOWN and term not in FUNCTION_WORDS
     ][:_SHOWN_TERMS]
-    words = _words(neighbour.study, [term for term, _ in terms])
-    its = [neighbour.study]
-    conditions = _in_common(_conditions(studies), _conditions(its), _same)
-    conditions = conditions or _mesh_in_common(studies, neighbour.study)
-    interventions = _in_common(_interventions(studies), _interventions(its), _contained)
+    words = _words(study, [term for term, _ in terms])
+    conditions = _in_common(asked.named.conditions, its.conditions, _same)
+    conditions = conditions or _mesh_in_common(asked.studies, study)
+    interventions = _in_common(asked.named.interventions, its.interventions, _contained)
     added = {
-        name: value * sum(share.get(name, 1.0) for share in shares) / len(shares)
+        name: value * share
         for name, value in neighbour.signals.items()
+        if (share := asked.shares.get(name, 1.0))
     }  # what is taken off (`away`) counts whole
     total = neighbour.similarity
     found = {"conditions": conditions, "interventions": interventions}
+    others = _others(asked.named, its, neighbour)
     return Reason(
-        _relation(studies, neighbour.study, conditions, interventions, _others(studies, neighbour)),
+        _relation(asked.studies, study, conditions, interventions, others),
         conditions,
         interventions,
         {
@@ -127,8 +170,8 @@ def _relation(
     names_it = bool(own & set(neighbour.mentions))
     is_named = any(its & set(study.mentions) for study in studies)
     same_sponsor = any(study.sponsor and study.sponsor == neighbour.sponsor for study in studies)
-    extends = bool(_EXTENSION.search(neighbour.title))
-    is_extended = any(_EXTENSION.search(study.title) for study in studies)
+    extends = _is_extension(neighbour.title)
+    is_extended = any(_is_extension(study.title) for study in studies)
     known = {
         f"extension of {asked}": extends and not is_extended and names_it,
         f"extended by {asked}": is_extended and not extends and is_named,
@@ -151,35 +194,31 @@ def _relation(
     return next((relation for relation, holds in known.items() if holds), "")
 
 
-def _others(studies: Sequence[Study], neighbour: Neighbour) -> set[str]:
+@lru_cache(maxsize=2**10)
+def _is_extension(title: str) -> bool:
+    return bool(_EXTENSION.search(title))
+
+
+def _others(asked: _Named, its: _Named, neighbour: Neighbour) -> set[str]:
     """Return the fields in which a study names something else, by its words and its meaning."""
     named = {
-        "conditions": (
-            _conditions(studies) | _mesh(studies),
-            _conditions([neighbour.study]) | _mesh([neighbour.study]),
-            WIDE_WORDS,
-        ),
-        "interventions": (
-            _interventions(studies), _interventions([neighbour.study]), CONTROLS | WAYS_TO_GIVE
-        ),
-    }  # fmt: skip
+        "conditions": ((asked.conditions, asked.mesh), (its.conditions, its.mesh), WIDE_WORDS),
+        "interventions": ((asked.interventions,), (its.interventions,), CONTROLS | WAYS_TO_GIVE),
+    }
     others = set()
-    for field, (asked, its, empty) in named.items():
-        mine, theirs = (
-            {term for sets in names.values() for terms in sets for term in terms} - empty
-            for names in (asked, its)
-        )
-        is_near = neighbour.signals.get(field, 0) >= NEAR_MEANING
-        if mine and theirs and not mine & theirs and not is_near:
+    for field, (mine, theirs, empty) in named.items():
+        if neighbour.signals.get(field, 0) >= NEAR_MEANING:
+            continue
+        terms, its_terms = _all_terms(mine) - empty, _all_terms(theirs) - empty
+        if terms and its_terms and not terms & its_terms:
             others.add(field)
     return others
 
 
-Names = Mapping[str, Sequence[frozenset[str]]]
-"""Name as registered → what it goes by, each as a set of terms."""
-
-
-Alike = Callable[[frozenset[str], frozenset[str]], bool]
+def _all_terms(several: Iterable[Names]) -> set[str]:
+    return {
+        term for names in several for sets in names.values() for terms in sets for term in terms
+    }
 
 
 def _conditions(studies: Iterable[Study]) -> dict[str, list[frozenset[str]]]:
@@ -235,8 +274,7 @@ def _terms(name: str) -> frozenset[str]:
 
 def _same(one: frozenset[str], other: frozenset[str]) -> bool:
     """Tell the same name, or one that holds the same code (`covid19`)."""
-    codes = {term for term in one & other if not term.isalpha()}
-    return bool(one) and (one == other or bool(codes))
+    return bool(one) and (one == other or not all(map(str.isalpha, one & other)))
 
 
 def _contained(one: frozenset[str], other: frozenset[str]) -> bool:
@@ -258,8 +296,8 @@ def _words(study: Study, terms: Collection[str]) -> dict[str, str]:
 
 def _word(term: str, folded: str) -> str:
     """Return the first word of a case-folded text that is the term, its plural or its code."""
-    hyphened = re.sub(r"(?<=[a-z])(?=[0-9])|(?<=[0-9])(?=[a-z])", "-", term)
-    for form in dict.fromkeys((term, hyphened)):
+    forms = (term,) if term.isalpha() else (term, _CODE_PARTS.sub("-", term))
+    for form in forms:
         at = folded.find(form)
         while at >= 0:
             end = at + len(form)

@@ -13,13 +13,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from simsearch.search import Index
-from simsearch.storage import is_demo
+from simsearch.storage import Manifest, is_demo
 
 if TYPE_CHECKING:  # a query needs neither the build nor HTTP
     from simsearch.build import BuildReport
     from simsearch.fetch import FetchReport
+    from simsearch.generations import Listed
+    from simsearch.related import RelatedReport
 
 INFO_SCHEMA = "simsearch.info/1"
+GENERATIONS_SCHEMA = "simsearch.generations/1"
 
 # Width of a line where nothing is cut: no title comes near it.
 UNCUT_WIDTH = 100_000
@@ -119,6 +122,7 @@ def report_facts(report: BuildReport) -> list[tuple[str, str]]:
         ("Truncated", f"{report.n_truncated:,} texts of over {report.max_tokens} tokens"),
         ("Empty", ", ".join(f"{field} {n:,}" for field, n in report.empty_fields.items())),
         ("Recipe", f"{report.recipe.digest}: {report.recipe.model}, {report.precision}"),
+        ("Canary", str(report.canary)),
         ("Time", _times(report)),
         ("Size", size_label(report.bytes)),
         ("Where", f"{report.index} (generation {report.generation})"),
@@ -149,6 +153,40 @@ def fetch_facts(report: FetchReport, mirror: Path) -> list[tuple[str, str]]:
     return facts
 
 
+def related_facts(report: RelatedReport) -> list[tuple[str, str]]:
+    """Return what a run over the related lists did, as names and values for a person."""
+    came = [f"{report.n_computed:,} computed"]
+    came += [f"{report.n_resumed:,} from the run before"] if report.n_resumed else []
+    came += [f"{report.n_kept:,} unchanged"] if report.n_kept else []
+    beside = report.n_of_neighbours
+    told = f" (as {beside:,} more lists tell, of neighbours)" if beside else ""
+    facts = [
+        ("Lists", f"{report.n_lists:,} ({', '.join(came)})"),
+        ("Neighbours", f"{report.n_rows:,}, {report.n_mutual:,} of them mutual{told}"),
+    ]
+    if report.n_short:
+        facts.append(("Short", f"{report.n_short:,} lists of fewer neighbours than asked for"))
+    lacking = related_lacking(report)
+    if lacking:
+        facts.append(("No list", lacking))
+    if report.note:
+        facts.append(("Note", f"all computed: {report.note}"))
+    return [
+        *facts,
+        ("Time", duration_label(report.seconds)),
+        ("Where", report.output),
+    ]
+
+
+def related_lacking(report: RelatedReport) -> str:
+    """Return in words how many studies have no list, and why; `""` where all have one."""
+    lacking = {
+        "without a text to compare": report.n_without_text,
+        "without a field that weighs": report.n_without_weighed,
+    }
+    return "; ".join(f"{n:,} studies {why}" for why, n in lacking.items() if n)
+
+
 def _some(names: Sequence[str]) -> str:
     shown = ", ".join(names[:5])
     return f"{len(names):,} ({shown}{', …' if len(names) > 5 else ''})"  # noqa: PLR2004 - as shown
@@ -172,6 +210,33 @@ def info_json(index: Index) -> str:
     """Return what an index holds as JSON: its identity and its whole manifest."""
     manifest = msgspec.to_builtins(index.generation.manifest)
     shape = {"schema": INFO_SCHEMA, **index_json(index), "manifest": manifest}
+    return msgspec.json.format(msgspec.json.encode(shape), indent=2).decode() + "\n"
+
+
+def generations_table(generations: Sequence[Listed], *, width: int | None, color: bool) -> str:
+    """Return the generations of an index as a table, the one that answers marked."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for name in ("", "Generation", "Built (UTC)", "Records to", "Studies", "Size", "Recipe"):
+        right = name in {"Studies", "Size"}
+        table.add_column(name, justify="right" if right else "left", no_wrap=name != "Recipe")
+    for each in generations:
+        facts = [each.problem] if each.manifest is None else _generation_facts(each.manifest)
+        size = size_label(each.bytes) if each.manifest else ""
+        cells = [*facts[:3], size, *facts[3:]] if each.manifest else ["", "", "", "", *facts]
+        mark = "*" if each.answers else ""
+        table.add_row(mark, each.name, *map(escape, cells))
+    return render(table, width=width, color=color)
+
+
+def _generation_facts(manifest: Manifest) -> list[str]:
+    built = manifest.built.replace("T", " ").replace("+00:00", "")
+    recipe = f"{manifest.recipe.digest}: {manifest.recipe.model}, {manifest.precision}"
+    return [built, manifest.records_date, f"{manifest.n_studies:,}", recipe]
+
+
+def generations_json(path: Path, generations: Sequence[Listed]) -> str:
+    """Return the generations of an index as JSON, each with its manifest."""
+    shape = {"schema": GENERATIONS_SCHEMA, "path": str(path), "generations": generations}
     return msgspec.json.format(msgspec.json.encode(shape), indent=2).decode() + "\n"
 
 

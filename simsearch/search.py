@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from threading import Thread
 from typing import Self
 
 import msgspec
@@ -28,11 +29,12 @@ from simsearch.errors import (
 from simsearch.fields import FIELDS
 from simsearch.filters import NO_FILTERS, Filters, allowed_rows
 from simsearch.index import VectorIndex, open_vector_index
-from simsearch.lexical import LEXICAL_FILES, TermWeights, combined, open_lexical_index
-from simsearch.storage import Generation, find_index, open_generation
+from simsearch.lexical import LEXICAL_FILES, open_lexical_index
+from simsearch.parts import SIGNALS, Mix, QueryPart, mixes
+from simsearch.storage import Generation, find_index, open_generation, pointed
 from simsearch.store import TEXTLESS, StudyStore
 from simsearch.study import Study, parse_nct_id
-from simsearch.vectors import DEFAULT_WEIGHTS, cosines, greatest, weights_for
+from simsearch.vectors import DEFAULT_WEIGHTS, cosines, greatest, total
 
 MAX_K = 10_000
 """The most neighbours that one query may ask for."""
@@ -47,9 +49,6 @@ things equal, and ties then go by NCT ID on every machine.
 AWAY_SHARE = 0.5
 """What the similarity to the studies to be kept away from takes off, in its share."""
 
-SIGNALS = (*FIELDS, "lexical")
-"""The signals, in the order of the columns of `PAIRS_FILE`."""
-
 TEXT_FILE = "text.faiss"
 STORE_FILE = "studies.sqlite"
 PAIRS_FILE = "random-pairs.npy"
@@ -59,31 +58,10 @@ FIELD_FILES = {"conditions": "conditions.npy", "interventions": "interventions.n
 # Measured on 46,289 studies (DECISIONS.md): they hold .999 of the ten best of scoring them all.
 _MIN_CANDIDATES = 200
 _CANDIDATES_PER_K = 10
-# So few studies that pass a filter are all scored.
-_FEW = 2000
+FEW = 2000  # so few studies that pass a filter are all scored
 
 _BLOCK = 8192  # rows unpacked at once
 _FILES = (STORE_FILE, TEXT_FILE, PAIRS_FILE, *FIELD_FILES.values(), *LEXICAL_FILES)
-
-
-class QueryPart(msgspec.Struct, frozen=True):
-    """One study or text of a query, as what the index compares.
-
-    `vectors` maps each dense field to (dimension,) float32, unit, or zero where it has none;
-    `terms` is the row of its terms; `rows` are its own in the index, none of which is a
-    neighbour. A part that is `away` is one that neighbours shall be unlike.
-    """
-
-    vectors: Mapping[str, npt.NDArray[np.float32]]
-    terms: TermWeights
-    rows: tuple[int, ...] = ()
-    away: bool = False
-
-    @property
-    def present(self) -> dict[str, bool]:
-        """Signal → whether this part can be compared by it."""
-        dense = {field: bool(vector.any()) for field, vector in self.vectors.items()}
-        return {**dense, "lexical": bool(self.terms)}
 
 
 class Neighbour(msgspec.Struct, frozen=True):
@@ -116,14 +94,6 @@ class Scored(msgspec.Struct, frozen=True):
     """Signal → its share in the similarity."""
 
 
-class _Mix(msgspec.Struct, frozen=True):
-    """A weighted sum of query parts: one vector and one row of terms stand for all of them."""
-
-    shares: dict[str, float]
-    vectors: Mapping[str, npt.NDArray[np.floating]]
-    terms: TermWeights
-
-
 class Index:
     """An opened index: one generation, read-only. Open with `open_index`.
 
@@ -153,8 +123,9 @@ class Index:
             for field, name in FIELD_FILES.items()
         }
         self.lexical = open_lexical_index(generation.path, n_studies, manifest.mean_terms)
-        self._pairs = _open_pairs(generation.path / PAIRS_FILE)
-        self._textless = self.store.rows_of(*TEXTLESS)
+        self.pairs = _open_pairs(generation.path / PAIRS_FILE)
+        self.has_text = np.ones(n_studies, dtype=np.bool_)
+        self.has_text[self.store.rows_of(*TEXTLESS)] = False
         self._passing = lru_cache(maxsize=64)(lambda filters: allowed_rows(self.store, filters))
         self._percentiles_of = lru_cache(maxsize=64)(self._percentile_function)
 
@@ -250,20 +221,34 @@ class Index:
     ) -> Scored:
         """Return the k rows nearest to the parts of a query (see `nearest`)."""
         self._check_numbers(*(vector for part in parts for vector in part.vectors.values()))
-        near, away = _mixes(parts, weights)
+        near, away = mixes(parts, weights)
         allowed = self._passing(filters) if filters else None
-        lexical = self.lexical.signal(near.terms)
-        rows = self._candidates(near, lexical, k, weights, allowed, exact=away is not None)
-        own = [row for part in parts for row in part.rows]
-        rows = self._with_text(rows[~np.isin(rows, own)])
+        rows, lexical = self._candidates(near, k, weights, allowed, exact=away is not None)
+        for own in (row for part in parts for row in part.rows):
+            rows = rows[rows != own]
+        rows = self._with_text(rows)
         scored = self._scored(rows, near, away, lexical)
-        return _cut(scored, np.lexsort((rows, -scored.similarity))[:k])  # rows: NCT ID order
+        best = _cut(scored, np.lexsort((rows, -scored.similarity))[:k])  # rows: NCT ID order
+        return msgspec.structs.replace(best, signals=self._shown(best, parts))
+
+    def _shown(
+        self, best: Scored, parts: Sequence[QueryPart]
+    ) -> dict[str, npt.NDArray[np.float64]]:
+        """Return the signals of scored rows, with those that the parts have and that weigh 0."""
+        signals = dict(best.signals)
+        for field in FIELDS:
+            vectors = [part.vectors[field] for part in parts if not part.away]
+            present = [vector for vector in vectors if vector.any()]
+            if field not in signals and present:
+                mean = np.asarray(np.mean(present, axis=0, dtype=np.float64))
+                signals[field] = cosines(mean, self.rows(field, best.rows))
+        return {name: signals[name] for name in (*SIGNALS, "away") if name in signals}
 
     def exhaustive(
         self, parts: Sequence[QueryPart], weights: Mapping[str, float] = DEFAULT_WEIGHTS
     ) -> npt.NDArray[np.float64]:
         """Return (n_studies,) the similarity of every study, -inf for those without a text."""
-        near, away = _mixes(parts, weights)
+        near, away = mixes(parts, weights)
         rows = self._with_text(np.arange(self.n_studies))
         similarity = np.full(self.n_studies, -np.inf)
         scored = self._scored(rows, near, away, self.lexical.signal(near.terms))
@@ -274,7 +259,7 @@ class Index:
         self, part: QueryPart, rows: npt.NDArray[np.int64]
     ) -> dict[str, npt.NDArray[np.float64]]:
         """Return signal → (n,) the cosine of one part of a query with each of these rows."""
-        alone = _Mix(dict.fromkeys(SIGNALS, 1.0), dict(part.vectors), part.terms)
+        alone = Mix(dict.fromkeys(SIGNALS, 1.0), dict(part.vectors), part.terms)
         return self._added(rows, alone, self.lexical.signal(part.terms))
 
     def _neighbours(self, scored: Scored) -> list[Neighbour]:
@@ -325,57 +310,59 @@ class Index:
 
     def _with_text(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return the rows without those of withheld studies, which have no text to compare."""
-        return rows[~np.isin(rows, self._textless)] if len(self._textless) else rows
+        return rows[self.has_text[rows]]
 
     def _candidates(
         self,
-        near: _Mix,
-        lexical: npt.NDArray[np.float64],
+        near: Mix,
         k: int,
         weights: Mapping[str, float],
         allowed: npt.NDArray[np.bool_] | None,
         *,
         exact: bool,
-    ) -> npt.NDArray[np.int64]:
-        """Return the rows to score, in order: a gather from mapped files likes that.
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Return the rows to score, in order, and (n_studies,) the lexical signal.
 
         The nearest by the whole text and by the terms hold the answer for the default weights;
         for others, which may set both aside, and where `exact` is asked for, every study that
-        passes is scored.
+        passes is scored. A gather from mapped files likes rows in order.
         """
         passing = None if allowed is None else np.flatnonzero(allowed)
-        depth = max(_MIN_CANDIDATES, _CANDIDATES_PER_K * k)
+        depth = candidate_depth(k)
         n_passing = self.n_studies if passing is None else len(passing)
-        if exact or dict(weights) != dict(DEFAULT_WEIGHTS) or n_passing <= max(_FEW, depth):
-            return np.arange(self.n_studies) if passing is None else passing
-        by_terms = lexical if allowed is None else np.where(allowed, lexical, -np.inf)
-        lists = [greatest(by_terms, depth)]
-        if near.vectors["text"].any():
-            query = near.vectors["text"].astype(np.float32)
-            lists.append(self.text.nearest(query, depth, allowed)[0])
-        return np.unique(np.concatenate(lists))
+        if exact or dict(weights) != dict(DEFAULT_WEIGHTS) or n_passing <= max(FEW, depth):
+            rows = np.arange(self.n_studies) if passing is None else passing
+            return rows, self.lexical.signal(near.terms)
+        # FAISS frees the interpreter while it scans: the terms are looked up meanwhile.
+        query = near.vectors["text"].astype(np.float32)
+        by_text = _Beside(lambda: self.text.nearest(query, depth, allowed)[0])
+        lexical = self.lexical.signal(near.terms)
+        by_terms = greatest(lexical, depth, passing)
+        nearest = by_text.result()
+        lists = [by_terms, nearest] if query.any() else [by_terms]
+        return np.unique(np.concatenate(lists)), lexical
 
     def _scored(
         self,
         rows: npt.NDArray[np.int64],
-        near: _Mix,
-        away: _Mix | None,
+        near: Mix,
+        away: Mix | None,
         lexical: npt.NDArray[np.float64],
     ) -> Scored:
         added = self._added(rows, near, lexical)
-        similarity = nearness = np.sum(list(added.values()), axis=0)
+        similarity = nearness = total(added.values())
         signals = {
             name: values / near.shares[name] for name, values in added.items() if near.shares[name]
         }
         if away:
             taken = self._added(rows, away, self.lexical.signal(away.terms))
-            signals["away"] = -AWAY_SHARE * np.sum(list(taken.values()), axis=0)
+            signals["away"] = -AWAY_SHARE * total(taken.values())
             similarity = similarity + signals["away"]
         self._check_numbers(similarity)
-        return Scored(rows, _rounded(similarity), _rounded(nearness), signals, near.shares)
+        return Scored(rows, rounded(similarity), rounded(nearness), signals, near.shares)
 
     def _added(
-        self, rows: npt.NDArray[np.int64], mix: _Mix, lexical: npt.NDArray[np.float64]
+        self, rows: npt.NDArray[np.int64], mix: Mix, lexical: npt.NDArray[np.float64]
     ) -> dict[str, npt.NDArray[np.float64]]:
         """Return signal → (n,) what it adds to the similarity of each row."""
         blocks = np.array_split(rows, max(1, len(rows) // _BLOCK))
@@ -389,6 +376,10 @@ class Index:
     def rows(self, field: str, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.floating]:
         """Return (n, dimension), unit or zero: the stored rows of a field with these numbers."""
         return self.text.rows(numbers) if field == "text" else self._fields[field][numbers]
+
+    def stored(self, field: str) -> npt.NDArray[np.float16]:
+        """Return (n_studies, dimension) float16: all rows of a field, as they lie in its file."""
+        return self.text.stored() if field == "text" else self._fields[field]
 
     def vectors(self, row: int) -> dict[str, npt.NDArray[np.float32]]:
         """Return field name → (dimension,) float32, the stored vectors of one row."""
@@ -417,10 +408,35 @@ class Index:
     def _percentile_function(
         self, shares: tuple[float, ...]
     ) -> Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
-        similarity = np.sort((self._pairs @ np.array(shares)).round(SIMILARITY_DECIMALS))
+        similarity = np.sort((self.pairs @ np.array(shares)).round(SIMILARITY_DECIMALS))
         scale = 100 / max(1, len(similarity))
         highest = 100 - scale / 2  # no sample says that nothing could be nearer
         return lambda values: np.minimum(np.searchsorted(similarity, values) * scale, highest)
+
+
+class _Beside(Thread):
+    """A call in a thread of its own, begun at once."""
+
+    def __init__(self, call: Callable[[], npt.NDArray[np.int64]]) -> None:
+        super().__init__(daemon=True)
+        self._call = call
+        self._done: list[npt.NDArray[np.int64]] = []
+        self._error: Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        """Call, and keep what comes of it."""
+        try:
+            self._done.append(self._call())
+        except Exception as error:  # noqa: BLE001 - raised again where the result is asked for
+            self._error = error
+
+    def result(self) -> npt.NDArray[np.int64]:
+        """Wait for the call's result; raise what it raised."""
+        self.join()
+        if self._error:
+            raise self._error
+        return self._done[0]
 
 
 def open_index(path: Path | str | None = None) -> Index:
@@ -436,43 +452,22 @@ def open_index(path: Path | str | None = None) -> Index:
         RecipeError: another version of simsearch built it.
     """
     folder = find_index(None if path is None else Path(path), Path())
-    return Index(folder, open_generation(folder))
+    while True:
+        name = pointed(folder)
+        try:
+            return Index(folder, open_generation(folder, name))
+        except IndexCorruptError:
+            if name == pointed(folder):
+                raise  # else a newer one was published meanwhile, and this one pruned
 
 
-def _mixes(parts: Sequence[QueryPart], weights: Mapping[str, float]) -> tuple[_Mix, _Mix | None]:
-    """Return the mean of the parts to be near to, and of those to keep away from."""
-    near = [part for part in parts if not part.away]
-    away = [part for part in parts if part.away]
-    return _mix(near, weights), _mix(away, weights) if away else None
+def candidate_depth(k: int) -> int:
+    """Return how many candidates each of the two retrievals gives for k neighbours."""
+    return max(_MIN_CANDIDATES, _CANDIDATES_PER_K * k)
 
 
-def _mix(parts: Sequence[QueryPart], weights: Mapping[str, float]) -> _Mix:
-    """Return the mean of parts, each with its own shares: a signal that it lacks moves."""
-    shares = [weights_for(weights, part.present) for part in parts]
-    mean = 1 / len(parts)
-    return _Mix(
-        {name: mean * sum(each[name] for each in shares) for name in SIGNALS},
-        {
-            field: mean
-            * np.sum(
-                [
-                    share[field] * part.vectors[field].astype(np.float64)
-                    for share, part in zip(shares, parts, strict=True)
-                ],
-                axis=0,
-            )
-            for field in FIELDS
-        },
-        combined(
-            [
-                (mean * share["lexical"], part.terms)
-                for share, part in zip(shares, parts, strict=True)
-            ]
-        ),
-    )
-
-
-def _rounded(similarity: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def rounded(similarity: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return similarities as they are ranked and shown."""
     return similarity.clip(max=1.0).round(SIMILARITY_DECIMALS)
 
 

@@ -1,25 +1,18 @@
-"""The index directory: generations, manifest, checksums, the pointer and the lock.
+"""The index directory as a reader sees it: generations, manifest, checksums, the pointer.
 
     DIR/.simsearch                   marks the folder as ours
-    DIR/.lock                        held by the one build that writes
+    DIR/.lock, DIR/.lock.owner       held by the one process that writes (`lock.py`)
     DIR/CURRENT                      one line: the name of the generation that answers
     DIR/generations/NAME/            a published build and its manifest.json
-    DIR/generations/.building-…/     a build under way, or what a killed one left
+    DIR/generations/.…/              a build under way, or what a killed one left
 
-A build fills a folder of its own, which is renamed when complete; then CURRENT is
-replaced in one atomic rename. Whoever reads sees the old build or the new, whole.
+How they are written: `generations.py`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import datetime as dt
 import hashlib
 import os
-import secrets
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -27,10 +20,8 @@ import platformdirs
 
 from simsearch.errors import (
     ForeignFolderError,
-    IndexBusyError,
     IndexCorruptError,
     IndexNotFoundError,
-    PublishError,
     RecipeError,
 )
 from simsearch.fields import TEXT_VERSION
@@ -40,12 +31,9 @@ from simsearch.records import SourceFile
 FORMAT = 2
 """Version of the files of a generation; raised when code of before could misread them."""
 
-_MARKER, _LOCK, _POINTER, _GENERATIONS = ".simsearch", ".lock", "CURRENT", "generations"
+MARKER, POINTER, GENERATIONS, MANIFEST = ".simsearch", "CURRENT", "generations", "manifest.json"
 _MAX_DIMENSION = 100_000
-_BUILDING = ".building-"
 _DEMO = ".demo"
-_MANIFEST = "manifest.json"
-_MARKER_TEXT = "This folder holds an index of simsearch; `simsearch info` says what is in it.\n"
 
 
 class Recipe(msgspec.Struct, frozen=True):
@@ -93,7 +81,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     field_coverage: dict[str, int]
     """Field name → how many studies have text in it."""
     mean_terms: float
-    """Mean number of terms of a study's lexical text."""
+    """Mean number of terms of a study's lexical text, where `fitted`."""
+    fitted: str = ""
+    """Generation in which what terms weigh was found; empty for this one."""
+    n_fitted: int = 0
+    """How many studies that had; 0 for as many as this one."""
     recipe: Recipe
     precision: str
     sources: tuple[SourceFile, ...]
@@ -151,7 +143,7 @@ def find_target(given: Path | None, here: Path) -> Path:
         ForeignFolderError: the folder holds something else, or the demo index.
     """
     if given is None:
-        given = here / "index" if _is_file(here / "index" / _MARKER) else user_index()
+        given = here / "index" if _is_file(here / "index" / MARKER) else user_index()
     if is_demo(given):
         raise ForeignFolderError(given, "is the demo index, which stays as it is")
     check_target(given)
@@ -168,7 +160,7 @@ def check_target(path: Path) -> None:
         return
     if not path.is_dir():
         raise ForeignFolderError(path, "is no folder")
-    if not (path / _MARKER).is_file() and any(path.iterdir()):
+    if not (path / MARKER).is_file() and any(path.iterdir()):
         raise ForeignFolderError(path, "holds other files and no index")
 
 
@@ -179,7 +171,7 @@ def user_index() -> Path:
 
 def is_index(path: Path) -> bool:
     """Tell whether a folder holds a published index."""
-    return _is_file(path / _POINTER)
+    return _is_file(path / POINTER)
 
 
 def _is_file(path: Path) -> bool:
@@ -190,8 +182,13 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def open_generation(index: Path) -> Generation:
-    """Open the generation that answers, its manifest, files and sizes checked.
+def open_generation(index: Path, name: str = "") -> Generation:
+    """Open a generation, its manifest, files and sizes checked.
+
+    Args:
+        index: the folder.
+        name: which, as `pointed` and `generations.generation_names` say; the one that answers
+            if empty.
 
     Raises:
         IndexNotFoundError: the folder holds no index.
@@ -200,19 +197,19 @@ def open_generation(index: Path) -> Generation:
     """
     if not is_index(index):
         raise IndexNotFoundError(index)
-    path = index / _GENERATIONS / _pointed(index)
-    manifest = _read_manifest(path / _MANIFEST)
+    path = index / GENERATIONS / (name or pointed(index))
+    manifest = _read_manifest(path / MANIFEST)
     if manifest.generation != path.name:
-        raise IndexCorruptError(path / _MANIFEST, f"is of generation {manifest.generation!r}")
-    for name, entry in manifest.files.items():
+        raise IndexCorruptError(path / MANIFEST, f"is of generation {manifest.generation!r}")
+    for file, entry in manifest.files.items():
         try:
-            size = (path / name).stat().st_size
+            size = (path / file).stat().st_size
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", "") or "unreadable"
-            raise IndexCorruptError(path / name, reason) from error
+            raise IndexCorruptError(path / file, reason) from error
         if size != entry.bytes:
             raise IndexCorruptError(
-                path / name, f"{size:,} bytes where the manifest says {entry.bytes:,}"
+                path / file, f"{size:,} bytes where the manifest says {entry.bytes:,}"
             )
     return Generation(path, manifest)
 
@@ -226,97 +223,20 @@ def verify_checksums(generation: Generation) -> None:
     for name, entry in generation.manifest.files.items():
         if not _is_file(generation.path / name):
             raise IndexCorruptError(generation.path / name, "is no file")
-        if _sha256(generation.path / name) != entry.sha256:
+        if sha256_of(generation.path / name) != entry.sha256:
             raise IndexCorruptError(generation.path / name, "does not match its checksum")
 
 
-class Draft:
-    """A generation under way: a folder to fill, then `publish`."""
-
-    def __init__(self, index: Path, path: Path, name: str, previous: str) -> None:
-        self._index = index
-        self.path = path
-        """Where the files of the generation go."""
-        self.name = name
-        self.previous = previous
-
-    def seal(self, manifest: Manifest) -> Generation:
-        """Write the manifest with size and checksum of every file, all synced to disk."""
-        files = {}
-        for path in sorted(self.path.iterdir()):
-            files[path.name] = FileEntry(path.stat().st_size, _sha256(path))
-            _sync(path)
-        manifest = msgspec.structs.replace(manifest, files=files)
-        text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
-        _write_synced(self.path / _MANIFEST, text + b"\n")
-        _sync(self.path)
-        return Generation(self.path, manifest)
-
-    def publish(self) -> Path:
-        """Switch readers to this generation, and drop all but it and the one before."""
-        generations = self._index / _GENERATIONS
-        published = generations / self.name
-        self.path.rename(published)
-        _sync(generations)
-        pointer = self._index / _POINTER
-        try:
-            _write_synced(pointer.with_suffix(".new"), self.name.encode() + b"\n")
-            pointer.with_suffix(".new").replace(pointer)
-        except OSError:
-            shutil.rmtree(published, ignore_errors=True)
-            raise
-        _sync(self._index)
-        _prune(generations, keep={self.name, self.previous})
-        return published
-
-
-@contextmanager
-def new_generation(index: Path) -> Iterator[Draft]:
-    """Lock the index for writing and give a draft to fill; an error leaves no trace.
-
-    Args:
-        index: the folder to publish in, made if it is missing.
+def pointed(index: Path) -> str:
+    """Return the name of the generation that answers.
 
     Raises:
-        ForeignFolderError: the folder holds something else.
-        IndexBusyError: another build holds the lock.
-        PublishError: the disk refuses a write.
+        IndexCorruptError: the pointer cannot be read, or names none.
     """
-    import filelock
-
-    generations = index / _GENERATIONS
-    is_new = not os.path.lexists(index)
-    try:
-        check_target(index)
-        index.mkdir(parents=True, exist_ok=True)
-        (index / _MARKER).write_text(_MARKER_TEXT)
-        generations.mkdir(exist_ok=True)
-        lock = filelock.FileLock(index / _LOCK, blocking=False)
-        with lock:
-            _write_owner(index)
-            _clear_leftovers(index)
-            now = dt.datetime.now(dt.UTC)
-            name = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-            path = generations / f"{_BUILDING}{name}"
-            path.mkdir()
-            try:
-                yield Draft(index, path, name, _previous(index))
-            finally:
-                shutil.rmtree(path, ignore_errors=True)
-                if is_new and not is_index(index):  # nothing was published: leave no trace
-                    shutil.rmtree(index, ignore_errors=True)
-    except filelock.Timeout as error:
-        raise IndexBusyError(index, _read_owner(index)) from error
-    except OSError as error:
-        raise PublishError(index, error.strerror or str(error)) from error
-
-
-def _pointed(index: Path) -> str:
-    """Return the generation that the pointer names."""
-    pointer = index / _POINTER
+    pointer = index / POINTER
     try:
         name = pointer.read_text(encoding="ascii").strip()
-        is_there = name == Path(name).name != "" and (index / _GENERATIONS / name).is_dir()
+        is_there = name == Path(name).name != "" and (index / GENERATIONS / name).is_dir()
     except PermissionError as error:
         raise IndexCorruptError(index, "no permission to read it") from error
     except (OSError, ValueError) as error:
@@ -326,34 +246,6 @@ def _pointed(index: Path) -> str:
     return name
 
 
-def _previous(index: Path) -> str:
-    """Return the generation that answers now; none where the pointer is missing or damaged."""
-    try:
-        return _pointed(index) if is_index(index) else ""
-    except IndexCorruptError:  # a rebuild is the cure
-        return ""
-
-
-def _clear_leftovers(index: Path) -> None:
-    """Remove what killed or failed builds left; where the pointer is damaged, only drafts."""
-    generations = index / _GENERATIONS
-    current = _previous(index)
-    kept = {current}
-    if current:
-        with contextlib.suppress(IndexCorruptError, RecipeError):
-            kept.add(_read_manifest(generations / current / _MANIFEST).previous)
-    for path in generations.iterdir():
-        is_draft = path.name.startswith(_BUILDING)
-        if is_draft or (len(kept) > 1 and path.name not in kept):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _prune(generations: Path, keep: set[str]) -> None:
-    for path in generations.iterdir():
-        if path.name not in keep:
-            shutil.rmtree(path, ignore_errors=True)
-
-
 def published_studies(index: Path) -> int:
     """Return the number of studies of an index of whatever version; 0 where it is unreadable."""
 
@@ -361,7 +253,7 @@ def published_studies(index: Path) -> int:
         n_studies: int
 
     try:
-        text = (index / _GENERATIONS / _pointed(index) / _MANIFEST).read_bytes()
+        text = (index / GENERATIONS / pointed(index) / MANIFEST).read_bytes()
         return msgspec.json.decode(text, type=CountOnly).n_studies
     except (IndexCorruptError, OSError, msgspec.MsgspecError):
         return 0
@@ -396,37 +288,7 @@ def _read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def _write_owner(index: Path) -> None:
-    since = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
-    (index / _LOCK).with_suffix(".owner").write_text(f"process {os.getpid()} since {since}")
-
-
-def _read_owner(index: Path) -> str:
-    try:
-        return (index / _LOCK).with_suffix(".owner").read_text()[:100]
-    except OSError:
-        return ""
-
-
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_synced(path: Path, text: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(path: Path) -> None:
-    """Have the disk keep a file or a folder's entries (folders: where the system can)."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except PermissionError:  # Windows opens no folders
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,8 +7,9 @@ arrays, so that any SQLite tool can read them (`json_each`).
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from heapq import merge
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +20,7 @@ import numpy.typing as npt
 
 from simsearch.errors import IndexCorruptError
 from simsearch.fields import has_words, whole_text
+from simsearch.jobs import Progress, no_progress
 from simsearch.records import Gone
 from simsearch.study import Study
 
@@ -34,6 +36,9 @@ _LISTS = (
     "condition_mesh", "intervention_mesh", "outcomes", "mentions",
 )  # fmt: skip
 _COLUMNS = (*_SCALARS, *_LISTS)
+
+COMPARED = tuple(name for name in _COLUMNS if name not in ("nct_id", "data_version"))
+"""Fields by which two records of a study differ: not by when they were downloaded."""
 
 _SCHEMA = f"""
 CREATE TABLE study (
@@ -65,6 +70,20 @@ CREATE INDEX study_has_results ON study (has_results) WHERE has_results IS NOT N
 
 TEXTLESS = ("text", ("missing",))
 """Facet and values of the studies that are registered without a text to compare."""
+
+_DIFFERING = f"""
+SELECT here.nct_id, ifnull(there.row, -1), here.row
+FROM main.study AS here LEFT JOIN old.study AS there ON there.nct_id = here.nct_id
+WHERE here.row >= ? AND here.row < ? AND (there.row IS NULL OR {
+    " OR ".join(f"here.{name} IS NOT there.{name}" for name in COMPARED)
+})
+ORDER BY here.row
+"""
+_GONE = """
+SELECT nct_id, row, -1 FROM old.study
+WHERE row >= ? AND row < ? AND nct_id NOT IN (SELECT nct_id FROM main.study) ORDER BY row
+"""
+_BLOCK = 20_000  # studies compared between two signs of progress
 
 # SQLite takes a few hundred variables in one statement everywhere.
 _MAX_VARIABLES = 500
@@ -120,9 +139,10 @@ class StudyStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        address = path.resolve().as_uri() + "?mode=ro&immutable=1"
+        self.address = path.resolve().as_uri() + "?mode=ro&immutable=1"
+        """The file as SQLite takes it, to be read only."""
         try:
-            self._database = sqlite3.connect(address, uri=True, check_same_thread=False)
+            self._database = sqlite3.connect(self.address, uri=True, check_same_thread=False)
         except sqlite3.Error as error:
             raise IndexCorruptError(path, f"no study store ({error})") from error
         self.n_studies = int(self._one("SELECT count(*) FROM study") or 0)
@@ -139,6 +159,16 @@ class StudyStore:
         if row is not None and not (isinstance(row, int) and 0 <= row < self.n_studies):
             raise IndexCorruptError(self._path, f"damaged study store (row {row!r})")
         return row
+
+    def rows_of_studies(self, nct_ids: Sequence[str]) -> list[int]:
+        """Return the rows of studies that the store holds, by their own NCT IDs."""
+        known = dict(
+            self._all(
+                "SELECT nct_id, row FROM study WHERE nct_id IN (SELECT value FROM json_each(?))",
+                msgspec.json.encode(list(nct_ids)).decode(),
+            )
+        )
+        return [known[nct_id] for nct_id in nct_ids]
 
     def gone(self, nct_id: str) -> Gone | None:
         """Return what is known of a study that has left the registry."""
@@ -202,6 +232,32 @@ class StudyStore:
     def rows_with_results(self, *, has_results: bool) -> npt.NDArray[np.int64]:
         """Return the rows of the studies that are known to have results, or to have none."""
         return self._rows("SELECT row FROM study WHERE has_results = ?", int(has_results))
+
+    def differing_rows(
+        self, old: StudyStore, progress: Progress = no_progress
+    ) -> npt.NDArray[np.int64]:
+        """Return (n, 2), in the order of NCT IDs, the rows of the studies that differ.
+
+        The first is the row in `old`, the second the row here; -1 where a store does not hold
+        the study. Studies differ by the `COMPARED` fields.
+        """
+        total = self.n_studies + old.n_studies
+        done = 0
+
+        def found(statement: str, n_studies: int) -> Iterator[tuple[str, int, int]]:
+            nonlocal done
+            for start in range(0, n_studies, _BLOCK):
+                yield from self._all(statement, start, start + _BLOCK)
+                done += min(_BLOCK, n_studies - start)
+                progress("comparing", done, total, "studies")
+
+        self._all("ATTACH ? AS old", old.address)
+        try:
+            here, gone = found(_DIFFERING, self.n_studies), found(_GONE, old.n_studies)
+            pairs = [pair[1:] for pair in merge(here, gone)]
+        finally:
+            self._all("DETACH old")
+        return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
     def integrity(self) -> str:
         """Return what SQLite's own check says: `ok`, or the first damage found."""

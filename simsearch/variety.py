@@ -16,7 +16,8 @@ from simsearch.errors import ArgumentError
 from simsearch.fields import FIELDS
 from simsearch.filters import NO_FILTERS, Filters
 from simsearch.lexical import products
-from simsearch.search import MAX_K, SIMILARITY_DECIMALS, Index, Neighbour, QueryPart
+from simsearch.parts import QueryPart
+from simsearch.search import MAX_K, SIMILARITY_DECIMALS, Index, Neighbour
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
 

@@ -28,11 +28,14 @@ WORDS = [
 
 
 class WordEncoder:
-    """Counts ten words: a vector that a reader can work out in the head."""
+    """Counts ten words: a vector that a reader can work out in the head.
+
+    A text with none of them is the unit row of an eleventh dimension, for none may be zero.
+    """
 
     name = "words"
     fingerprint = "ten words"
-    dimension = len(WORDS)
+    dimension = len(WORDS) + 1
     max_tokens = 12
     precision = "float32"
 
@@ -45,7 +48,8 @@ class WordEncoder:
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         self.encoded += texts
         plain = [text.lower().replace(".", " ").replace(";", " ").split() for text in texts]
-        return unit_rows([[words.count(word) for word in WORDS] for words in plain])
+        counts = [[words.count(word) for word in WORDS] for words in plain]
+        return unit_rows([[*row, not any(row)] for row in counts])
 
 
 def record(
@@ -133,7 +137,7 @@ def _no_index_of_the_users_own(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("SIMSEARCH_INDEX", raising=False)
-    for name in ("MODEL", "MIRROR", "API", "PRECISION", "CACHE"):
+    for name in ("MODEL", "MIRROR", "API", "PRECISION", "CACHE", "BACKEND", "ENGINE", "SCHEDULER"):
         monkeypatch.delenv(f"SIMSEARCH_{name}", raising=False)
 
 

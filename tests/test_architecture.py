@@ -17,24 +17,28 @@ ORDER = (
     "records.assemble", "records.registry", "records.json_reader",
     "records.xml_reader", "records.csv_reader", "records.aact_reader",
     "records.sources", "records", "fields",
-    "vectors", "encoders", "cache_file", "cache", "index", "lexical", "store", "filters",
-    "storage", "search", "queries", "empty_words", "reasons", "variety", "staging",
+    "vectors", "backends", "encoders", "cache_file", "cache", "engine", "index", "lexical",
+    "store", "filters", "lock", "storage", "parts", "search", "tiles", "blocks", "related_memory",
+    "related_files", "carried_over", "related", "queries", "empty_words", "reasons", "variety",
+    "vector_files", "verification", "generations", "guards", "changes", "watching", "staging",
+    "encoding", "room",
     "build", "fetch",
     "evaluation", "evaluation.measures", "evaluation.judged", "evaluation.rankers",
     "evaluation.baselines", "evaluation.scoring", "evaluation.slices", "evaluation.label_free",
-    "evaluation.comparison", "reports", "presentation", "evaluation.report", "progress",
+    "evaluation.comparison", "reports", "presentation", "bulletin", "evaluation.report", "progress",
     "", "options",
-    "commands", "commands.terminal", "commands.cache", "commands.rebuild", "commands.registry",
-    "commands.query", "commands.info", "commands.evaluate", "cli", "__main__",
+    "commands", "commands.terminal", "commands.cache", "commands.building",
+    "commands.rebuild", "commands.registry", "commands.query", "commands.related", "commands.info",
+    "commands.index", "commands.diff", "commands.evaluate", "cli", "__main__",
 )  # fmt: skip
-COMMANDS = " ".join(
-    f"commands.{name}" for name in ("cache", "query", "rebuild", "registry", "info", "evaluate")
-)
+COMMANDS = " ".join(name for name in ORDER if name.startswith("commands."))
 OWNERS = {
-    "faiss": "index", "sentence_transformers": "encoders", "torch": "encoders",
+    "faiss": "index", "sentence_transformers": "encoders", "torch": "encoders backends tiles",
+    "openvino": "backends",
     "transformers": "encoders", "typer": f"cli options {COMMANDS}", "ijson": "records.json_reader",
     "defusedxml": "records.xml_reader", "httpx": "api", "tenacity": "api",
-    "filelock": "storage", "scipy": "lexical",
+    "filelock": "lock", "pyarrow": "related_files", "distributed": "engine",
+    "scipy": "lexical blocks",
     "sklearn": "lexical evaluation.baselines", "bm25s": "evaluation.baselines",
 }  # fmt: skip
 

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simsearch import build_index, open_index, read_studies, similar_to_study
-from simsearch.build import verify_index
 from simsearch.errors import (
     PublishError,
     RejectedRecordsError,
@@ -17,6 +16,8 @@ from simsearch.errors import (
     VerificationError,
 )
 from simsearch.lexical import LEXICAL_FILES
+from simsearch.storage import sha256_of
+from simsearch.verification import verify_generation, verify_index
 
 
 def neighbours(index, nct_id="NCT00000101", k=5):
@@ -41,7 +42,8 @@ def test_the_report_counts_what_happened(build, encoder):
         for path in (report.index / "generations" / report.generation).iterdir()
         if path.name != "manifest.json"
     )
-    assert set(report.seconds) == {"reading", "encoding", "writing", "publishing"}
+    stages = ["reading", "storing", "encoding", "weighing", "writing", "publishing"]
+    assert list(report.seconds) == stages
 
 
 def test_the_manifest_remembers_recipe_sources_and_versions(build, encoder):
@@ -212,7 +214,7 @@ def test_progress_comes_for_each_stage_and_reaches_the_end(build):
     build(
         progress=lambda stage, done, total, unit: seen.setdefault(stage, []).append((done, total))
     )
-    assert set(seen) == {"reading", "encoding"}
+    assert list(seen) == ["reading", "storing", "encoding", "weighing"]
     for counts in seen.values():
         assert counts == sorted(counts)
         assert counts[-1][0] == counts[-1][1]
@@ -234,7 +236,7 @@ class _BadEncoder(WordEncoder):
 )
 def test_an_index_that_fails_its_check_is_not_published(build, tmp_path, write, spoil):
     before = build().generation
-    with pytest.raises(VerificationError, match="not published"):
+    with pytest.raises(VerificationError, match="never published"):
         build_index(read_studies(write()), tmp_path / "index", _BadEncoder(spoil))
     assert open_index(tmp_path / "index").generation.manifest.generation == before
 
@@ -254,3 +256,64 @@ def test_a_full_disk_leaves_the_earlier_index(build, tmp_path, write):
         build_index(read_studies(write()), tmp_path / "index", _FullDisk())
     assert open_index(tmp_path / "index").generation.manifest.generation == before
     assert [path.name for path in (tmp_path / "index" / "generations").iterdir()] == [before]
+
+
+def grown(n):
+    more = (record(f"NCT{300 + k:08}", f"Iron pills {k}", ["Anemia"]) for k in range(n))
+    return [*SIX, *more]
+
+
+def test_a_kept_fit_is_that_of_the_generation_it_was_found_in(build):
+    first = build(grown(100))
+    assert first.fitted == first.generation
+    second = build(grown(101), keep_fit=True)
+    assert second.fitted == first.generation
+    manifest = open_index(build(grown(102), keep_fit=True).index).generation.manifest
+    assert (manifest.fitted, manifest.n_fitted) == (first.generation, 106)
+    assert build(grown(102)).fitted != first.generation
+
+
+def test_a_fit_is_found_anew_when_the_corpus_has_grown(build):
+    first = build(grown(100))
+    drifted = build(grown(106), keep_fit=True, allow_moved=True)  # 112 where 106 were
+    assert drifted.fitted == drifted.generation != first.generation
+
+
+def test_with_a_kept_fit_the_rows_of_unchanged_studies_stay(build):
+    build(grown(100))
+    index = open_index(build(grown(103), keep_fit=True).index)
+    anew = open_index(build(grown(100), allow_shrink=True).index)
+    names = [[each.lexical._arrays["terms"][row.terms].tolist() for row in [each.lexical.row(2)]]
+             for each in (index, anew)]  # fmt: skip
+    assert names[0] == names[1]
+    assert index.lexical.row(2).weights.tolist() == anew.lexical.row(2).weights.tolist()
+
+
+def spoiled(index, name, spoil):
+    """Change an array of the generation that answers, its checksum with it."""
+    generation = open_index(index).generation
+    path = generation.path / name
+    array = np.load(path)
+    np.save(path, spoil(array))
+    manifest = json.loads((generation.path / "manifest.json").read_text())
+    manifest["files"][name] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    (generation.path / "manifest.json").write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("conditions.npy", "other studies"), ("lexical-row-terms.npy", "another text")],
+)
+def test_rows_of_other_studies_are_found_out(build, name, what):
+    index = build().index
+    verify_generation(index)
+    spoiled(index, name, lambda array: np.roll(array, 1, axis=0))
+    with pytest.raises(VerificationError, match=what):
+        verify_generation(index)
+
+
+def test_postings_that_lead_elsewhere_are_found_out(build):
+    index = build().index
+    spoiled(index, "lexical-posting-rows.npy", lambda array: (array + 1) % 6)
+    with pytest.raises(VerificationError, match="not found by its own"):
+        verify_generation(index)

@@ -110,7 +110,7 @@ def test_each_batch_is_committed_when_it_is_encoded(path):
 
 def test_no_text_gives_no_row(path):
     rows, encoded = encode(path, [])
-    assert rows.shape == (0, 10)
+    assert rows.shape == (0, WordEncoder.dimension)
     assert encoded == []
 
 
@@ -134,7 +134,7 @@ def test_texts_of_any_characters_keep_their_own_rows(texts):
     class CharacterEncoder(WordEncoder):
         def encode(self, texts):
             sums = [sum(map(ord, text)) % 1009 for text in texts]
-            return np.array([[total / 1009] * 10 for total in sums], dtype=np.float32)
+            return np.array([[total / 1009] * self.dimension for total in sums], dtype=np.float32)
 
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(2):
@@ -213,9 +213,17 @@ def test_facts_count_vectors_and_bytes_by_space(path):
     change(path, "UPDATE entry SET used = '2020-02-03' WHERE space = 1")
     with VectorCache(path) as cache:
         newer, older = cache.facts()
-    assert (newer.precision, newer.n_vectors, newer.bytes) == ("bfloat16", 1, 20)
-    assert (older.precision, older.n_vectors, older.bytes) == ("float32", 4, 80)
-    assert (older.model, older.dimension, older.max_tokens) == ("words", 10, 12)
+    assert (newer.precision, newer.n_vectors, newer.bytes) == (
+        "bfloat16",
+        1,
+        2 * WordEncoder.dimension,
+    )
+    assert (older.precision, older.n_vectors, older.bytes) == (
+        "float32",
+        4,
+        8 * WordEncoder.dimension,
+    )
+    assert (older.model, older.dimension, older.max_tokens) == ("words", WordEncoder.dimension, 12)
     assert older.last_used == "2020-02-03"
     assert newer.last_used == time.strftime("%Y-%m-%d", time.gmtime())
     assert newer.digest != older.digest

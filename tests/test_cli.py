@@ -16,9 +16,9 @@ from conftest import SIX, WordEncoder, record, run_on_terminal
 import simsearch
 from simsearch import cli
 from simsearch import storage as storage_module
+from simsearch.commands import building as building_module
 from simsearch.commands import info as info_module
 from simsearch.commands import query as query_module
-from simsearch.commands import rebuild as rebuild_module
 
 HERE = Path(__file__).parent  # a folder without an index of its own
 
@@ -26,7 +26,7 @@ HERE = Path(__file__).parent  # a folder without an index of its own
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
     """Run the command in-process with the word-counting encoder; return code, out, err."""
-    for module in (query_module, rebuild_module):
+    for module in (query_module, building_module):
         monkeypatch.setattr(module, "load_encoder", lambda *_, **__: WordEncoder())
     monkeypatch.setattr(
         storage_module.platformdirs, "user_data_path", lambda *_, **__: tmp_path / "user"
@@ -311,8 +311,8 @@ def test_a_terminal_sees_a_bar_with_rate_and_time_left(write, tmp_path):
                 time.sleep(0.3)
                 return super().encode(texts)
 
-        import simsearch.build
-        simsearch.build._CHUNK = 3
+        import simsearch.encoding
+        simsearch.encoding._CHUNK = 3
         with progress_on_stderr(quiet=False) as progress:
             build_index(read_studies({str(write())!r}), {str(tmp_path / "index")!r}, Slow(),
                         progress=progress)
@@ -405,3 +405,29 @@ def test_a_second_build_encodes_nothing_and_the_cache_is_shown_and_pruned(run, w
     assert "15 encoded" in run("rebuild", write(), "--no-cache")[1]
     code, _, err = run("cache", "info", "--cache", "nowhere.sqlite")
     assert (code, one_line(err)) == (1, True)
+
+
+def test_the_summary_is_one_line_of_json(run, write):
+    code, out, _ = run("rebuild", write(), "--json-summary", "--no-cache")
+    (line,) = out.splitlines()
+    summary = json.loads(line)
+    assert (code, summary["exit_code"], summary["command"]) == (0, 0, "rebuild")
+    assert summary["schema"] == "simsearch.summary/1"
+    assert summary["build"]["n_studies"] == 6
+    assert summary["build"]["reject_reasons"] == {}
+
+
+def test_a_run_that_fails_has_a_summary_too(run, write):
+    assert run("rebuild", write(), "--no-cache", "-q")[0] == 0
+    code, out, err = run("rebuild", write(SIX[:3], "few.jsonl"), "--no-cache", "--json-summary")
+    summary = json.loads(out)
+    assert (code, summary["exit_code"], summary["error"]) == (3, 3, "ShrinkError")
+    assert err.splitlines()[-1] == f"simsearch: {summary['message']}"
+    assert "build" not in summary
+
+
+def test_a_log_has_a_first_and_a_last_line(run, write):
+    _, _, err = run("rebuild", write(), "--no-cache")
+    lines = err.splitlines()
+    assert re.fullmatch(r"20.*Z simsearch .* builds .* from .*records.jsonl", lines[0])
+    assert re.fullmatch(r"20.*Z published 6 studies as generation 20.*", lines[-1])

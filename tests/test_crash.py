@@ -10,8 +10,8 @@ from pathlib import Path
 from conftest import WordEncoder, record
 
 from simsearch import build_index, open_index, read_studies, similar_to_study
-from simsearch.build import verify_index
 from simsearch.storage import verify_checksums
+from simsearch.verification import verify_index
 
 KILLS = 10
 SCRIPT = """
@@ -21,7 +21,7 @@ from conftest import WordEncoder
 from simsearch import build_index, read_studies
 reader = read_studies(sys.argv[2])
 print("ready", flush=True)
-build_index(reader, sys.argv[3], WordEncoder())
+build_index(reader, sys.argv[3], WordEncoder(), allow_moved=True)
 """
 
 
@@ -64,7 +64,7 @@ def test_killed_at_random_moments(tmp_path, write):
     assert whole.stdout is not None
     whole.stdout.close()
 
-    report = build_index(read_studies(records), index, WordEncoder())
+    report = build_index(read_studies(records), index, WordEncoder(), allow_moved=True)
     verify_index(open_index(index))
     generations = {path.name for path in (index / "generations").iterdir()}
     assert len(generations) == 2  # the new one and the one before: nothing left behind

@@ -10,8 +10,8 @@ import pytest
 from conftest import REPOSITORY
 
 from simsearch import Study, build_index, open_index, read_studies, similar_to_study
-from simsearch.build import verify_index
 from simsearch.storage import demo_index, verify_checksums
+from simsearch.verification import verify_index
 
 RECORDS = REPOSITORY / "index" / "demo.jsonl"
 FACTS = (

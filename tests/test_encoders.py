@@ -6,7 +6,8 @@ import socket
 import numpy as np
 import pytest
 
-from simsearch import encoders, load_encoder
+from simsearch import backends, encoders, load_encoder
+from simsearch.cache import Space
 from simsearch.errors import EncoderError
 
 pytestmark = pytest.mark.model
@@ -54,6 +55,28 @@ def test_bfloat16_keeps_the_directions(minilm):
 
 def test_the_precision_is_found_by_itself():
     assert load_encoder().precision in {"float32", "bfloat16"}
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_openvino_keeps_the_directions_in_a_space_of_its_own(minilm, precision):
+    """The same recipe, so that it can answer a text; rows that never mix with torch's."""
+    other = load_encoder(precision=precision, backend="openvino")
+    assert other.fingerprint == minilm.fingerprint
+    assert other.precision == f"{precision} openvino"
+    assert Space.of(other).digest != Space.of(minilm).digest
+    assert ((other.encode(TEXTS) * minilm.encode(TEXTS)).sum(axis=1) > 0.9999).all()
+
+
+def test_openvino_reads_texts_of_any_length(minilm):
+    other = load_encoder(precision="float32", backend="openvino")
+    texts = ["iron", "iron pills " * 300, TEXTS[2]]
+    assert np.allclose(other.encode(texts), minilm.encode(texts), atol=1e-5)
+
+
+def test_a_missing_backend_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(backends.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(EncoderError, match=r"pip install 'simsearch\[openvino\]'"):
+        load_encoder(backend="openvino")
 
 
 def test_loading_and_encoding_need_no_network(monkeypatch):

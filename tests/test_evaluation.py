@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from simsearch import open_index, read_studies, similar_to_study
 from simsearch.commands import evaluate as evaluate_cli
-from simsearch.errors import ArgumentError, RecipeError
+from simsearch.errors import ArgumentError, JudgedSetError, RecipeError
 from simsearch.evaluation.baselines import BASELINES, baseline
 from simsearch.evaluation.comparison import Comparison, judged_records, needs_encoder, system_names
 from simsearch.evaluation.judged import Groups, Qrels
@@ -251,7 +251,8 @@ def test_each_signal_is_ranked_alone_and_left_out():
     assert next(iter(systems)) == OURS
     for name in DEFAULT_WEIGHTS:
         assert systems[f"only-{name}"] == {name: 1}
-        assert systems[f"without-{name}"] == {**DEFAULT_WEIGHTS, name: 0}
+        if DEFAULT_WEIGHTS[name]:
+            assert systems[f"without-{name}"] == {**DEFAULT_WEIGHTS, name: 0}
     assert "default-weights" not in systems
     assert "default-weights" in our_systems({**DEFAULT_WEIGHTS, "text": 0.2})
 
@@ -516,8 +517,18 @@ def test_a_wrong_weight_is_refused(command, weight):
     assert isinstance(command("--weight", weight, exit_code=1).exception, ArgumentError)
 
 
-def test_a_judged_set_without_a_usable_query_says_so(command, tmp_path):
+def test_a_judged_set_without_a_usable_query_says_so_beside_another(command, tmp_path):
     (tmp_path / "far.tsv").write_text(f"A\t{ABSENT}\n")
-    shown = command("--groups", "far.tsv", "--sample", "0", "--no-baselines").stdout
+    words = ("--groups", "far.tsv", "--groups", "groups.tsv", "--sample", "0", "--no-baselines")
+    shown = command(*words).stdout
     assert "0 queries of 0 groups used; left out: 1 not in the index" in shown
     assert "No query can be used." in shown
+
+
+@pytest.mark.parametrize("more", [(), ("--save", "run.trec")])
+def test_judged_sets_without_any_usable_query_are_an_error(command, tmp_path, more):
+    (tmp_path / "far.tsv").write_text(f"A\t{ABSENT}\n")
+    done = command("--groups", "far.tsv", "--no-baselines", *more, exit_code=1)
+    assert isinstance(done.exception, JudgedSetError)
+    assert "far.tsv: no query can be used (1 not in the index)" in str(done.exception)
+    assert not (tmp_path / "run.trec").exists()

@@ -492,9 +492,9 @@ def test_a_fetch_killed_again_and_again_ends_complete(tmp_path):
 
 def run_cli(monkeypatch, capsys, *args):
     from simsearch import cli
-    from simsearch.commands import query, rebuild
+    from simsearch.commands import building, query
 
-    for module in (query, rebuild):
+    for module in (query, building):
         monkeypatch.setattr(module, "load_encoder", lambda *_, **__: WordEncoder())
     monkeypatch.setattr(sys, "argv", ["simsearch", *map(str, args)])
     with pytest.raises(SystemExit) as caught:
@@ -550,7 +550,7 @@ def test_a_registry_out_of_reach_is_named(monkeypatch, capsys, tmp_path):
     code, out, err = run_cli(
         monkeypatch, capsys, "fetch", "--all", "--mirror", tmp_path / "m.sqlite", "-q"
     )
-    assert (code, out) == (1, "")
+    assert (code, out) == (75, "")
     assert err.count("\n") == 1
     assert "no answer" in err
 

@@ -127,7 +127,7 @@ def test_filters_come_before_the_search(build, monkeypatch):
 
     monkeypatch.setattr(search, "_MIN_CANDIDATES", 3)
     monkeypatch.setattr(search, "_CANDIDATES_PER_K", 1)
-    monkeypatch.setattr(search, "_FEW", 0)
+    monkeypatch.setattr(search, "FEW", 0)
     near = [record(f"NCT000002{n:02}", "Iron pills for anemia", ["Anemia"]) for n in range(40)]
     far = [
         record(f"NCT0000030{n}", f"Knee surgery {'x' * n}", status="RECRUITING") for n in range(9)

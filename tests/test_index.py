@@ -79,6 +79,24 @@ def test_searching_changes_nothing_in_the_query(random_index):
     assert np.array_equal(query, rows[4])
 
 
+def test_a_search_keeps_to_its_own_thread_and_leaves_others_their_number(random_index, monkeypatch):
+    index, rows = random_index
+    counts = []
+    search = index._index.search
+    monkeypatch.setattr(
+        index._index, "search",
+        lambda *words, **more: counts.append(faiss.omp_get_max_threads()) or search(*words, **more),
+    )  # fmt: skip
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(3)
+    try:
+        index.nearest(rows[4], 3)
+        assert counts == [1]
+        assert faiss.omp_get_max_threads() == 3
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
 def test_another_file_is_named_as_such(tmp_path):
     path = tmp_path / "rows.faiss"
     path.write_bytes(b"not an index at all, but of some length")

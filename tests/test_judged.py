@@ -42,7 +42,7 @@ def test_trecs_four_columns_are_read(file):
 
 
 def test_ids_are_read_in_any_spelling(file):
-    assert read_qrels(file("nct101,NCT 00000102,1\nNCT00000101, nct0103 ,0")) == QRELS
+    assert read_qrels(file("nct00000101,NCT 00000102,1\nNCT00000101, nct00000103 ,0")) == QRELS
 
 
 def test_a_group_name_may_hold_blanks_and_commas(file):
@@ -72,6 +72,8 @@ def test_what_is_said_twice_counts_once(file):
         ("R1 NCT00000101\nR1 NCT00000102 1\n", 2, "has 3 columns where others have 2"),
         ("R1 NTC00000101\n", 1, "'NTC00000101' is no NCT ID"),
         ("review_id nct_id\nR1 none\n", 2, "'none' is no NCT ID"),
+        ("R1 NCT00000101\nR1 NCT0000010\n", 2, "'NCT0000010' has 7 of an NCT ID's 8 digits"),
+        ("NCT00000101 NCT102 1\n", 1, "'NCT102' has 3 of an NCT ID's 8 digits"),
         (",NCT00000101\n", 1, "names no group"),
         ("NCT00000101 NCT00000102 high\n", 1, "grade 'high' is no whole number"),
         ("NCT00000101 NCT00000102 1\nNCT00000101 NCT00000102 0\n", 2,

@@ -16,6 +16,7 @@ from simsearch.lexical import (
     combined,
     open_lexical_index,
     products,
+    read_fit,
     terms_of,
     write_lexical,
 )
@@ -178,3 +179,51 @@ def test_looking_up_needs_no_scikit_learn(tmp_path):
         "assert not {'sklearn', 'scipy'} & {name.split('.')[0] for name in sys.modules}"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+
+
+def fit_of(folder, texts):
+    folder.mkdir()
+    return read_fit(folder, write_lexical(folder, texts, len(texts)))
+
+
+def rows_by_name(folder, texts, kept):
+    folder.mkdir()
+    index = open_lexical_index(folder, len(texts), write_lexical(folder, texts, len(texts), kept))
+    return [by_name(index, index.row(row)) for row in range(len(texts))], index
+
+
+def test_with_a_kept_fit_rows_of_unchanged_texts_stay_the_same(tmp_path):
+    before, _ = rows_by_name(tmp_path / "before", TEXTS, None)
+    kept = fit_of(tmp_path / "fit", TEXTS)
+    more = [*TEXTS, "iron iron iron", "knee drops marrow"]
+    after, index = rows_by_name(tmp_path / "after", more, kept)
+    assert after[: len(TEXTS)] == before
+    assert set(after[-1]) == {"knee", "drop", "marrow"}  # a new term is weighed by what is here
+    names = [name.decode() for name in index._arrays["terms"].tolist()]
+    assert names == sorted(names)
+    idf = dict(zip(names, index._arrays["idf"].tolist(), strict=True))
+    assert idf["marrow"] == pytest.approx(math.log(7 / 2))
+    assert idf["iron"] == pytest.approx(math.log(5 / 3))
+
+
+def test_fitted_anew_they_change(tmp_path):
+    before, _ = rows_by_name(tmp_path / "before", TEXTS, None)
+    after, _ = rows_by_name(tmp_path / "after", [*TEXTS, "iron iron iron"], None)
+    assert after[0] != before[0]
+
+
+def test_a_kept_fit_read_again_gives_the_same_files(tmp_path):
+    kept = fit_of(tmp_path / "first", TEXTS)
+    (tmp_path / "second").mkdir()
+    write_lexical(tmp_path / "second", TEXTS, len(TEXTS), kept)
+    for name in LEXICAL_FILES:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_a_term_too_frequent_to_tell_is_no_new_one_when_it_grows_rarer(tmp_path):
+    texts = ["common iron"] * 101 + ["knee"] * 49
+    before, _ = rows_by_name(tmp_path / "before", texts, None)
+    assert before[0] == {"iron": 1.0} or "common" not in before[0]
+    kept = fit_of(tmp_path / "fit", texts)
+    after, _ = rows_by_name(tmp_path / "after", ["iron", *texts[1:]], kept)
+    assert after[1:] == before[1:]

@@ -115,7 +115,7 @@ def test_10_the_enrollment_sentinel_is_unknown_and_other_counts_are_real(read, c
 
 
 def test_16_many_conditions_are_no_trouble(build):
-    many = record("NCT00000107", "x", [f"Condition {n}" for n in range(136)])
+    many = record("NCT00000107", "Iron", [f"Anemia {n}" for n in range(136)])
     many["protocolSection"]["conditionsModule"]["keywords"] = [f"k {n}" for n in range(489)]
     many["protocolSection"]["contactsLocationsModule"]["locations"] *= 1412
     study = open_index(build([*SIX, many]).index).study("NCT107")

@@ -30,7 +30,7 @@ LONG = "A very long title of a study that goes on and on, " * 12
 def answered(index, query, nct_id="NCT00000101"):
     neighbours = similar_to_study(index, nct_id)
     parts = study_parts(index, [nct_id])
-    reasons = [explain(index, parts, query.studies, each, DEFAULT_WEIGHTS) for each in neighbours]
+    reasons = explain(index, parts, query.studies, neighbours, DEFAULT_WEIGHTS)
     return Answer(query, neighbours, reasons, index, DEFAULT_WEIGHTS)
 
 
@@ -60,9 +60,7 @@ def test_the_table_shows_query_neighbours_and_index(answer):
         "#", "NCT", "ID", "Title", "Status", "Phase", "Similarity", "Pctl."
     ]  # fmt: skip
     assert lines[5].split()[:5] == ["1", "NCT00000102", "Drops", "for", "aplasia"]
-    assert " ".join(line.strip() for line in lines[6:8]).startswith(
-        "same condition, other intervention: Aplasia"
-    )
+    assert lines[6] == "    same condition, other intervention: Aplasia"
     (marrow,) = [line.split() for line in lines if "NCT00000103" in line]
     assert marrow[-4:-2] == ["Recruiting", "1/2"]
     assert "6 studies, records to 2021-05-06, built 20" in " ".join(lines[-2:])
@@ -86,6 +84,23 @@ def test_a_terminal_shows_two_lines_of_a_title_within_its_width(awkward, width):
     assert 0 < text.count("very") < 12
     assert "…" in text
     assert len(lines) <= 2 + 4 * 8
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, None])
+def test_a_reason_has_the_width_of_the_table_to_itself(answer, width):
+    """Ninety characters and more fit in two lines at 80, under the NCT ID."""
+    names = ("Pure red cell aplasia", "Refractory anemia", "Iron deficiency", "Thalassemia")
+    reason = msgspec.structs.replace(answer.reasons[0], relation="same condition", conditions=names)
+    one = msgspec.structs.replace(answer, neighbours=answer.neighbours[:1], reasons=[reason])
+    lines = answer_text(one, width=width, color=False, quiet=True).splitlines()[3:]
+    assert " ".join(line.strip() for line in lines) == reason.line
+    assert len(lines) == (2 if width == 80 else 1)
+    assert {line[: line.index(line.strip())] for line in lines} == {" " * 4}
+
+
+def test_a_reason_is_dim_on_a_terminal(answer):
+    text = answer_text(answer, width=100, color=True)
+    assert "\x1b[2msame condition, other intervention: Aplasia" in text
 
 
 def test_a_phone_gets_a_list_that_fits(awkward):
@@ -231,10 +246,9 @@ def test_folded_studies_stand_under_their_best(answer):
     )
     folded = msgspec.structs.replace(answer, neighbours=[first], reasons=answer.reasons[:1])
     text = answer_text(folded, width=None, color=False)
-    assert "with 2 more: NCT00000103, NCT00000104" in text
-    assert json.loads(FORMATTERS["json"](folded))["neighbours"][0]["folded"] == [
-        "NCT00000103", "NCT00000104"
-    ]  # fmt: skip
+    second, third = (each.study.nct_id for each in answer.neighbours[1:3])
+    assert f"with 2 more: {second}, {third}" in text
+    assert json.loads(FORMATTERS["json"](folded))["neighbours"][0]["folded"] == [second, third]
 
 
 def test_a_query_of_several_names_them_all(six, answer):

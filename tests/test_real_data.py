@@ -82,7 +82,7 @@ def test_clean_text_has_no_escapes_entities_or_controls_left(shared):
 
 
 def test_faiss_equals_numpy_on_ids_and_values(sample):
-    rows = sample.text.rows(np.arange(sample.n_studies))
+    rows = sample.text.rows(np.arange(sample.n_studies)).astype(np.float32)
     for row in random.Random(0).sample(range(sample.n_studies), 1000):
         numbers, values = sample.text.nearest(rows[row], 10)
         brute = rows @ rows[row]
@@ -93,7 +93,7 @@ def test_faiss_equals_numpy_on_ids_and_values(sample):
 
 def test_two_stages_agree_with_scoring_every_study(sample, monkeypatch):
     """All candidates are within the first stage's reach; a figure for more is in the README."""
-    monkeypatch.setattr(search, "_FEW", 0)  # a sample this small would be scored whole
+    monkeypatch.setattr(search, "FEW", 0)  # a sample this small would be scored whole
     ids = sample.store.nct_ids()
     agreed = 0
     rows = {field: sample.rows(field, np.arange(len(ids))).astype(float) for field in FIELDS}

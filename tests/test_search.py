@@ -19,7 +19,6 @@ from simsearch import (
     similar_to_study,
     similar_to_text,
 )
-from simsearch import search as search_module
 from simsearch.errors import (
     ArgumentError,
     IndexCorruptError,
@@ -28,6 +27,7 @@ from simsearch.errors import (
     RecipeError,
     UnknownStudyError,
 )
+from simsearch.parts import SIGNALS, mixes
 from simsearch.queries import study_parts, text_part
 from simsearch.reasons import explain
 from simsearch.study import Intervention
@@ -301,7 +301,7 @@ def test_away_from_a_study_takes_half_its_similarity_off(six):
         assert each.similarity == pytest.approx(near[row] - 0.5 * away[row], abs=2e-6)
         assert each.signals["away"] == pytest.approx(-0.5 * away[row], abs=2e-6)
     parts = [*study_parts(six, ["NCT101"]), *study_parts(six, ["NCT102"], away=True)]
-    reason = explain(six, parts, [six.study("NCT101")], found[0], DEFAULT_WEIGHTS)
+    (reason,) = explain(six, parts, [six.study("NCT101")], found[:1], DEFAULT_WEIGHTS)
     assert reason.shares["away"] < 0
     assert sum(reason.shares.values()) == pytest.approx(100, abs=0.3)
 
@@ -323,16 +323,15 @@ def test_a_rare_name_alone_brings_a_study_up(build, monkeypatch):
 
     monkeypatch.setattr(search, "_MIN_CANDIDATES", 2)
     monkeypatch.setattr(search, "_CANDIDATES_PER_K", 1)
-    monkeypatch.setattr(search, "_FEW", 0)
+    monkeypatch.setattr(search, "FEW", 0)
     crowd = [record(f"NCT000003{n:02}", "Pills for aplasia", ["Aplasia"]) for n in range(30)]
     rare = [record("NCT00000201", "Zolgensma pills for aplasia", ["Aplasia"]),
             record("NCT00000202", "Zolgensma of the knee", ["Knee"])]  # fmt: skip
     index = open_index(build([*SIX, *crowd, *rare]).index)
     found = index.ranked(study_parts(index, ["NCT201"]), 2)
     parts = study_parts(index, ["NCT201"])
-    near = search._mixes(parts, DEFAULT_WEIGHTS)[0]
-    signal = index.lexical.signal(near.terms)
-    candidates = index._candidates(near, signal, 1, DEFAULT_WEIGHTS, None, exact=False)
+    near = mixes(parts, DEFAULT_WEIGHTS)[0]
+    candidates, _ = index._candidates(near, 1, DEFAULT_WEIGHTS, None, exact=False)
     assert index.row_of("NCT202") in candidates
     assert len(found.rows) == 2
 
@@ -347,7 +346,7 @@ def test_a_name_of_another_study_is_no_term(build):
 def test_the_percentile_is_the_share_of_less_similar_random_pairs(six):
     found = similar_to_study(six, "NCT101", 10)
     pairs = np.load(six.generation.path / "random-pairs.npy").astype(float)
-    weights = [DEFAULT_WEIGHTS[name] for name in search_module.SIGNALS]
+    weights = [DEFAULT_WEIGHTS[name] for name in SIGNALS]
     similarity = (pairs @ np.array(weights)).round(6)
     for each in found:
         expected = 100 * (similarity < each.similarity).mean()
@@ -368,3 +367,16 @@ def test_answers_are_the_same_for_any_number_of_threads(six, threads):
         assert similar_to_study(six, "NCT103") == expected
     finally:
         faiss.omp_set_num_threads(before)
+
+
+def test_what_goes_wrong_beside_is_raised_where_the_answer_is_waited_for(six, monkeypatch):
+    from simsearch import search
+
+    def broken(*_):
+        raise IndexCorruptError(six.path, "torn")
+
+    monkeypatch.setattr(search, "FEW", 0)
+    monkeypatch.setattr(search, "candidate_depth", lambda _: 2)
+    monkeypatch.setattr(six.text, "nearest", broken)
+    with pytest.raises(IndexCorruptError, match="torn"):
+        similar_to_study(six, "NCT101", 2)

@@ -20,6 +20,7 @@ from simsearch.errors import (
     PublishError,
     RecipeError,
 )
+from simsearch.generations import new_generation
 
 
 @pytest.fixture
@@ -77,12 +78,17 @@ def test_the_demo_is_never_written_over(tmp_path):
             st.find_target(path, tmp_path)
 
 
-def test_a_build_that_fails_leaves_no_folder_of_its_own(tmp_path, write):
-    from simsearch.errors import SourceError
+def test_a_first_build_that_fails_leaves_no_index_and_a_folder_that_can_be_built_in(
+    tmp_path, write
+):
+    from simsearch.errors import IndexNotFoundError, SourceError
 
     with pytest.raises(SourceError):
         build_index(read_studies(write([])), tmp_path / "new", WordEncoder())
-    assert not (tmp_path / "new").exists()
+    with pytest.raises(IndexNotFoundError):
+        open_index(tmp_path / "new")
+    assert list((tmp_path / "new" / "generations").iterdir()) == []
+    assert build_index(read_studies(write()), tmp_path / "new", WordEncoder()).n_studies == 6
 
 
 def test_a_folder_of_something_else_is_never_written_to(build, tmp_path, write):
@@ -123,7 +129,7 @@ def test_an_open_index_goes_on_answering_when_a_new_one_is_published(build):
 
 def test_a_second_build_is_told_who_builds(build, tmp_path, write):
     index = build().index
-    with st.new_generation(index), pytest.raises(IndexBusyError, match=f"process {os.getpid()}"):
+    with new_generation(index), pytest.raises(IndexBusyError, match=f"process {os.getpid()}"):
         build_index(read_studies(write()), index, WordEncoder())
     build()
 

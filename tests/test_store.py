@@ -48,6 +48,11 @@ def test_rows_are_found_by_id_and_alias(store):
     assert store.row_of("NCT00009999") is None
 
 
+def test_rows_of_several_studies_come_in_the_order_asked_for(store):
+    assert store.rows_of_studies(["NCT00000007", "NCT00000002", "NCT00000007"]) == [6, 1, 6]
+    assert store.rows_of_studies([]) == []
+
+
 def test_studies_come_in_the_order_asked_for_however_many(store):
     rows = list(range(1999, -1, -1))
     assert [each.nct_id for each in store.studies(rows)] == store.nct_ids()[::-1]

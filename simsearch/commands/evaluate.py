@@ -16,7 +16,14 @@ from simsearch.commands.query import parsed_weights
 from simsearch.commands.terminal import print_text
 from simsearch.encoders import PLAIN_MODEL, Encoder, load_encoder
 from simsearch.errors import ArgumentError
-from simsearch.options import CacheOption, IndexOption, NoCacheOption, QuietOption, WeightOption
+from simsearch.options import (
+    CacheOption,
+    IndexModelOption,
+    IndexOption,
+    NoCacheOption,
+    QuietOption,
+    WeightOption,
+)
 from simsearch.search import open_index
 
 
@@ -80,13 +87,7 @@ def evaluate(
     save_system: Annotated[
         str, typer.Option(metavar="NAME", help="The system whose ranking is saved.")
     ] = "simsearch",
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", metavar="NAME-OR-FOLDER", envvar="SIMSEARCH_MODEL",
-            help="Where the index's model is now.", show_default="as the index names it",
-        ),
-    ] = None,
+    model: IndexModelOption = None,
     format_: Annotated[
         ReportFormat, typer.Option("--format", "-o", help="How to write the figures.")
     ] = ReportFormat.table,

@@ -30,11 +30,9 @@ def info(
     """
     with open_index(index) as opened:
         if verify:
-            from simsearch.build import verify_index
-            from simsearch.storage import verify_checksums
+            from simsearch.verification import verify_opened
 
-            verify_checksums(opened.generation)
-            verify_index(opened)
+            verify_opened(opened)
     if format_ is InfoFormat.json:
         print_text(info_json(opened))
         return

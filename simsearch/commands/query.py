@@ -13,11 +13,11 @@ import typer
 from simsearch.commands.terminal import print_text, terminal
 from simsearch.encoders import Encoder, load_encoder
 from simsearch.errors import ArgumentError, NctIdError
-from simsearch.filters import Filters
 from simsearch.options import (
     CountryFilter,
     Format,
     GroupBy,
+    IndexModelOption,
     IndexOption,
     InterventionTypeFilter,
     MinEnrollmentFilter,
@@ -30,12 +30,14 @@ from simsearch.options import (
     StatusFilter,
     StudyTypeFilter,
     WeightOption,
+    filters_from,
 )
+from simsearch.parts import QueryPart
 from simsearch.presentation import FORMATTERS, Answer, Query, answer_text
 from simsearch.queries import draft_part, study_parts, text_part
 from simsearch.reasons import explain as explained
 from simsearch.records import read_draft
-from simsearch.search import MAX_K, Index, QueryPart, open_index
+from simsearch.search import MAX_K, Index, open_index
 from simsearch.study import Study, parse_nct_id
 from simsearch.variety import Variety, varied
 from simsearch.vectors import DEFAULT_WEIGHTS, weights_for
@@ -116,16 +118,7 @@ def query(
     format_: Annotated[Format, typer.Option("--format", "-o", help="How to write the answer.")] = (
         Format.table
     ),
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            metavar="NAME-OR-FOLDER",
-            envvar="SIMSEARCH_MODEL",
-            help="Where the index's model is now, for --text and --file.",
-            show_default="as the index names it",
-        ),
-    ] = None,
+    model: IndexModelOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Print the studies most like one: by NCT ID, by several, by words, or by a draft record.
@@ -148,13 +141,13 @@ def query(
         asked, parts = asking.query(studies or [], text, file, unlike or [])
         if hide_same_sponsor and not _sponsors(asked.studies) and not quiet:
             print("simsearch: no sponsor is known to hide (--hide-same-sponsor)", file=sys.stderr)
-        filters = Filters(
-            status=tuple(status or ()),
-            phase=tuple(phase or ()),
-            study_type=tuple(study_type or ()),
-            intervention_type=tuple(intervention_type or ()),
-            country=tuple(country or ()),
-            sponsor=tuple(sponsor or ()),
+        filters = filters_from(
+            status=status,
+            phase=phase,
+            study_type=study_type,
+            intervention_type=intervention_type,
+            country=country,
+            sponsor=sponsor,
             other_sponsor=_sponsors(asked.studies) if hide_same_sponsor else (),
             start_after=start_after,
             start_before=start_before,
@@ -166,7 +159,7 @@ def query(
             neighbours = varied(opened, parts, top_k, variety, weights, filters)
         else:
             neighbours = opened.nearest(parts, top_k, weights, filters)
-        reasons = [explained(opened, parts, asked.studies, each, weights) for each in neighbours]
+        reasons = explained(opened, parts, asked.studies, neighbours, weights)
         answer = Answer(asked, neighbours, reasons, opened, weights, filters)
         if format_ is Format.table:
             width, color = terminal()

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from simsearch.cache import cached
-from simsearch.commands.cache import cache_file
-from simsearch.commands.terminal import print_facts
-from simsearch.encoders import DEFAULT_MODEL, load_encoder
+from simsearch.commands.building import Building, build_and_report, summarised
+from simsearch.encoders import DEFAULT_MODEL
+from simsearch.generations import KEPT
 from simsearch.options import (
+    Backend,
+    BackendOption,
     CacheOption,
+    EmptyOption,
+    Engine,
+    EngineOption,
+    FitOption,
     IndexOption,
+    KeepOption,
     MirrorOption,
     ModelOption,
+    MovedOption,
     NoCacheOption,
     Precision,
     PrecisionOption,
     QuietOption,
     RejectsOption,
+    SchedulerOption,
     ShrinkOption,
+    SummaryOption,
+    WaitOption,
 )
-from simsearch.records import read_studies
-from simsearch.reports import report_facts
 
 
 def rebuild(
@@ -42,56 +49,44 @@ def rebuild(
     mirror: MirrorOption = None,
     model: ModelOption = DEFAULT_MODEL,
     precision: PrecisionOption = Precision.auto,
+    backend: BackendOption = Backend.torch,
+    engine: EngineOption = Engine.local,
+    scheduler: SchedulerOption = None,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
     allow_rejects: RejectsOption = False,
     allow_shrink: ShrinkOption = False,
+    allow_empty: EmptyOption = False,
+    allow_moved: MovedOption = False,
+    keep_fit: FitOption = False,
+    keep: KeepOption = KEPT,
+    wait: WaitOption = 0,
+    json_summary: SummaryOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Build the index from registry records and publish it, whole or not at all.
 
+    Killed at whatever moment, it leaves the index as it was; the next run goes on from the
+    vectors that are in the cache.
+
     \b
     simsearch rebuild ctg-studies.json.zip
     simsearch rebuild dump.zip updates.jsonl --index ./index
+    simsearch rebuild records.jsonl.gz --keep 5 --wait --json-summary
     zcat records.jsonl.gz | simsearch rebuild -
     simsearch rebuild
+    simsearch rebuild dump.zip --engine dask --scheduler tcp://10.0.0.5:8786
     """
     from simsearch.mirror import is_empty, user_mirror
 
-    sources = records or [mirror or user_mirror()]
-    if not records and is_empty(sources[0]):
-        raise typer.BadParameter("name RECORDS, or bring a mirror with simsearch fetch")
-    build_and_report(
-        sources, index, model, precision, cache=cache, no_cache=no_cache,
-        allow_rejects=allow_rejects, allow_shrink=allow_shrink, quiet=quiet,
-    )  # fmt: skip
-
-
-def build_and_report(
-    sources: Sequence[Path],
-    index: Path | None,
-    model: str,
-    precision: Precision,
-    *,
-    cache: Path | None,
-    no_cache: bool,
-    allow_rejects: bool,
-    allow_shrink: bool,
-    quiet: bool,
-) -> None:
-    """Build and publish an index, and print the report."""
-    from simsearch.build import build_index
-    from simsearch.progress import log, progress_on_stderr, waiting_for
-    from simsearch.storage import find_target
-
-    target = find_target(index, Path())
-    reader = read_studies(*sources)
-    with waiting_for("Loading the model", quiet=quiet):
-        encoder = load_encoder(model, precision.value)
-    kept = cached(encoder, cache_file(cache, no_cache=no_cache), log)
-    with kept as encoder, progress_on_stderr(quiet=quiet) as progress:
-        report = build_index(
-            reader, target, encoder,
-            allow_rejects=allow_rejects, allow_shrink=allow_shrink, progress=progress,
+    with summarised("rebuild", wanted=json_summary) as done:
+        options = Building(
+            index=index, model=model, precision=precision, backend=backend, engine=engine,
+            scheduler=scheduler, cache=cache, no_cache=no_cache, allow_rejects=allow_rejects,
+            allow_shrink=allow_shrink, allow_empty=allow_empty, allow_moved=allow_moved,
+            keep_fit=keep_fit, keep=keep, wait=wait, json_summary=json_summary, quiet=quiet,
         )  # fmt: skip
-    print_facts(report_facts(report), quiet=quiet)
+        sources = records or [mirror or user_mirror()]
+        if not records and is_empty(sources[0]):
+            raise typer.BadParameter("name RECORDS, or bring a mirror with simsearch fetch")
+        build_and_report(sources, options, done)

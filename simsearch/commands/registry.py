@@ -9,22 +9,34 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simsearch import __version__
-from simsearch.commands.rebuild import build_and_report
+from simsearch.commands.building import Building, build_and_report, summarised
 from simsearch.commands.terminal import print_facts, print_text
 from simsearch.encoders import DEFAULT_MODEL
+from simsearch.generations import KEPT
 from simsearch.options import (
     ApiOption,
+    Backend,
+    BackendOption,
     CacheOption,
+    EmptyOption,
+    Engine,
+    EngineOption,
+    FitOption,
     IndexOption,
+    KeepOption,
     MirrorOption,
     ModelOption,
+    MovedOption,
     NoCacheOption,
     Precision,
     PrecisionOption,
     QuietOption,
     RejectsOption,
+    SchedulerOption,
     ShrinkOption,
+    SummaryOption,
     VerboseOption,
+    WaitOption,
 )
 from simsearch.records import read_ids
 from simsearch.reports import fetch_facts
@@ -100,31 +112,48 @@ def update(
     ] = 2000,
     model: ModelOption = DEFAULT_MODEL,
     precision: PrecisionOption = Precision.auto,
+    backend: BackendOption = Backend.torch,
+    engine: EngineOption = Engine.local,
+    scheduler: SchedulerOption = None,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
     allow_rejects: RejectsOption = False,
     allow_shrink: ShrinkOption = False,
+    allow_empty: EmptyOption = False,
+    allow_moved: MovedOption = False,
+    keep_fit: FitOption = True,
+    keep: KeepOption = KEPT,
+    wait: WaitOption = 0,
+    json_summary: SummaryOption = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Bring what changed in the registry since the last fetch, then rebuild the index.
 
+    What is unchanged is not encoded again, and keeps its rows: see --keep-fit.
+
     \b
     simsearch update
-    simsearch update --index ./index --quiet
+    simsearch update --index ./index --wait 600 --json-summary
+    simsearch update && simsearch diff --watch-list mine.txt
     """
     from simsearch.fetch import update as bring
     from simsearch.progress import progress_on_stderr
 
-    with open_mirror(mirror) as opened, registry_api(api, verbose=verbose) as registry:
-        with progress_on_stderr(quiet=quiet) as progress:
-            report = bring(opened, registry, n_rechecked=recheck, progress=progress)
-        print_facts(fetch_facts(report, opened.path), quiet=quiet)
-        path = opened.path
-    build_and_report(
-        [path], index, model, precision, cache=cache, no_cache=no_cache,
-        allow_rejects=allow_rejects, allow_shrink=allow_shrink, quiet=quiet,
-    )  # fmt: skip
+    with summarised("update", wanted=json_summary) as done:
+        options = Building(
+            index=index, model=model, precision=precision, backend=backend, engine=engine,
+            scheduler=scheduler, cache=cache, no_cache=no_cache, allow_rejects=allow_rejects,
+            allow_shrink=allow_shrink, allow_empty=allow_empty, allow_moved=allow_moved,
+            keep_fit=keep_fit, keep=keep, wait=wait, json_summary=json_summary, quiet=quiet,
+        )  # fmt: skip
+        with open_mirror(mirror) as opened, registry_api(api, verbose=verbose) as registry:
+            with progress_on_stderr(quiet=quiet) as progress:
+                report = bring(opened, registry, n_rechecked=recheck, progress=progress)
+            done["fetch"] = report
+            print_facts(fetch_facts(report, opened.path), quiet=quiet or json_summary)
+            path = opened.path
+        build_and_report([path], options, done)
 
 
 def open_mirror(path: Path | None) -> Mirror:

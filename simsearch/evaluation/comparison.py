@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simsearch.encoders import Encoder
-from simsearch.errors import ArgumentError
+from simsearch.errors import ArgumentError, JudgedSetError
 from simsearch.evaluation.baselines import BASELINES, ENCODER_TEXTS, baseline
 from simsearch.evaluation.judged import Groups, Qrels
 from simsearch.evaluation.label_free import Neighbourhoods, neighbourhoods
@@ -83,16 +83,21 @@ class Comparison:
         extra: Sequence[Study] = (),
         n_sampled: int = 0,
     ) -> Report:
-        """Evaluate every judged set; the measures without judgements on n_sampled studies."""
+        """Evaluate every judged set; the measures without judgements on n_sampled studies.
+
+        Raises:
+            JudgedSetError: there are judged sets, and no query of them can be used.
+        """
         corpus = Corpus(self._index)
-        found = self._evaluations(corpus, [select_groups(each, corpus) for each in groups])
         joined = Corpus(self._index, extra) if extra else corpus
-        selections = [
+        whole = [select_groups(each, corpus) for each in groups]
+        judged = [
             select_qrels(each, joined, complete=complete)
             for each in qrels
             for complete in (True, False)
         ]
-        found += self._evaluations(joined, selections)
+        _check_usable([*whole, *judged])
+        found = self._evaluations(corpus, whole) + self._evaluations(joined, judged)
         sampled = None
         if n_sampled and len(corpus.searchable) > 1:
             sampled = neighbourhoods(
@@ -104,13 +109,18 @@ class Comparison:
     def trec_run(
         self, judged: Groups | Qrels, system: str, extra: Sequence[Study] = ()
     ) -> Iterator[str]:
-        """Return the lines of a system's run over a judged set."""
+        """Return the lines of a system's run over a judged set.
+
+        Raises:
+            JudgedSetError: no query of it can be used.
+        """
         self._known(system)
         corpus = Corpus(self._index, extra)
         if isinstance(judged, Groups):
             selection = select_groups(judged, corpus)
         else:
             selection = select_qrels(judged, corpus, complete=False)
+        _check_usable([selection])
         (ranker,) = self._rankers(corpus, [system])
         return trec_run(selection, corpus, ranker, self._progress)
 
@@ -132,6 +142,16 @@ class Comparison:
             else baseline(name, corpus, self._plain, self._progress)
             for name in names
         ]
+
+
+def _check_usable(selections: Sequence[Selection]) -> None:
+    if selections and not any(each.cases for each in selections):
+        last = selections[-1]
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in last.left_out.items())
+        raise JudgedSetError(
+            Path(last.name), 0,
+            f"no query can be used ({reasons}): ask an index that holds the judged studies",
+        )  # fmt: skip
 
 
 def system_names(

@@ -22,6 +22,7 @@ from simsearch.study import parse_nct_id
 _GROUP_COLUMNS = 2
 _QREL_COLUMNS = 3
 _TREC_COLUMNS = 4
+_NCT_DIGITS = 8
 
 
 class Groups(msgspec.Struct, frozen=True):
@@ -142,6 +143,12 @@ def _qrels(path: Path, lines: list[_Line]) -> Qrels:
 
 
 def _nct_id(path: Path, line: _Line, text: str) -> str:
+    """Return the canonical ID. A short one is a slip: judgements would go to another study."""
+    n_digits = sum(map(str.isdigit, text))
+    if 0 < n_digits < _NCT_DIGITS:
+        raise JudgedSetError(
+            path, line.number, f"{text!r} has {n_digits} of an NCT ID's {_NCT_DIGITS} digits"
+        )
     try:
         return parse_nct_id(text)
     except NctIdError as error:

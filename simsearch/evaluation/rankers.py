@@ -17,8 +17,9 @@ import numpy.typing as npt
 from simsearch.encoders import Encoder
 from simsearch.fields import FIELDS, has_words, lexical_text, whole_text
 from simsearch.lexical import products
+from simsearch.parts import QueryPart
 from simsearch.queries import check_encoder
-from simsearch.search import SIMILARITY_DECIMALS, Index, QueryPart
+from simsearch.search import SIMILARITY_DECIMALS, Index
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS, cosines, weights_for
 

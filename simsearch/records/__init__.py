@@ -8,6 +8,7 @@ readers are imported when a source is read: a query needs none of them.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -121,22 +122,34 @@ def read_record(body: bytes, place: str) -> Study:
 def read_ids(path: str | os.PathLike[str]) -> list[str]:
     """Return the NCT IDs that a file names, one a line, each once.
 
-    Blank lines and lines that begin with # are passed over.
+    Blank lines are passed over, and what follows a #.
+
+    Args:
+        path: the file; - for standard input.
 
     Raises:
         SourceError: the file cannot be read, names no study, or a line is no NCT ID.
     """
+    place = "standard input" if str(path) == "-" else str(path)
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        lines = _text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(str(path), getattr(error, "strerror", "") or "is no text") from error
+        raise SourceError(place, getattr(error, "strerror", "") or "is no text") from error
     ids = []
     for n, line in enumerate(lines, start=1):
-        if line.strip() and not line.startswith("#"):
+        if named := line.partition("#")[0].strip():
             try:
-                ids.append(parse_nct_id(line))
+                ids.append(parse_nct_id(named))
             except NctIdError as error:
-                raise SourceError(f"{path} line {n:,}", f"{line.strip()!r} is no NCT ID") from error
+                raise SourceError(f"{place} line {n:,}", f"{named!r} is no NCT ID") from error
     if not ids:
-        raise SourceError(str(path), "names no study")
+        raise SourceError(place, "names no study")
     return list(dict.fromkeys(ids))
+
+
+def _text(path: str | os.PathLike[str]) -> str:
+    if str(path) != "-":
+        return Path(path).read_text(encoding="utf-8-sig")
+    if sys.stdin is None:
+        raise SourceError("standard input", "is closed")
+    return sys.stdin.buffer.read().decode("utf-8-sig")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from itertools import islice
 from typing import cast
 
 from simsearch.errors import NctIdError
@@ -85,16 +84,16 @@ def assemble_study(
         condition_mesh=_distinct(condition_mesh) if condition_mesh else (),
         intervention_mesh=_distinct(intervention_mesh) if intervention_mesh else (),
         status=vocabulary.status(status or ""),
-        last_known_status=vocabulary.status(last_known_status or ""),
+        last_known_status=vocabulary.status(last_known_status) if last_known_status else "",
         study_type=vocabulary.study_type(study_type or ""),
-        phases=_phases(tuple(phases)),
+        phases=_phases(tuple(phases)) if phases else (),
         sponsor=clean_name(sponsor),
-        countries=_distinct(map(_country, countries)) if countries else (),
+        countries=_countries(countries) if countries else (),
         start_date=vocabulary.date(start_date or ""),
         completion_date=vocabulary.date(completion_date or ""),
         last_update_date=vocabulary.date(last_update_date or ""),
         outcomes=_outcomes(outcomes) if outcomes else (),
-        mentions=_mentions((title, official_title, summary, *searched), {own_id, *own_aliases}),
+        mentions=_mentions((title, official_title, summary, *searched), own_id, own_aliases),
         enrollment=_count(enrollment),
         has_results=has_results,
         data_version=vocabulary.date(data_version or ""),
@@ -141,7 +140,7 @@ def _distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
 def _interventions(parts: Iterable[RawIntervention]) -> tuple[Intervention, ...]:
     """Return the interventions that have a name, each once, with all names of its repeats."""
     named = [each for part in parts if (each := _intervention(*part)).name]
-    if len({(each.name, each.type) for each in named}) == len(named):
+    if len(named) < 2 or len({(each.name, each.type) for each in named}) == len(named):  # noqa: PLR2004 - one has no repeat
         return tuple(named)
     merged: dict[tuple[str, str], Intervention] = {}
     for each in named:
@@ -172,17 +171,26 @@ def _other_names(name: str, texts: tuple[str | None, ...]) -> tuple[str, ...]:
 
 def _outcomes(measures: Iterable[str | None]) -> tuple[str, ...]:
     """Return the first clean measures that say something, each once."""
-    clean = dict.fromkeys(text for text in map(clean_text, measures) if text)
-    return tuple(islice(clean, _MAX_OUTCOMES))
+    clean = [text for measure in measures if (text := clean_text(measure))]
+    return tuple(dict.fromkeys(clean))[:_MAX_OUTCOMES] if len(clean) > 1 else tuple(clean)
 
 
-def _mentions(texts: Iterable[str | None], own: set[str]) -> tuple[str, ...]:
+def _mentions(
+    texts: Iterable[str | None], nct_id: str, aliases: tuple[str, ...]
+) -> tuple[str, ...]:
     """Return the NCT IDs named in `texts`, sorted, but for the study's own."""
-    found: set[str] = set()
-    for text in texts:
-        if text:
-            found |= named_nct_ids(text)
-    return tuple(sorted(found - own)) if found else ()
+    naming = [text for text in texts if text and "NCT" in text]
+    if not naming:
+        return ()
+    found = set().union(*map(named_nct_ids, naming))
+    return tuple(sorted(found - {nct_id, *aliases}))
+
+
+def _countries(names: Iterable[str | None]) -> tuple[str, ...]:
+    """Return the countries of sites, each once: most sites share theirs with others."""
+    found = dict.fromkeys(map(_country, dict.fromkeys(names)))
+    found.pop("", None)
+    return tuple(found)
 
 
 @lru_cache(maxsize=2**10)

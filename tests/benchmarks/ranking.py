@@ -149,8 +149,8 @@ def _faiss(index: Index, nct_id: str, k: int) -> None:
 def _explained(index: Index, nct_id: str) -> None:
     parts = study_parts(index, [nct_id])
     study = index.study(nct_id)
-    for each in index.nearest(parts, 10, filters=FILTERS):
-        explain(index, parts, [study], each, DEFAULT_WEIGHTS)
+    found = index.nearest(parts, 10, filters=FILTERS)
+    explain(index, parts, [study], found, DEFAULT_WEIGHTS)
 
 
 def _overlap(index: Index, nct_id: str) -> float:

@@ -50,6 +50,19 @@ class TimedEncoder:
         return rows
 
 
+class Listed:
+    """Studies at hand, as a reader of records."""
+
+    bytes_read = bytes_total = 0
+    source_files = ()
+
+    def __init__(self, studies: Sequence[Study]) -> None:
+        self._studies = studies
+
+    def __iter__(self):
+        return iter(self._studies)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("records")
@@ -120,15 +133,8 @@ def ten(rows: np.ndarray, n: int) -> set[int]:
 def whole_build(studies: Sequence[Study], folder: Path) -> None:
     """Time of a whole build over the time in the encoder alone."""
 
-    class Listed:
-        bytes_read = bytes_total = 0
-        source_files = ()
-
-        def __iter__(self):
-            return iter(studies)
-
     encoder = TimedEncoder(load_encoder())
-    seconds = timed(lambda: build_index(Listed(), folder, encoder))
+    seconds = timed(lambda: build_index(Listed(studies), folder, encoder))
     print(f"build of {len(studies):,} studies: {seconds:.1f} s, {encoder.seconds:.1f} s of them in "
           f"the encoder: ratio {seconds / encoder.seconds:.3f}; peak memory "
           f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")  # fmt: skip

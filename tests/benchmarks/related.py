@@ -1,0 +1,173 @@
+"""The list of every study: `related`, scikit-learn, FAISS alone, and each study by itself.
+
+    python tests/benchmarks/related.py INDEX [--queries N] [--singles 200] [--only NAME ...]
+
+All take the same vectors and k, one after another, each in a process of its own, and say time
+per study, the time that all studies would take, and peak memory. scikit-learn and FAISS find the
+nearest by text alone, without terms, other fields and who is mutual. With --queries, only so many
+studies (whole blocks of them, by lot) are asked for, and the time of all is extrapolated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from simsearch import open_index
+from simsearch.blocks import BLOCK, BlockSearch
+
+K = 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("index")
+    parser.add_argument("--queries", type=int, default=0)
+    parser.add_argument("--singles", type=int, default=200)
+    parser.add_argument("--only", nargs="*", choices=CONTENDERS, default=list(CONTENDERS))
+    parser.add_argument("--run", choices=CONTENDERS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.run:
+        print(json.dumps(CONTENDERS[options.run](options)))
+        return
+    print(
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
+    )
+    found = {}
+    for name in options.only:
+        words = [sys.executable, __file__, *sys.argv[1:], "--run", name]
+        found[name] = json.loads(
+            subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1]
+        )
+        print(line(name, found[name], found.get("related")), flush=True)
+
+
+def line(name: str, one: dict, ours: dict | None) -> str:
+    each = one["seconds"] / one["queries"]
+    cpu = one["cpu"] / one["queries"]
+    total = one["setup"] + each * one["studies"]
+    ratio = f", {each / (ours['seconds'] / ours['queries']):.1f} times related" if ours else ""
+    how = "measured" if one["queries"] == one["studies"] else f"from {one['queries']:,} studies"
+    return (
+        f"{name}: {each * 1000:.3f} ms a study ({cpu * 1000:.3f} of processor time){ratio}; "
+        f"all {one['studies']:,} in {total:.0f} s ({how}); "
+        f"setup {one['setup']:.1f} s; peak memory {one['peak']:.2f} GB"
+    )
+
+
+def measured(n_studies: int, setup: float, queries: int, run: Callable[[], object]) -> dict:
+    began, began_cpu = time.perf_counter(), time.process_time()
+    run()
+    return {
+        "studies": n_studies,
+        "setup": setup,
+        "queries": queries,
+        "seconds": time.perf_counter() - began,
+        "cpu": time.process_time() - began_cpu,
+        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+    }
+
+
+def asked(rows: np.ndarray, wanted: int) -> np.ndarray:
+    """All rows, or whole blocks of them by lot."""
+    if not wanted or wanted >= len(rows):
+        return rows
+    blocks = [rows[at : at + BLOCK] for at in range(0, len(rows) - BLOCK, BLOCK)]
+    chosen = np.random.default_rng(0).permutation(len(blocks))[: max(1, wanted // BLOCK)]
+    return np.concatenate([blocks[at] for at in sorted(chosen)])
+
+
+def by_related(options: argparse.Namespace) -> dict:
+    from simsearch.jobs import no_progress
+    from simsearch.related import _Run
+
+    began = time.perf_counter()
+    index = open_index(options.index)
+    search = BlockSearch(index, K)
+    rows = asked(search.asked, options.queries)
+    run = _Run(search, os.cpu_count() or 1, no_progress)
+    run.hold(rows)
+    setup = time.perf_counter() - began
+    return measured(len(search.asked), setup, len(rows), lambda: run.compute(rows, None, b""))
+
+
+def by_singles(options: argparse.Namespace) -> dict:
+    began = time.perf_counter()
+    index = open_index(options.index)
+    rows = np.random.default_rng(1).choice(BlockSearch(index, K).asked, options.singles, False)
+    for row in rows[:5].tolist():
+        index.ranked([index.part(row)], K)
+    setup = time.perf_counter() - began
+
+    def run() -> None:
+        for row in rows.tolist():
+            index.nearest([index.part(row)], K)
+
+    return measured(index.n_studies, setup, len(rows), run)
+
+
+def texts(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, int]:
+    """Vectors of all, vectors asked with, number of studies."""
+    stored = open_index(options.index)
+    rows = stored.stored("text")
+    found = np.array(rows, dtype=np.float32)
+    queries = asked(np.flatnonzero(found.any(axis=1)), options.queries)
+    return found, found[queries], len(found)
+
+
+def by_sklearn(options: argparse.Namespace) -> dict:
+    from sklearn.neighbors import NearestNeighbors
+
+    began = time.perf_counter()
+    found, queries, n = texts(options)
+    nearest = NearestNeighbors(n_neighbors=K + 1, algorithm="brute", metric="cosine").fit(found)
+    setup = time.perf_counter() - began
+    return measured(n, setup, len(queries), lambda: nearest.kneighbors(queries))
+
+
+def by_faiss(make: Callable[[int], object]) -> Callable[[argparse.Namespace], dict]:
+    def run(options: argparse.Namespace) -> dict:
+        began = time.perf_counter()
+        found, queries, n = texts(options)
+        index = make(found.shape[1])
+        index.add(found)
+        del found
+        setup = time.perf_counter() - began
+        return measured(n, setup, len(queries), lambda: index.search(queries, K + 1))
+
+    return run
+
+
+def flat(dimension: int) -> object:
+    import faiss
+
+    return faiss.IndexFlatIP(dimension)
+
+
+def half(dimension: int) -> object:
+    import faiss
+
+    return faiss.IndexScalarQuantizer(
+        dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    )
+
+
+CONTENDERS = {
+    "related": by_related,
+    "singles": by_singles,
+    "scikit-learn": by_sklearn,
+    "faiss-flat": by_faiss(flat),
+    "faiss-fp16": by_faiss(half),
+}
+
+if __name__ == "__main__":
+    main()
