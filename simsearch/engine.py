@@ -136,11 +136,9 @@ def spread_over_dask(
     """
     if importlib.util.find_spec("distributed") is None:
         raise EngineError(address, "its package is missing: pip install 'simsearch[dask]'")
-    from distributed import Client
-
     with _quiet():
         with _engine_errors(address):
-            client = Client(address, timeout=_ANSWER_SECONDS, set_as_default=False)
+            client = _connected(address)
         try:
             with _engine_errors(address):
                 client.wait_for_workers(1, timeout=_ANSWER_SECONDS)
@@ -150,6 +148,24 @@ def spread_over_dask(
             yield DaskEncoder(encoder, client, load)
         finally:
             client.close(timeout=1)
+
+
+def _connected(address: str) -> Client:
+    """Return a client of a scheduler; one that fails to connect is closed at once.
+
+    Left to the garbage collector it may be closed while another client holds the lock that
+    its closing waits for.
+    """
+    from distributed import Client
+
+    client = Client.__new__(Client)
+    try:
+        client.__init__(address, timeout=_ANSWER_SECONDS, set_as_default=False)  # type: ignore[misc]
+    except BaseException:
+        with suppress(Exception):  # it may have failed before there was anything to close
+            client.close(timeout=1)
+        raise
+    return client
 
 
 def _check_workers(client: Client, space: Space, load: Load) -> None:
