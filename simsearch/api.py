@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import email.utils
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Annotated, Self, TypeVar
 
@@ -19,6 +19,7 @@ import msgspec
 import tenacity
 
 from simsearch.errors import ApiError, NctIdError, NoAnswerError
+from simsearch.jobs import Log, no_log
 from simsearch.mirror import MirroredRecord
 from simsearch.study import parse_nct_id
 
@@ -45,7 +46,6 @@ _LONGEST_PAUSE_SECONDS = 3600
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _TIMEOUT = httpx.Timeout(90, connect=10)
 
-Log = Callable[[str], None]
 T = TypeVar("T")
 
 
@@ -125,7 +125,7 @@ class RegistryApi:
         base_url: str = BASE_URL,
         pause_seconds: float = 1.0,
         backoff_seconds: float = 1.0,
-        log: Log = lambda _: None,
+        log: Log = no_log,
     ) -> None:
         try:
             self._client = httpx.Client(

@@ -285,8 +285,7 @@ class BlockSearch:
         Those that are surely candidates tell what the last of a list has at least.
         """
         n = len(queries.rows)
-        partly = queries.share("text")[at] * text
-        partly += queries.share("lexical")[at] * self._products(queries, at, columns)
+        partly = self._text_and_terms(queries, at, columns, text)
         whole = np.full(len(at), -np.inf, dtype=np.float32)
 
         def score(chosen: npt.NDArray[np.bool_]) -> Floats:
@@ -297,6 +296,12 @@ class BlockSearch:
         head = sure >= np.maximum(kth(at, sure, n, self.k + _HEAD)[0][at], -1)
         least = score(head)
         return whole, score(head | (partly + queries.cap[at] >= least[at]))
+
+    def _text_and_terms(self, queries: _Queries, at: Ints, columns: Ints, text: Floats) -> Floats:
+        """Return what pairs, given the cosines of their texts, have from text and terms."""
+        found = queries.share("text")[at] * text
+        found += queries.share("lexical")[at] * self._products(queries, at, columns)
+        return found
 
     def _far(
         self,
@@ -311,8 +316,7 @@ class BlockSearch:
         text = self._cosines(queries, "text", at, columns)
         able = reach + queries.share("text")[at] * text >= least[at]
         at, columns, text = at[able], columns[able], text[able]
-        whole = queries.share("text")[at] * text
-        whole += queries.share("lexical")[at] * self._products(queries, at, columns)
+        whole = self._text_and_terms(queries, at, columns, text)
         able = whole + queries.cap[at] >= least[at]
         at, columns, text, whole = at[able], columns[able], text[able], whole[able]
         return at, columns, text, whole + self._others(queries, at, columns)

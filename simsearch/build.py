@@ -27,9 +27,8 @@ from simsearch.errors import IndexReadError, PublishError, RejectedRecordsError,
 from simsearch.fields import TEXT_VERSION, lexical_text
 from simsearch.generations import KEPT, Draft, new_generation
 from simsearch.guards import Canary, Guards
-from simsearch.jobs import Progress, no_progress
+from simsearch.jobs import Log, Progress, no_log, no_progress
 from simsearch.lexical import TERMS_VERSION, Fit, read_fit, write_lexical
-from simsearch.lock import Say, say_nothing
 from simsearch.records import Gone, Notice, Outcome, Rejected, SourceFile, StudyReader
 from simsearch.room import bytes_to_write, check_room, expected_bytes
 from simsearch.search import STORE_FILE, Index
@@ -111,7 +110,7 @@ def build_index(
     keep_fit: bool = False,
     keep: int = KEPT,
     wait: float = 0,
-    say: Say = say_nothing,
+    say: Log = no_log,
     progress: Progress | None = None,
 ) -> BuildReport:
     """Build the index of all studies in `records` and publish it in the folder `index`.

@@ -20,9 +20,10 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from simsearch.cache_file import CacheFile, Log
+from simsearch.cache_file import CacheFile
 from simsearch.encoders import Encoder
 from simsearch.errors import ArgumentError, CacheError, ForeignCacheError
+from simsearch.jobs import Log, no_log
 
 BATCH = 256
 """Texts encoded between two commits: what a killed build has to encode again at most."""
@@ -118,10 +119,6 @@ def default_cache() -> Path:
     return platformdirs.user_cache_path("simsearch", appauthor=False) / "vectors.sqlite"
 
 
-def _silent(notice: str) -> None:
-    """Tell nobody."""
-
-
 class VectorCache:
     """An opened cache; several processes may share its file.
 
@@ -134,7 +131,7 @@ class VectorCache:
         CacheError: the file cannot be opened or made.
     """
 
-    def __init__(self, path: Path, log: Log = _silent) -> None:
+    def __init__(self, path: Path, log: Log = no_log) -> None:
         self.log = log
         self._file = CacheFile(path, _SCHEMA, log, is_at_home=path == default_cache())
         self._used: set[int] = set()
@@ -440,7 +437,7 @@ def _parts(encoder: Encoder, texts: Sequence[str]) -> Iterator[Part]:
 
 
 @contextmanager
-def cached(encoder: Encoder, path: Path | None, log: Log = _silent) -> Iterator[CachedEncoder]:
+def cached(encoder: Encoder, path: Path | None, log: Log = no_log) -> Iterator[CachedEncoder]:
     """Give the encoder its cache; where that cannot be opened, a notice and no cache.
 
     Args:

@@ -20,9 +20,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from simsearch.errors import CacheError, ForeignCacheError
-
-Log = Callable[[str], None]
-"""Called with a notice of one line."""
+from simsearch.jobs import Log
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

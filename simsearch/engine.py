@@ -30,6 +30,7 @@ import numpy.typing as npt
 from simsearch.cache import BATCH, Part, Space
 from simsearch.encoders import Encoder
 from simsearch.errors import EngineError, EngineLostError, SimsearchError, one_line
+from simsearch.jobs import Log
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -119,9 +120,7 @@ class DaskEncoder:
 
 
 @contextmanager
-def spread_over_dask(
-    encoder: Encoder, address: str, load: Load, log: Callable[[str], None]
-) -> Iterator[DaskEncoder]:
+def spread_over_dask(encoder: Encoder, address: str, load: Load, log: Log) -> Iterator[DaskEncoder]:
     """Connect to a scheduler, see that its workers can do the work, and give the encoder.
 
     Args:

@@ -32,8 +32,8 @@ from simsearch.errors import (
     IndexReadError,
     PublishError,
 )
-from simsearch.jobs import Progress, no_progress
-from simsearch.lock import Say, say_nothing, write_lock
+from simsearch.jobs import Log, Progress, no_log, no_progress
+from simsearch.lock import write_lock
 from simsearch.storage import (
     GENERATIONS,
     MANIFEST,
@@ -115,7 +115,7 @@ class Draft:
 
 @contextmanager
 def new_generation(
-    index: Path, *, keep: int = KEPT, wait: float = 0, say: Say = say_nothing
+    index: Path, *, keep: int = KEPT, wait: float = 0, say: Log = no_log
 ) -> Iterator[Draft]:
     """Lock the index for writing and give a draft to fill; an error leaves none behind.
 
@@ -207,7 +207,7 @@ def roll_back(
     name: str = "",
     *,
     wait: float = 0,
-    say: Say = say_nothing,
+    say: Log = no_log,
     progress: Progress = no_progress,
 ) -> str:
     """Let another generation answer, once it has been verified; return its name.
@@ -233,7 +233,7 @@ def roll_back(
     return name
 
 
-def prune(index: Path, keep: int, *, wait: float = 0, say: Say = say_nothing) -> list[str]:
+def prune(index: Path, keep: int, *, wait: float = 0, say: Log = no_log) -> list[str]:
     """Remove the last generations in rank; return their names.
 
     Args:
@@ -268,7 +268,7 @@ def _writes(index: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _writing_to(index: Path, wait: float, say: Say) -> Iterator[None]:
+def _writing_to(index: Path, wait: float, say: Log) -> Iterator[None]:
     """Hold the lock of an index that is there, and not the demo."""
     if not is_index(index):
         raise IndexNotFoundError(index)

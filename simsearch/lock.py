@@ -11,21 +11,16 @@ import datetime as dt
 import getpass
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from simsearch.errors import IndexBusyError, RelatedBusyError, RelatedFileError
+from simsearch.jobs import Log, no_log
 
 _LOCK, _OWNER = ".lock", ".lock.owner"
-
-Say = Callable[[str], None]
-
-
-def say_nothing(_: str) -> None:
-    """Tell nobody."""
 
 
 class _Owner(msgspec.Struct, frozen=True):
@@ -64,7 +59,7 @@ class _Owner(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def write_lock(index: Path, wait: float = 0, say: Say = say_nothing) -> Iterator[None]:
+def write_lock(index: Path, wait: float = 0, say: Log = no_log) -> Iterator[None]:
     """Hold the lock of an index, whose folder must be there.
 
     Args:
@@ -112,7 +107,7 @@ def output_lock(output: Path) -> Iterator[None]:
         lock.release()
 
 
-def wait_until_free(index: Path, wait: float, say: Say = say_nothing) -> None:
+def wait_until_free(index: Path, wait: float, say: Log = no_log) -> None:
     """Return when no process writes to an index: before a costly preparation to write.
 
     Raises:
@@ -125,7 +120,7 @@ def wait_until_free(index: Path, wait: float, say: Say = say_nothing) -> None:
 
 
 @contextmanager
-def _acquired(index: Path, wait: float, say: Say) -> Iterator[None]:
+def _acquired(index: Path, wait: float, say: Log) -> Iterator[None]:
     import filelock
 
     lock = filelock.FileLock(index / _LOCK)

@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from simsearch.jobs import Progress
+from simsearch.jobs import Log, Progress, no_log, no_progress
 from simsearch.reports import duration_label, size_label
 
 _LOG_EVERY_SECONDS = 10
@@ -26,7 +26,7 @@ def progress_on_stderr(*, quiet: bool) -> Iterator[Progress]:
     """Give a progress callback that shows on stderr what `build_index` reports."""
     console = Console(stderr=True)
     if quiet:
-        yield lambda *_: None
+        yield no_progress
     elif console.is_terminal:
         with _bars(console) as bars:
             yield _BarProgress(bars)
@@ -67,10 +67,10 @@ def log(line: str) -> None:
         print(f"{now:%Y-%m-%dT%H:%M:%SZ} {line}", file=sys.stderr, flush=True)
 
 
-def log_of_a_job(*, quiet: bool) -> Callable[[str], None]:
+def log_of_a_job(*, quiet: bool) -> Log:
     """Return what writes the first and last line of a job, where a log is kept of it."""
     if quiet or Console(stderr=True).is_terminal:
-        return lambda _: None
+        return no_log
     return log
 
 
@@ -90,7 +90,7 @@ class _BarProgress:
 class _LogProgress:
     """A line when a stage starts, every few seconds, and when it ends."""
 
-    def __init__(self, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Log) -> None:
         self._write = write
         self._stage = ""
         self._started = self._last = 0.0

@@ -18,6 +18,7 @@ from simsearch.cache import cached
 from simsearch.commands.cache import cache_file
 from simsearch.commands.terminal import print_facts, print_text
 from simsearch.encoders import Encoder, load_encoder
+from simsearch.jobs import no_log
 from simsearch.options import Backend, Engine, Precision
 from simsearch.records import read_studies
 from simsearch.reports import report_facts
@@ -133,5 +134,5 @@ def _placed(encoder: Encoder, options: Building) -> AbstractContextManager[Encod
     if not options.scheduler:
         return nullcontext(encoder)
     load = (load_encoder, (options.model, encoder.precision.split()[0], options.backend.value))
-    say = (lambda _: None) if options.quiet else log
+    say = no_log if options.quiet else log
     return spread_over_dask(encoder, options.scheduler, load, say)

@@ -13,6 +13,7 @@ from simsearch.commands.building import Building, build_and_report, summarised
 from simsearch.commands.terminal import print_facts, print_text
 from simsearch.encoders import DEFAULT_MODEL
 from simsearch.generations import KEPT
+from simsearch.jobs import no_log
 from simsearch.options import (
     ApiOption,
     Backend,
@@ -174,7 +175,7 @@ def registry_api(address: str | None, *, verbose: bool) -> RegistryApi:
         base_url=address or BASE_URL,
         pause_seconds=0 if is_loopback else 1,
         backoff_seconds=0.05 if is_loopback else 1,
-        log=log if verbose else lambda _: None,
+        log=log if verbose else no_log,
     )
 
 
