@@ -282,20 +282,16 @@ class LexicalIndex:
             (self._arrays[f"{by}_weights"].astype(np.float32), numbers, starts), shape=shape
         )
 
-    def shared(self, query: TermWeights, number: int) -> list[tuple[str, float]]:
-        """Return the terms that a query shares with a study and what each adds, most first."""
+    def shared(self, query: TermWeights, number: int) -> Iterator[tuple[str, float]]:
+        """Yield the terms that a query shares with a study and what each adds, most first."""
         row = self.row(number)
-        its = dict(zip(row.terms.tolist(), row.weights.tolist(), strict=True))
-        added = {
-            term: weight * its[term]
-            for term, weight in zip(query.terms.tolist(), query.weights.tolist(), strict=True)
-            if term in its
-        }
+        terms, mine, its = np.intersect1d(
+            query.terms, row.terms, assume_unique=True, return_indices=True
+        )
+        added = query.weights[mine] * row.weights[its]
         names = self._arrays["terms"]
-        return [
-            (names[term].decode(), added[term])
-            for term in sorted(added, key=lambda term: (-added[term], term))
-        ]
+        for place in np.lexsort((terms, -added)).tolist():
+            yield names[terms[place]].decode(), float(added[place])
 
 
 def open_lexical_index(folder: Path, n_rows: int, mean_length: float) -> LexicalIndex:

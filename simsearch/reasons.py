@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 
 import msgspec
 
@@ -122,11 +123,12 @@ def _named_by(studies: Sequence[Study]) -> _Named:
 
 def _reason(asked: _Asked, neighbour: Neighbour, row: int) -> Reason:
     study, its = neighbour.study, _named_by([neighbour.study])
-    terms = [
+    telling = (
         (term, value)
         for term, value in asked.index.lexical.shared(asked.terms, row)
         if value >= _LEAST_SHOWN and term not in FUNCTION_WORDS
-    ][:_SHOWN_TERMS]
+    )
+    terms = list(islice(telling, _SHOWN_TERMS))
     words = _words(study, [term for term, _ in terms])
     conditions = _in_common(asked.named.conditions, its.conditions, _same)
     conditions = conditions or _mesh_in_common(asked.studies, study)

@@ -135,7 +135,7 @@ def test_a_long_text_keeps_its_most_telling_terms(tmp_path):
 
 def test_shared_terms_come_with_what_they_add(tmp_path):
     index = made(tmp_path, TEXTS)
-    shared = index.shared(index.row(0), 1)
+    shared = list(index.shared(index.row(0), 1))
     assert [name for name, _ in shared] == ["iron"]
     assert shared[0][1] == pytest.approx(index.signal(index.row(0))[1])
 
