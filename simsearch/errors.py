@@ -13,6 +13,7 @@
     ├── ApiError                 the registry refuses
     │   └── NoAnswerError        ... or does not answer
     ├── FetchError               a fetch that could not be completed
+    │   └── FetchRefusedError    ... because the registry refuses it
     ├── EncoderError             a model that cannot be loaded or is not the right one
     ├── EngineError              workers that cannot be used
     │   └── EngineLostError      ... or not be reached
@@ -209,6 +210,12 @@ class FetchError(SimsearchError):
             f"{reason}; the {n_received:,} studies received are kept, and the same command goes "
             "on from there"
         )
+
+
+class FetchRefusedError(FetchError):
+    """A fetch that the registry refuses, or answers in another form: a person must look."""
+
+    exit_code = 1
 
 
 class EncoderError(SimsearchError):

@@ -20,7 +20,13 @@ from simsearch.api import (
     RegistryApi,
     TokenLostError,
 )
-from simsearch.errors import ApiError, FetchError, MirrorError
+from simsearch.errors import (
+    ApiError,
+    FetchError,
+    FetchRefusedError,
+    MirrorError,
+    NoAnswerError,
+)
 from simsearch.jobs import Progress, no_progress
 from simsearch.mirror import Mirror, MirroredRecord, Window
 from simsearch.records import read_record
@@ -121,7 +127,8 @@ def fetch(
 
     Raises:
         ApiError: the registry refuses, or does not answer.
-        FetchError: a window stays incomplete after several attempts.
+        FetchError: the registry does not answer any more, or a window stays incomplete after
+            several attempts; `FetchRefusedError` where it refuses to go on.
         MirrorError: the mirror cannot be written.
     """
     return _Fetch(mirror, api, scope, since, progress or no_progress).run()
@@ -149,7 +156,7 @@ def fetch_ids(mirror: Mirror, api: RegistryApi, nct_ids: Sequence[str]) -> Fetch
                     mirror.add([record])
                     n_received += 1
     except ApiError as error:
-        raise FetchError(str(error), n_received) from error
+        raise _broken_off(error, n_received) from error
     return FetchReport(
         n_received=n_received,
         n_mirrored=mirror.n_records,
@@ -309,7 +316,7 @@ class _Fetch:
             except TokenLostError:
                 trouble = "its page token was lost"
             except ApiError as error:
-                raise FetchError(str(error), self._n_received) from error
+                raise _broken_off(error, self._n_received) from error
             else:
                 if window.total is None or window.received == window.total:
                     return
@@ -343,6 +350,12 @@ class _Fetch:
             total = max(self._n_expected, self._n_received)
             self._progress("fetching", self._n_received, total, "studies")
         return window
+
+
+def _broken_off(error: ApiError, n_received: int) -> FetchError:
+    """Return the error of a fetch that this one ends: whether the same command may do later."""
+    kind = FetchError if isinstance(error, NoAnswerError) else FetchRefusedError
+    return kind(str(error), n_received)
 
 
 def _name(first: str, last: str) -> str:

@@ -163,6 +163,22 @@ def test_a_fetch_that_stops_goes_on_with_the_next_page(mirror, client, registry)
     assert tokens[1] == f"{registry.timestamp}|4"  # after the count: not from the start
 
 
+@pytest.mark.parametrize(("fault", "code"), [(503, 75), ("drop", 75), (403, 1)])
+def test_a_fetch_says_whether_to_come_again(mirror, client, registry, fault, code):
+    """A registry that is gone may be back; one that refuses needs a person."""
+    client.data_timestamp()
+    registry.faults.extend([None, None, None, None, *[fault] * 5])
+    with pytest.raises(FetchError, match="the 4 studies received are kept") as broken:
+        fetch(mirror, client, Scope(), since="2000-01-01")
+    assert broken.value.exit_code == code
+    registry.faults.clear()
+    registry.faults.extend([None, *[fault] * 5])
+    with pytest.raises(FetchError) as broken:
+        fetch_ids(mirror, client, IDS[:2])
+    assert broken.value.exit_code == code
+    assert mirrored(mirror) == IDS[:4]
+
+
 def test_a_dead_token_restarts_its_window_alone(mirror, client, registry):
     registry.faults.extend([None, None, None, None, *[503] * 5])
     with pytest.raises(FetchError):

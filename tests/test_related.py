@@ -276,6 +276,9 @@ def test_the_command_takes_ids_from_a_file(six, tmp_path):
 def test_the_command_needs_studies_or_all(six):
     assert run("--index", str(six.path)).returncode == 2
     assert run("--all", "NCT00000101", "--index", str(six.path)).returncode == 2
+    since = run("NCT00000101", "--since", "earlier.parquet", "--index", str(six.path))
+    assert since.returncode == 2
+    assert "--since goes with --all" in " ".join(since.stderr.split())
 
 
 def test_the_command_reports_in_words(six, tmp_path):

@@ -80,8 +80,8 @@ def related(
         typer.Option(
             "--since",
             metavar="FILE",
-            help="Lists written before (.parquet): those that cannot have changed are taken "
-            "from there. Default: the output itself.",
+            help="With --all: lists written before (.parquet); those that cannot have changed are "
+            "taken from there. Default: the output itself.",
             show_default=False,
         ),
     ] = None,
@@ -114,6 +114,8 @@ def related(
 
     if everything == bool(studies or ids):
         raise typer.BadParameter("give --all, or NCT_IDs, or --ids FILE")
+    if since and not everything:
+        raise typer.BadParameter("--since goes with --all: named lists are always computed")
     named = [*(studies or []), *(read_ids(ids) if ids else [])]
     filters = filters_from(
         status=status,
