@@ -57,6 +57,25 @@ def test_the_precision_is_found_by_itself():
     assert load_encoder().precision in {"float32", "bfloat16"}
 
 
+@pytest.mark.parametrize(
+    ("has_gpu", "backend", "device"),
+    [(True, "torch", "cuda"), (False, "torch", "cpu"), (True, "openvino", "cpu")],
+)
+def test_a_gpu_is_used_where_torch_has_one(monkeypatch, has_gpu, backend, device):
+    """There is none here: what is seen is where the model is asked to go."""
+    asked = []
+
+    def load(*_, **options):
+        asked.append(options["device"])
+        raise RuntimeError("seen")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: has_gpu)
+    monkeypatch.setattr("sentence_transformers.SentenceTransformer", load)
+    with pytest.raises(EncoderError, match="seen"):
+        load_encoder(backend=backend)
+    assert asked == [device]
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_openvino_keeps_the_directions_in_a_space_of_its_own(minilm, precision):
     """The same recipe, so that it can answer a text; rows that never mix with torch's."""
