@@ -19,6 +19,10 @@ from simsearch.errors import IndexCorruptError
 
 # How many rows beyond k are fetched at first, to settle ties at the last place.
 _TIE_ROOM = 16
+# Where more than this share of the rows may come back, first all are searched, for so many times
+# what should be enough: FAISS takes twice as long where it looks up whether each may come back.
+_WIDE = 0.2
+_MARGIN = 1.3
 
 
 def write_vector_index(
@@ -95,23 +99,39 @@ class VectorIndex:
             raise ValueError(f"query of shape {query.shape} is no finite row of {self.dimension}")
         n_allowed = self.n_rows if allowed is None else int(allowed.sum())
         wanted = min(k, n_allowed)
-        fetched = min(wanted + _TIE_ROOM, n_allowed)
-        parameters = None
-        if allowed is not None:
-            bits = np.packbits(allowed, bitorder="little")
-            selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
-            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg] # added at run time
-        while fetched:
-            with _one_thread():
-                values, numbers = self._index.search(query[np.newaxis], fetched, params=parameters)
-            values, numbers = values[0], numbers[0]
-            if fetched == n_allowed or values[wanted - 1] > values[-1]:
-                break
-            fetched = min(2 * fetched, n_allowed)
-        else:
+        if not wanted:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        tries: list[tuple[int, npt.NDArray[np.bool_] | None]] = [(wanted + _TIE_ROOM, allowed)]
+        while tries[-1][0] <= n_allowed:
+            tries.append((2 * tries[-1][0], allowed))
+        if allowed is not None and n_allowed > _WIDE * self.n_rows:
+            enough = _MARGIN * (wanted + _TIE_ROOM) * self.n_rows / n_allowed
+            tries.insert(0, (int(enough), None))
+        for fetched, among in tries:
+            numbers, values = self._search(query, fetched, among)
+            complete, last = len(values) < fetched, values[-1]
+            if allowed is not None and among is None:
+                passing = allowed[numbers]
+                numbers, values = numbers[passing], values[passing]
+            if complete or (len(values) >= wanted and values[wanted - 1] > last):
+                break
         order = np.lexsort((numbers, -values))[:wanted]
         return numbers[order], values[order]
+
+    def _search(
+        self, query: npt.NDArray[np.float32], k: int, among: npt.NDArray[np.bool_] | None
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Return k rows and their cosines, highest first, or as many as there are."""
+        parameters, n_rows = None, self.n_rows
+        if among is not None:
+            bits, n_rows = np.packbits(among, bitorder="little"), int(among.sum())
+            selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+            parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg] # added at run time
+        with _one_thread():
+            values, numbers = self._index.search(
+                query[np.newaxis], min(k, n_rows), params=parameters
+            )
+        return numbers[0], values[0]
 
 
 def open_vector_index(path: Path, n_rows: int, dimension: int) -> VectorIndex:

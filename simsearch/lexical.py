@@ -285,10 +285,12 @@ class LexicalIndex:
     def shared(self, query: TermWeights, number: int) -> Iterator[tuple[str, float]]:
         """Yield the terms that a query shares with a study and what each adds, most first."""
         row = self.row(number)
-        terms, mine, its = np.intersect1d(
-            query.terms, row.terms, assume_unique=True, return_indices=True
-        )
-        added = query.weights[mine] * row.weights[its]
+        if not (query and row):
+            return
+        its = np.searchsorted(row.terms, query.terms).clip(max=len(row.terms) - 1)
+        mine = np.flatnonzero(row.terms[its] == query.terms)
+        terms = query.terms[mine]
+        added = query.weights[mine] * row.weights[its[mine]]
         names = self._arrays["terms"]
         for place in np.lexsort((terms, -added)).tolist():
             yield names[terms[place]].decode(), float(added[place])

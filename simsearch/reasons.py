@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 
 import msgspec
 
@@ -63,8 +63,12 @@ class Reason(msgspec.Struct, frozen=True):
         return "; ".join(filter(None, (near, words))) or "near in meaning as a whole"
 
 
-Names = Mapping[str, Sequence[frozenset[str]]]
-"""Name as registered → what it goes by, each as a set of terms."""
+class Names(msgspec.Struct, frozen=True):
+    """Names as registered → what each goes by, as sets of terms; and the `terms` of them all."""
+
+    sets: Mapping[str, Sequence[frozenset[str]]]
+    terms: frozenset[str]
+
 
 Alike = Callable[[frozenset[str], frozenset[str]], bool]
 
@@ -100,7 +104,10 @@ def explain(
 
 
 class _Named(msgspec.Struct, frozen=True):
-    """What studies name: their conditions, MeSH terms of them, and interventions."""
+    """What studies name: their conditions, MeSH terms of them, and interventions.
+
+    Of interventions only what they are: not how they are given, and no control.
+    """
 
     conditions: Names
     mesh: Names
@@ -204,36 +211,39 @@ def _is_extension(title: str) -> bool:
 def _others(asked: _Named, its: _Named, neighbour: Neighbour) -> set[str]:
     """Return the fields in which a study names something else, by its words and its meaning."""
     named = {
-        "conditions": ((asked.conditions, asked.mesh), (its.conditions, its.mesh), WIDE_WORDS),
-        "interventions": ((asked.interventions,), (its.interventions,), CONTROLS | WAYS_TO_GIVE),
+        "conditions": (
+            (asked.conditions.terms | asked.mesh.terms) - WIDE_WORDS,
+            (its.conditions.terms | its.mesh.terms) - WIDE_WORDS,
+        ),
+        "interventions": (asked.interventions.terms, its.interventions.terms),
     }
-    others = set()
-    for field, (mine, theirs, empty) in named.items():
-        if neighbour.signals.get(field, 0) >= NEAR_MEANING:
-            continue
-        terms, its_terms = _all_terms(mine) - empty, _all_terms(theirs) - empty
-        if terms and its_terms and not terms & its_terms:
-            others.add(field)
-    return others
-
-
-def _all_terms(several: Iterable[Names]) -> set[str]:
     return {
-        term for names in several for sets in names.values() for terms in sets for term in terms
+        field
+        for field, (mine, theirs) in named.items()
+        if mine
+        and theirs
+        and mine.isdisjoint(theirs)
+        and neighbour.signals.get(field, 0) < NEAR_MEANING
     }
 
 
-def _conditions(studies: Iterable[Study]) -> dict[str, list[frozenset[str]]]:
-    """Return the conditions: each as a whole, without its brackets, and what stands in them."""
-    return {
-        name: [_terms(form) for form in (name, _BRACKETS.sub(" ", name), *_BRACKETS.findall(name))]
-        for study in studies
-        for name in study.conditions
-    }
+def _names(sets: Mapping[str, Sequence[frozenset[str]]]) -> Names:
+    return Names(sets, frozenset().union(*chain.from_iterable(sets.values())))
 
 
-def _mesh(studies: Iterable[Study]) -> dict[str, list[frozenset[str]]]:
-    return {term: [_terms(term)] for study in studies for term in study.condition_mesh}
+def _conditions(studies: Iterable[Study]) -> Names:
+    return _names({name: _forms(name) for study in studies for name in study.conditions})
+
+
+@lru_cache(maxsize=2**14)
+def _forms(name: str) -> tuple[frozenset[str], ...]:
+    """Return the terms of a name: as a whole, without its brackets, and what stands in them."""
+    forms = (name, _BRACKETS.sub(" ", name), *_BRACKETS.findall(name)) if "(" in name else (name,)
+    return tuple(map(_terms, forms))
+
+
+def _mesh(studies: Iterable[Study]) -> Names:
+    return _names({term: (_terms(term),) for study in studies for term in study.condition_mesh})
 
 
 def _mesh_in_common(studies: Sequence[Study], neighbour: Study) -> tuple[str, ...]:
@@ -247,22 +257,24 @@ def _mesh_in_common(studies: Sequence[Study], neighbour: Study) -> tuple[str, ..
     return tuple(sorted(telling, key=lambda term: (-len(_terms(term) - WIDE_WORDS), term))[:1])
 
 
-def _interventions(studies: Iterable[Study]) -> dict[str, list[frozenset[str]]]:
+def _interventions(studies: Iterable[Study]) -> Names:
     """Return the interventions with their synonyms; placebo and other controls tell nothing."""
     found: dict[str, list[frozenset[str]]] = {}
     for study in studies:
         for each in study.interventions:
-            sets = (_terms(name) for name in (each.name, *each.other_names))
+            sets = map(_substance, (each.name, *each.other_names))
             found.setdefault(each.name, []).extend(sets)
-    return found
+    return _names(found)
 
 
 def _in_common(asked: Names, its: Names, alike: Alike) -> tuple[str, ...]:
     """Return the names of `its` that one of `asked` is alike to, each once."""
-    theirs = [terms for sets in asked.values() for terms in sets]
+    if asked.terms.isdisjoint(its.terms):
+        return ()
+    theirs = [terms for sets in asked.sets.values() for terms in sets]
     names = [
         name
-        for name, sets in its.items()
+        for name, sets in its.sets.items()
         if any(alike(one, other) for one in sets for other in theirs)
     ]
     once = {_terms(name): name for name in reversed(names)}
@@ -279,11 +291,15 @@ def _same(one: frozenset[str], other: frozenset[str]) -> bool:
     return bool(one) and (one == other or not all(map(str.isalpha, one & other)))
 
 
+@lru_cache(maxsize=2**14)
+def _substance(name: str) -> frozenset[str]:
+    """Return the terms of what an intervention is, not of how it is given; none of a control."""
+    return _terms(name) - CONTROLS - WAYS_TO_GIVE
+
+
 def _contained(one: frozenset[str], other: frozenset[str]) -> bool:
     """Tell that a name is part of the other: `tacrolimus` of `tacrolimus 1 mg capsules`."""
-    said = (one - CONTROLS - WAYS_TO_GIVE, other - CONTROLS - WAYS_TO_GIVE)
-    less, more = sorted(said, key=len)
-    return bool(less) and less <= more
+    return bool(one and other) and (one <= other or other <= one)
 
 
 def _words(study: Study, terms: Collection[str]) -> dict[str, str]:

@@ -45,6 +45,22 @@ def test_neighbours_equal_brute_force_whatever_the_sizes(tmp_path_factory, n, k,
     assert np.round(values, 6) == pytest.approx(np.sort(brute)[::-1][: len(values)], abs=2e-6)
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 30), st.floats(0, 1), st.booleans(), st.integers(0, 2**32))
+def test_only_allowed_rows_come_back_and_the_nearest_of_them(tmp_path_factory, k, share, far, seed):
+    chance = np.random.default_rng(seed)
+    rows = chance.normal(size=(400, 8)).astype(np.float32)
+    index, rows = made(tmp_path_factory.mktemp("ix") / "rows.faiss", rows)
+    query = rows[0]
+    # Drawn by lot, or those furthest away, so that what should be enough is not.
+    allowed = rows @ query < np.quantile(rows @ query, share) if far else chance.random(400) < share
+    numbers, values = index.nearest(query, k, allowed)
+    brute = np.where(allowed, rows @ query, -np.inf)
+    order = np.lexsort((np.arange(400), -brute))[: min(k, int(allowed.sum()))]
+    assert numbers.tolist() == order.tolist()
+    assert values == pytest.approx(brute[order], abs=1e-6)
+
+
 def test_k_beyond_the_corpus_gives_every_row_once(random_index):
     index, rows = random_index
     numbers, _ = index.nearest(rows[0], 10_000)
