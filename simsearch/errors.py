@@ -85,20 +85,30 @@ class ArgumentError(SimsearchError):
 
 
 class FilterError(SimsearchError):
-    """A filter's value that no study can have; `close` is the nearest that one can."""
+    """A filter's value that no study can have; `close` are the nearest that one can, best first.
+
+    Few allowed values are all named, of many only the close ones.
+    """
 
     _SHOWN = 14
 
-    def __init__(self, name: str, value: str, close: str, allowed: Sequence[str]) -> None:
+    def __init__(self, name: str, value: str, close: Sequence[str], allowed: Sequence[str]) -> None:
         self.name = name
         self.value = value
-        self.close = close
+        self.close = tuple(close)
         self.allowed = tuple(allowed)
-        hint = f"did you mean {close!r}? " if close else ""
-        known = ", ".join(allowed[: self._SHOWN]) or "no value"
-        more = f" and {len(allowed) - self._SHOWN:,} more" if len(allowed) > self._SHOWN else ""
         option = name.replace("_", "-")
-        super().__init__(f"--{option} {value!r} is not known: {hint}There are {known}{more}")
+        super().__init__(f"--{option} {value!r} is not known: {self._hint()}")
+
+    def _hint(self) -> str:
+        if len(self.allowed) <= self._SHOWN:
+            known = f"There are {', '.join(self.allowed) or 'no values'}"
+            return f"did you mean {self.close[0]!r}? {known}" if self.close else known
+        if not self.close:
+            return f"none of the {len(self.allowed):,} here is near it; give another"
+        *others, last = map(repr, self.close)
+        meant = f"{', '.join(others)} or {last}" if others else last
+        return f"did you mean {meant}? There are {len(self.allowed):,} in all"
 
 
 class NctIdError(SimsearchError):

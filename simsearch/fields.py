@@ -13,10 +13,10 @@ from types import MappingProxyType
 
 from simsearch.study import Study
 
-TEXT_VERSION = 1
+TEXT_VERSION = 2
 
 # A study that names another must not be its neighbour for the name's sake.
-_NCT_ID = re.compile(r"\bNCT\s?[0-9]{5,8}\b", re.IGNORECASE)
+_NCT_ID = re.compile(r"(?<![^\W_])NCT[\W_]{0,3}[0-9]{5,}", re.IGNORECASE)
 # A sentence that only wraps such a name: "(NCT00000102)", "[ ]".
 _EMPTY_BRACKETS = re.compile(r"\(\s*\)|\[\s*\]")
 

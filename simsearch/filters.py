@@ -34,13 +34,17 @@ INTERVENTION_TYPES = (
 _COUNTRY_NICKNAMES = MappingProxyType(
     {
         "us": "United States", "usa": "United States", "america": "United States",
-        "uk": "United Kingdom", "great britain": "United Kingdom", "england": "United Kingdom",
+        "uk": "United Kingdom", "greatbritain": "United Kingdom", "england": "United Kingdom",
         "korea": "South Korea", "holland": "Netherlands",
     }
 )  # fmt: skip
 
-
 _ROMAN = MappingProxyType({"i": "1", "ii": "2", "iii": "3", "iv": "4"})
+
+_MOST_PARTICIPANTS = 2**63 - 1  # SQLite compares with no greater number
+_N_CLOSE = 5
+_LEAST_LIKENESS = 70  # of 100
+_FEW_LETTERS = 3
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +61,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     intervention_type: tuple[str, ...] = ()
     country: tuple[str, ...] = ()
     sponsor: tuple[str, ...] = ()
-    """Words of the lead sponsor's name."""
+    """Words of the lead sponsor's name, or their beginnings."""
     other_sponsor: tuple[str, ...] = ()
     """Lead sponsors whose studies are left out, by their whole names."""
     start_after: str = ""
@@ -77,7 +81,7 @@ def allowed_rows(store: StudyStore, filters: Filters) -> npt.NDArray[np.bool_]:
 
     Raises:
         FilterError: a value that no study can have.
-        ArgumentError: a date or number that is none.
+        ArgumentError: a date or number that is none, or results that no record speaks of.
     """
     parts = [
         store.rows_of(kind, spelled(store, kind, getattr(filters, kind)))
@@ -88,11 +92,12 @@ def allowed_rows(store: StudyStore, filters: Filters) -> npt.NDArray[np.bool_]:
         after, before = _date("start_after", filters), _date("start_before", filters)
         parts.append(store.rows_started(after, before))
     if filters.min_enrollment is not None:
-        if filters.min_enrollment < 0:
-            raise ArgumentError("min_enrollment", filters.min_enrollment, "0 or more")
+        if not 0 <= filters.min_enrollment <= _MOST_PARTICIPANTS:
+            expected = f"0 or more, at most {_MOST_PARTICIPANTS:,}"
+            raise ArgumentError("min_enrollment", filters.min_enrollment, expected)
         parts.append(store.rows_enrolling(filters.min_enrollment))
     if filters.has_results is not None:
-        parts.append(store.rows_with_results(has_results=filters.has_results))
+        parts.append(_rows_with_results(store, has_results=filters.has_results))
     allowed = np.ones(store.n_studies, dtype=np.bool_)
     for rows in parts:
         passing = np.zeros(store.n_studies, dtype=np.bool_)
@@ -122,6 +127,16 @@ def spelled(store: StudyStore, kind: str, values: Iterable[str]) -> tuple[str, .
     return tuple(dict.fromkeys(found))
 
 
+def _rows_with_results(store: StudyStore, *, has_results: bool) -> npt.NDArray[np.int64]:
+    rows = store.rows_with_results(has_results=has_results)
+    if not len(rows) and not len(store.rows_with_results(has_results=not has_results)):
+        raise ArgumentError(
+            "has_results", has_results,
+            "left out: the records of this index do not say which studies have results",
+        )  # fmt: skip
+    return rows
+
+
 def _named(value: str, names: Iterable[str]) -> list[str]:
     """Return the enum that a person's spelling means: `phase 2`, `2`, `Active, not recruiting`."""
     said = _letters(value)
@@ -138,13 +153,19 @@ def _named(value: str, names: Iterable[str]) -> list[str]:
 
 def _country(value: str, names: Iterable[str]) -> list[str]:
     plain = " ".join(value.split())
-    meant = one_country_name(_COUNTRY_NICKNAMES.get(plain.casefold(), plain)).casefold()
+    meant = one_country_name(_COUNTRY_NICKNAMES.get(_letters(plain), plain)).casefold()
     return [name for name in names if name.casefold() == meant][:1]
 
 
 def _sponsors(value: str, names: Iterable[str]) -> list[str]:
-    words = value.casefold().split()
-    return [name for name in names if words and all(word in name.casefold() for word in words)]
+    """Return the names in which every given word begins one: `nat cancer`, not `nci` in Provincial.
+
+    Words are cut alike on both sides, at whatever is no letter or digit.
+    """
+    begins = [re.compile(rf"\b{word}") for word in re.findall(r"\w+", value.casefold())]
+    return [
+        name for name in names if begins and all(each.search(name.casefold()) for each in begins)
+    ]
 
 
 _KINDS: Mapping[str, tuple[tuple[str, ...], Callable[[str, Iterable[str]], list[str]]]] = (
@@ -161,14 +182,19 @@ _KINDS: Mapping[str, tuple[tuple[str, ...], Callable[[str, Iterable[str]], list[
 )
 
 
-def _closest(value: str, names: Iterable[str]) -> str:
-    """Return the name that a mistyped one is nearest to, or `""`."""
+def _closest(value: str, names: Iterable[str]) -> list[str]:
+    """Return the few names that a mistyped one is nearest to, best first.
+
+    Of a value of few letters the whole name counts, for many a name holds them by chance.
+    """
     from rapidfuzz import fuzz, process
 
-    found = process.extractOne(
-        value, list(dict.fromkeys(names)), scorer=fuzz.WRatio, processor=_letters, score_cutoff=60
-    )
-    return str(found[0]) if found else ""
+    scorer = fuzz.ratio if len(_letters(value)) <= _FEW_LETTERS else fuzz.WRatio
+    found = process.extract(
+        value, list(dict.fromkeys(names)), scorer=scorer, processor=_letters,
+        score_cutoff=_LEAST_LIKENESS, limit=_N_CLOSE,
+    )  # fmt: skip
+    return [name for name, *_ in found]
 
 
 def _letters(text: str) -> str:

@@ -26,7 +26,7 @@ from simsearch.errors import IndexCorruptError
 if TYPE_CHECKING:  # a query needs no scipy
     from scipy.sparse import csr_array
 
-TERMS_VERSION = 1
+TERMS_VERSION = 2
 """Version of what a term is; part of the recipe."""
 
 MAX_TERMS = 64
@@ -39,6 +39,8 @@ _MAX_SHARE, _ALWAYS_KEPT = 0.25, 100
 _MAX_BYTES = 32  # a longer term is cut
 
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
+# A name of capitals and a number that stand apart, and no year: `AMG 706`.
+_CODE = re.compile(r"(?<![^\W_])([A-Z]{2,6}) (?!(?:19|20)\d\d(?![^\W_]))(\d{2,8})(?![^\W_])")
 
 _FILES = {
     "terms": ("lexical-terms.npy", f"S{_MAX_BYTES}"),
@@ -70,8 +72,11 @@ def terms_of(text: str) -> Iterator[str]:
     """Yield the terms of a text, as often as they stand there.
 
     A term is a word of two letters or more without its plural s. A name of letters and
-    digits with hyphens (`BMS-986165`) is also one term without them.
+    digits with hyphens (`BMS-986165`) is also one term without them, and so is one of capitals
+    and a number with a blank between (`AMG 706`).
     """
+    for letters, digits in _CODE.findall(text):
+        yield _cut(f"{letters}{digits}".casefold())
     for word in _WORD.findall(text.casefold()):
         parts = word.split("-")
         if len(parts) > 1 and not word.isalpha() and any(map(str.isdigit, word)):

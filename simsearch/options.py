@@ -252,7 +252,11 @@ CountryFilter = Annotated[
 ]
 SponsorFilter = Annotated[
     list[str] | None,
-    _filter("--sponsor", metavar="NAME", help_text="Words of the lead sponsor's name."),
+    _filter(
+        "--sponsor",
+        metavar="NAME",
+        help_text="Words of the lead sponsor's name, or their beginnings.",
+    ),
 ]
 StartAfterFilter = Annotated[
     str,

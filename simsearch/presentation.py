@@ -88,6 +88,8 @@ class Answer(msgspec.Struct, frozen=True):
     index: Index
     weights: Mapping[str, float]
     filters: Filters = NO_FILTERS
+    explain: bool = False
+    """Whether table, Markdown and CSV say all of each reason; JSON always does."""
 
     @property
     def n_close(self) -> int:
@@ -150,24 +152,31 @@ def _as_csv(answer: Answer) -> str:
     """Return a CSV with a header; lists are joined by `|` as the registry's own CSV does."""
     text = io.StringIO()
     built = _build_json(answer.index)
-    rows = [
-        {
-            name: "|".join(map(str, value)) if isinstance(value, list) else value
-            for name, value in {**_neighbour_json(neighbour, reason, flat=True), **built}.items()
-        }
-        for neighbour, reason in zip(answer.neighbours, answer.reasons, strict=True)
-    ]
-    writer = csv.DictWriter(text, list(_CSV_COLUMNS), lineterminator="\n", extrasaction="ignore")
+    columns = [*_CSV_COLUMNS, *(_EXPLAINED if answer.explain else ())]
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(rows)
+    for neighbour, reason in zip(answer.neighbours, answer.reasons, strict=True):
+        row = {**_neighbour_json(neighbour, reason, flat=True), **built, **_explained(reason)}
+        writer.writerow(
+            {
+                name: "|".join(map(str, value)) if isinstance(value, list) else value
+                for name, value in row.items()
+            }
+        )
     return text.getvalue()
 
 
 _CSV_COLUMNS = (
     "rank", "nct_id", "title", "status", "phases", "similarity", "percentile", "reason",
     "study_type", "conditions", "interventions", "sponsor", "start_date", "enrollment",
-    "countries", "url", "generation", "records_date",
+    "countries", "url", "generation", "records_date", "folded",
 )  # fmt: skip
+
+_EXPLAINED = (
+    "relation", "conditions_in_common", "interventions_in_common", "near_in_meaning",
+    "words_in_common", "similarity_made_of",
+)  # fmt: skip
+_NAMES = frozenset({"conditions_in_common", "interventions_in_common"})  # commas stand in them
 
 
 def _as_ids(answer: Answer) -> str:
@@ -193,7 +202,7 @@ def _as_markdown(answer: Answer) -> str:
             status_label(study.status),
             phase_label(study.phases),
             f"{each.similarity:.3f}",
-            markdown_cell(reason.line),
+            "<br>".join(map(markdown_cell, _reason_lines(answer, each, reason))),
         )
         lines.append(f"| {' | '.join(cells)} |")
     notes = [note, ""] if (note := _closeness(answer)) else []
@@ -212,9 +221,7 @@ FORMATTERS: Mapping[str, Callable[[Answer], str]] = MappingProxyType(
 """Format name → function that writes an answer as text; the table is `answer_text`."""
 
 
-def answer_text(
-    answer: Answer, *, width: int | None, color: bool, explain: bool = False, quiet: bool = False
-) -> str:
+def answer_text(answer: Answer, *, width: int | None, color: bool, quiet: bool = False) -> str:
     """Return the table: query above it, index below it (neither with `quiet`).
 
     Args:
@@ -223,13 +230,12 @@ def answer_text(
             narrow one (a phone) gets a list in place of columns. None is for a pipe or
             file: nothing is cut or wrapped.
         color: write the terminal's codes for colour and links.
-        explain: all of each reason, in place of one line.
         quiet: the neighbours alone.
     """
     if width is not None and width < _NARROW:
-        neighbours = _neighbour_list(answer, explain=explain)
+        neighbours = _neighbour_list(answer)
     else:
-        neighbours = _neighbour_table(answer, width, explain=explain)
+        neighbours = _neighbour_table(answer, width)
     if quiet:
         return render(neighbours, width=width, color=color)
     parts: list[RenderableType] = [_query_header(answer.query), "", neighbours, ""]
@@ -333,7 +339,7 @@ def _study_header(study: Study) -> Text:
     return header.append(f"\n{line}", style="not bold dim") if line else header
 
 
-def _neighbour_table(answer: Answer, width: int | None, *, explain: bool) -> RenderableType:
+def _neighbour_table(answer: Answer, width: int | None) -> RenderableType:
     """Return the neighbours in columns, under each its reason across all of them.
 
     On a terminal a title takes two lines at most. Each row is a table of its own, of the
@@ -357,8 +363,8 @@ def _neighbour_table(answer: Answer, width: int | None, *, explain: bool) -> Ren
             *numbers,
         )
         indent = widths[0] + _GAP
-        room = UNCUT_WIDTH if width is None or explain else width - indent
-        below = Group(*_below(each, reason, room, explain=explain))
+        room = UNCUT_WIDTH if width is None or answer.explain else width - indent
+        below = Group(*_below(_reason_lines(answer, each, reason), room))
         shown += [row, Padding(below, (0, 0, 0, indent))]
     return Group(*shown)
 
@@ -394,7 +400,7 @@ def _columns(widths: Sequence[int], *, header: bool) -> Table:
     return table
 
 
-def _neighbour_list(answer: Answer, *, explain: bool) -> RenderableType:
+def _neighbour_list(answer: Answer) -> RenderableType:
     """Return each neighbour as a few short lines."""
     entries: list[RenderableType] = []
     for each, reason in zip(answer.neighbours, answer.reasons, strict=True):
@@ -408,7 +414,7 @@ def _neighbour_list(answer: Answer, *, explain: bool) -> RenderableType:
         entries += [head, Text(study.title)]
         if any(facts):
             entries.append(Text(" · ".join(filter(None, facts)), style="dim"))
-        entries += [*_below(each, reason, UNCUT_WIDTH, explain=explain), ""]
+        entries += [*_below(_reason_lines(answer, each, reason), UNCUT_WIDTH), ""]
     return Group(*entries[:-1])
 
 
@@ -417,37 +423,43 @@ def percentile_label(percentile: float) -> str:
     return f"{math.floor(percentile * 100 + 1e-6) / 100:.2f}"
 
 
-def _below(
-    neighbour: Neighbour, reason: Reason, room: int, *, explain: bool
-) -> list[RenderableType]:
-    """Return the lines under a neighbour's title: the reason, and what is folded there."""
-    lines = _explained(reason) if explain else [reason.line]
-    if neighbour.folded:
-        ids = ", ".join(study.nct_id for study in neighbour.folded)
-        lines.append(f"with {len(neighbour.folded)} more: {ids}")
+def _below(lines: Sequence[str], room: int) -> list[RenderableType]:
+    """Return the lines under a neighbour's title, each in two at most where room is short."""
     if room < UNCUT_WIDTH:
         lines = [
             part
             for line in lines
-            for part in textwrap.wrap(one_line(line), room, max_lines=2, placeholder=" …")
+            for part in textwrap.wrap(line, room, max_lines=2, placeholder=" …")
         ]
-    return [Text(one_line(line), style="dim") for line in lines]
+    return [Text(line, style="dim") for line in lines]
 
 
-def _explained(reason: Reason) -> list[str]:
-    """Return all of a reason, a line each."""
-    shares = ", ".join(f"{name} {share:.0f} %" for name, share in reason.shares.items())
-    near = ", ".join(f"{field} ({value:.2f})" for field, value in reason.near.items())
-    terms = ", ".join(f"{word} ({value:.2f})" for word, value in reason.terms.items())
-    lines = {
-        "relation": reason.relation,
-        "conditions in common": "; ".join(reason.conditions),
-        "interventions in common": "; ".join(reason.interventions),
-        "near in meaning": near,
-        "words in common": terms,
-        "similarity made of": shares,
-    }
-    return [f"{name}: {text}" for name, text in lines.items() if text]
+def _reason_lines(answer: Answer, neighbour: Neighbour, reason: Reason) -> list[str]:
+    """Return why a study is a neighbour, in one line or in all, and what is folded under it."""
+    lines = [reason.line]
+    if answer.explain:
+        lines = [
+            f"{name.replace('_', ' ')}: {('; ' if name in _NAMES else ', ').join(pieces)}"
+            for name, pieces in _explained(reason).items()
+            if pieces
+        ]
+    if neighbour.folded:
+        ids = ", ".join(study.nct_id for study in neighbour.folded)
+        lines.append(f"with {len(neighbour.folded)} more: {ids}")
+    return [one_line(line) for line in lines]
+
+
+def _explained(reason: Reason) -> dict[str, list[str]]:
+    """Return all of a reason, piece by piece, under the names of `_EXPLAINED`."""
+    pieces = (
+        [reason.relation] if reason.relation else [],
+        list(reason.conditions),
+        list(reason.interventions),
+        [f"{field} ({value:.2f})" for field, value in reason.near.items()],
+        [f"{word} ({value:.2f})" for word, value in reason.terms.items()],
+        [f"{name} {share:.0f} %" for name, share in reason.shares.items()],
+    )
+    return dict(zip(_EXPLAINED, pieces, strict=True))
 
 
 def link_style(study: Study) -> str:

@@ -6,6 +6,7 @@ unlike those that are to be kept away from.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,6 +19,9 @@ from simsearch.parts import QueryPart
 from simsearch.search import Index, Neighbour
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
+
+# `amg 706` as people type it: records have capitals, by which the terms know it for a code.
+_TYPED_CODE = re.compile(r"\b[a-z]{2,6} \d{2,8}\b", re.IGNORECASE)
 
 
 def similar_to_study(
@@ -143,7 +147,8 @@ def text_part(index: Index, text: str, encoder: Encoder) -> QueryPart:
         raise NothingToCompareError(
             "the text", "it holds no word (a study is asked for by its ID, without --text)"
         )
-    return _encoded(index, encoder, dict.fromkeys(FIELDS, "") | {"text": plain}, plain)
+    words = _TYPED_CODE.sub(lambda code: code[0].upper(), plain)
+    return _encoded(index, encoder, dict.fromkeys(FIELDS, "") | {"text": plain}, words)
 
 
 def check_encoder(index: Index, encoder: Encoder) -> None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, islice
+from types import MappingProxyType
 
 import msgspec
 
@@ -26,6 +27,10 @@ NEAR_MEANING = 0.7
 
 _SHOWN_TERMS = 5
 _LEAST_SHOWN = 0.005  # less is shown as 0.00
+# What tells apart names of the same words: a letter by itself (hepatitis C), a number of a kind.
+_LETTER = re.compile(r"(?<![^\W_])(?<!['\u2019])[^\W\d_](?![^\W_])")
+_KIND = re.compile(r"\b(type|stage|grade|class)\W{0,2}(\d{1,2}|i{1,3}|i?v)\b", re.IGNORECASE)
+_ROMAN = MappingProxyType({"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"})
 _BRACKETS = re.compile(r"\(([^()]*)\)")
 _CODE_PARTS = re.compile(r"(?<=[a-z])(?=[0-9])|(?<=[0-9])(?=[a-z])")
 _EXTENSION = re.compile(
@@ -138,8 +143,9 @@ def _reason(asked: _Asked, neighbour: Neighbour, row: int) -> Reason:
     terms = list(islice(telling, _SHOWN_TERMS))
     words = _words(study, [term for term, _ in terms])
     conditions = _in_common(asked.named.conditions, its.conditions, _same)
-    conditions = conditions or _mesh_in_common(asked.studies, study)
+    conditions = conditions or _condition_mesh_in_common(asked.studies, study)
     interventions = _in_common(asked.named.interventions, its.interventions, _contained)
+    interventions = interventions or _substance_in_common(asked.studies, study)
     added = {
         name: value * share
         for name, value in neighbour.signals.items()
@@ -246,8 +252,8 @@ def _mesh(studies: Iterable[Study]) -> Names:
     return _names({term: (_terms(term),) for study in studies for term in study.condition_mesh})
 
 
-def _mesh_in_common(studies: Sequence[Study], neighbour: Study) -> tuple[str, ...]:
-    """Return the longest MeSH term that a neighbour shares, if it is no wide one.
+def _condition_mesh_in_common(studies: Sequence[Study], neighbour: Study) -> tuple[str, ...]:
+    """Return the longest MeSH term of its conditions that a neighbour shares, if no wide one.
 
     The terms come in the order of the alphabet, wide ones among them: the longest says most.
     """
@@ -255,6 +261,22 @@ def _mesh_in_common(studies: Sequence[Study], neighbour: Study) -> tuple[str, ..
     shared = [term for term in neighbour.condition_mesh if term in theirs]
     telling = [term for term in shared if len(_terms(term) - WIDE_WORDS) > 1]
     return tuple(sorted(telling, key=lambda term: (-len(_terms(term) - WIDE_WORDS), term))[:1])
+
+
+def _substance_in_common(studies: Sequence[Study], neighbour: Study) -> tuple[str, ...]:
+    """Return the shortest MeSH term of its interventions that a neighbour shares, if a substance.
+
+    MeSH has classes in the plural (Hormones; Antibodies, Monoclonal), which tell little. Of a
+    substance it has the salts beside it, and codes: the shortest without a digit is its name.
+    """
+    theirs = {term for study in studies for term in study.intervention_mesh}
+    shared = [
+        term
+        for term in neighbour.intervention_mesh
+        if term in theirs and (not term.split(",")[0].endswith("s") or term.endswith("limus"))
+    ]
+    by_plainness = sorted(shared, key=lambda term: (any(map(str.isdigit, term)), len(term), term))
+    return tuple(by_plainness[:1])
 
 
 def _interventions(studies: Iterable[Study]) -> Names:
@@ -283,18 +305,28 @@ def _in_common(asked: Names, its: Names, alike: Alike) -> tuple[str, ...]:
 
 @lru_cache(maxsize=2**14)
 def _terms(name: str) -> frozenset[str]:
-    return frozenset(terms_of(name))
+    """Return the terms of a name, and the letters and numbers that tell it from like ones."""
+    marks = {letter.casefold() for letter in _LETTER.findall(name) if letter not in "as"}
+    for kind in _KIND.finditer(name):
+        number = kind[2].casefold()
+        marks.add(_ROMAN.get(number, number))
+    return frozenset({*terms_of(_KIND.sub(r"\1", name)), *marks})
 
 
 def _same(one: frozenset[str], other: frozenset[str]) -> bool:
     """Tell the same name, or one that holds the same code (`covid19`)."""
-    return bool(one) and (one == other or not all(map(str.isalpha, one & other)))
+    return bool(one) and (one == other or any(map(_is_code, one & other)))
+
+
+def _is_code(term: str) -> bool:
+    return not (term.isalpha() or term.isdigit())
 
 
 @lru_cache(maxsize=2**14)
 def _substance(name: str) -> frozenset[str]:
     """Return the terms of what an intervention is, not of how it is given; none of a control."""
-    return _terms(name) - CONTROLS - WAYS_TO_GIVE
+    terms = _terms(name) - CONTROLS - WAYS_TO_GIVE
+    return terms if any(len(term) > 1 for term in terms) else frozenset()
 
 
 def _contained(one: frozenset[str], other: frozenset[str]) -> bool:
@@ -314,7 +346,7 @@ def _words(study: Study, terms: Collection[str]) -> dict[str, str]:
 
 def _word(term: str, folded: str) -> str:
     """Return the first word of a case-folded text that is the term, its plural or its code."""
-    forms = (term,) if term.isalpha() else (term, _CODE_PARTS.sub("-", term))
+    forms = (term,) if term.isalpha() else (term, *(_CODE_PARTS.sub(mark, term) for mark in "- "))
     for form in forms:
         at = folded.find(form)
         while at >= 0:

@@ -271,7 +271,7 @@ class Index:
                 study,
                 float(scored.similarity[at]),
                 {
-                    name: round(float(values[at]), SIMILARITY_DECIMALS)
+                    name: min(round(float(values[at]), SIMILARITY_DECIMALS), 1.0)
                     for name, values in scored.signals.items()
                 },
                 round(float(percentiles[at]), 3),

@@ -17,7 +17,9 @@ _INSIDE = re.compile(
     r"(?<![A-Za-z0-9])NCT(?=[0-9]{1,8}(?![0-9]))0*([1-9][0-9]{0,7})(?![0-9])", re.IGNORECASE
 )
 # In running text fewer than five digits are something else (NCT 3, a chemical).
-_NAMED = re.compile(r"(?<![A-Za-z0-9])NCT\s*(?=[0-9]{5,8}(?![0-9]))0*([1-9][0-9]{0,7})(?![0-9])")
+_NAMED = re.compile(
+    r"(?<![A-Za-z0-9])NCT(?:\s*|[\W_]{1,3})(?=[0-9]{5,8}(?![0-9]))0*([1-9][0-9]{0,7})(?![0-9])"
+)
 
 STUDY_URL = "https://clinicaltrials.gov/study/"
 

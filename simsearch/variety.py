@@ -155,4 +155,9 @@ def _rows(index: Index, found: Sequence[Neighbour]) -> npt.NDArray[np.int64]:
 
 
 def _named(one: Study, other: Study) -> bool:
-    return one.nct_id in other.mentions or other.nct_id in one.mentions
+    """Tell that one of two studies names the other, by its number or by an obsolete one."""
+    return any(
+        named.nct_id in naming.mentions or not set(named.aliases).isdisjoint(naming.mentions)
+        for named, naming in ((one, other), (other, one))
+        if naming.mentions
+    )

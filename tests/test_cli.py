@@ -128,6 +128,19 @@ def test_every_format_is_written_without_colour_to_a_pipe(run, write, format_):
         assert len(list(csv.reader(io.StringIO(out)))) == 6
 
 
+@pytest.mark.parametrize(
+    ("format_", "said"),
+    [("table", "similarity made of: text"), ("csv", "similarity_made_of\n"),
+     ("markdown", "<br>similarity made of: text")],
+)  # fmt: skip
+def test_explain_is_heard_in_every_format_that_says_less(run, write, format_, said):
+    run("rebuild", write(), "-q")
+    code, out, err = run("query", "NCT101", "--explain", "-o", format_)
+    assert (code, err) == (0, "")
+    assert said in out
+    assert said not in run("query", "NCT101", "-o", format_)[1]
+
+
 def test_info_says_what_the_index_holds(run, write):
     run("rebuild", write(), "-q")
     code, out, _ = run("info", "--verify")

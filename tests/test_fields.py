@@ -26,8 +26,9 @@ def test_no_field_holds_an_nct_id():
     named = Study(
         nct_id="NCT00000102",
         title="Long-term follow-up of NCT00000101",
-        conditions=("see nct 00000101",),
+        conditions=("see nct 00000101", "NCT#00000101", "NCT: 00000101"),
         interventions=(Intervention("as in NCT101234"),),
+        summary="NCT-00000101, NCT_00000101, NCT000001012",
     )
     for text_of in FIELDS.values():
         assert "00000101" not in text_of(named)

@@ -6,7 +6,9 @@ from conftest import SIX, record
 
 from simsearch import Filters, open_index, similar_to_study
 from simsearch.errors import ArgumentError, FilterError
-from simsearch.filters import allowed_rows
+from simsearch.filters import allowed_rows, spelled
+from simsearch.store import StudyStore, write_store
+from simsearch.study import Study
 
 
 def passing(index, **filters):
@@ -69,8 +71,11 @@ def varied(build):
         ({"country": ("france",)}, "12346"),
         ({"country": ("USA",)}, "4"),
         ({"country": ("united  states",)}, "4"),
+        ({"country": ("U.S.",)}, "4"),
+        ({"country": ("U. S. A.",)}, "4"),
         ({"sponsor": ("nova",)}, "23"),
         ({"sponsor": ("drugs nova",)}, "2"),
+        ({"sponsor": ("no-dru",)}, "2"),
         ({"other_sponsor": ("A Hospital",)}, "23"),
         ({"start_after": "2018-06"}, "12346"),
         ({"start_after": "2018-06-16"}, "1246"),
@@ -82,6 +87,7 @@ def varied(build):
         ({"start_after": "2018-06-15", "start_before": "2019-12"}, "1236"),
         ({"min_enrollment": 0}, "12345"),
         ({"min_enrollment": 30}, "245"),
+        ({"min_enrollment": 2**63 - 1}, ""),
         ({"has_results": True}, "1"),
         ({"has_results": False}, "2345"),
         ({"phase": ("1",), "intervention_type": ("device",)}, "2"),
@@ -105,6 +111,7 @@ def test_a_filter_passes_what_the_record_says(varied, filters, found):
         ({"country": ("Atlantis",)}, "There are France, United States"),
         ({"sponsor": ("Novo Drugs",)}, "did you mean 'Nova Drugs'?"),
         ({"sponsor": (" ",)}, "--sponsor ' ' is not known"),
+        ({"sponsor": ("ova",)}, "There are A Hospital, Nova Devices, Nova Drugs"),
     ],
 )
 def test_a_value_that_no_study_has_names_the_nearest(varied, filters, message):
@@ -113,8 +120,72 @@ def test_a_value_that_no_study_has_names_the_nearest(varied, filters, message):
     assert message in str(caught.value)
 
 
+@pytest.fixture
+def sponsors(tmp_path):
+    """A store of twenty sponsors."""
+    names = [
+        "Anhui Provincial Hospital", "National Cancer Institute (NCI)",
+        "National Cancer Institute, Egypt", "Novartis", "Pfizer",
+        *(f"A{letter} Clinic" for letter in "abcdefghijklmno"),
+    ]  # fmt: skip
+    made = [Study(nct_id=f"NCT{n:08}", sponsor=name) for n, name in enumerate(names)]
+    write_store(tmp_path / "s.sqlite", made)
+    return StudyStore(tmp_path / "s.sqlite")
+
+
+@pytest.mark.parametrize("value", ["nci", "NCI,", "(nci) cancer", "inst NATION nci"])
+def test_a_sponsor_is_found_by_the_beginnings_of_its_words(sponsors, value):
+    assert spelled(sponsors, "sponsor", [value]) == ("National Cancer Institute (NCI)",)
+
+
+def test_of_many_sponsors_an_unknown_one_is_told_the_nearest_alone(sponsors):
+    with pytest.raises(FilterError) as caught:
+        spelled(sponsors, "sponsor", ["Natinal Cancer Institut"])
+    assert caught.value.close == (
+        "National Cancer Institute (NCI)", "National Cancer Institute, Egypt",
+    )  # fmt: skip
+    assert str(caught.value) == (
+        "--sponsor 'Natinal Cancer Institut' is not known: did you mean 'National Cancer Institute "
+        "(NCI)' or 'National Cancer Institute, Egypt'? There are 20 in all"
+    )
+
+
+def test_of_many_sponsors_with_none_near_none_is_named(sponsors):
+    with pytest.raises(FilterError) as caught:
+        spelled(sponsors, "sponsor", ["xyzzy"])
+    assert str(caught.value) == (
+        "--sponsor 'xyzzy' is not known: none of the 20 here is near it; give another"
+    )
+
+
+def test_a_few_letters_are_near_no_name_that_holds_them_by_chance(build):
+    sites = [{"country": name} for name in ("Australia", "Belarus")]
+    australian = record("NCT00000101", "Iron pills")
+    australian["protocolSection"]["contactsLocationsModule"]["locations"] = sites
+    with pytest.raises(FilterError, match="known: There are Australia, Belarus"):
+        passing(open_index(build([australian]).index), country=("U.S.",))
+
+
+@pytest.mark.parametrize("has_results", [True, False])
+def test_results_that_no_record_speaks_of_cannot_be_asked_for(build, has_results):
+    index = open_index(build([{**each, "hasResults": None} for each in SIX]).index)
+    with pytest.raises(ArgumentError, match="do not say which studies have results"):
+        passing(index, has_results=has_results)
+
+
+def test_results_that_some_record_denies_can_be_asked_for(six):
+    assert passing(six, has_results=True) == []
+
+
 @pytest.mark.parametrize(
-    "filters", [{"start_after": "2018-13"}, {"start_before": "last year"}, {"min_enrollment": -1}]
+    "filters",
+    [
+        {"start_after": "2018-13"},
+        {"start_before": "last year"},
+        {"min_enrollment": -1},
+        {"min_enrollment": 2**63},
+        {"min_enrollment": 99999999999999999999},
+    ],
 )
 def test_a_date_or_number_that_is_none_is_refused(varied, filters):
     with pytest.raises(ArgumentError, match=next(iter(filters))):

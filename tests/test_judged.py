@@ -45,6 +45,13 @@ def test_ids_are_read_in_any_spelling(file):
     assert read_qrels(file("nct00000101,NCT 00000102,1\nNCT00000101, nct00000103 ,0")) == QRELS
 
 
+def test_the_greatest_and_the_least_grade_are_read(file):
+    text = "NCT00000101 NCT00000102 1000000\nNCT00000101 NCT00000103 -1000000"
+    assert read_qrels(file(text)).grades == {
+        "NCT00000101": {"NCT00000102": 1_000_000, "NCT00000103": -1_000_000}
+    }
+
+
 def test_a_group_name_may_hold_blanks_and_commas(file):
     assert read_groups(file('"Iron, in pills",NCT00000101')).members == {
         "Iron, in pills": ("NCT00000101",)
@@ -76,6 +83,10 @@ def test_what_is_said_twice_counts_once(file):
         ("NCT00000101 NCT102 1\n", 1, "'NCT102' has 3 of an NCT ID's 8 digits"),
         (",NCT00000101\n", 1, "names no group"),
         ("NCT00000101 NCT00000102 high\n", 1, "grade 'high' is no whole number"),
+        (f"NCT00000101 NCT00000102 1\nNCT00000101 NCT00000103 1{'0' * 400}\n", 2,
+         "grade '1000.*…' is no whole number from -1,000,000 to 1,000,000"),
+        ("NCT00000101 NCT00000102 -1000001\n", 1, "grade '-1000001' is no whole number from"),
+        (f"R1,NCT00000101\n{'R' * 131_073},NCT00000102\n", 2, "field larger than field limit"),
         ("NCT00000101 NCT00000102 1\nNCT00000101 NCT00000102 0\n", 2,
          "grades NCT00000102 0 for NCT00000101, and 1 before"),
     ],
@@ -85,6 +96,7 @@ def test_a_wrong_file_is_refused_by_its_line(file, text, line, reason):
         read_judged(file(text))
     assert caught.value.line == line
     assert "judged.txt" in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 def test_the_other_kind_is_refused_with_the_option_to_take(file):

@@ -51,6 +51,14 @@ def awkward(build):
     return answered(index, Query(text="pills"))
 
 
+def explained(answer):
+    return msgspec.structs.replace(answer, explain=True)
+
+
+def csv_of(answer):
+    return list(csv.DictReader(io.StringIO(FORMATTERS["csv"](answer))))
+
+
 def test_the_table_shows_query_neighbours_and_index(answer):
     text = answer_text(answer, width=100, color=False)
     lines = text.splitlines()
@@ -151,7 +159,7 @@ def test_json_lines_hold_one_neighbour_each(answer):
 
 
 def test_csv_reads_back_whole(awkward):
-    rows = list(csv.DictReader(io.StringIO(FORMATTERS["csv"](awkward))))
+    rows = csv_of(awkward)
     by_id = {row["nct_id"]: row for row in rows}
     assert by_id["NCT00000200"]["title"] == LONG.strip()
     assert by_id["NCT00000201"]["title"] == 'Pills, "drops" | [bold]iron[/bold] *and* <b>'
@@ -204,9 +212,38 @@ def test_sizes_and_durations():
 
 
 def test_explain_says_all_of_the_reason(answer):
-    text = answer_text(answer, width=None, color=False, explain=True)
+    text = answer_text(explained(answer), width=None, color=False)
     for piece in ("conditions in common: Aplasia", "words in common: ", "similarity made of: text"):
         assert piece in text, piece
+
+
+def test_explain_says_all_of_the_reason_in_a_markdown_cell(awkward):
+    table = answer_text(explained(awkward), width=None, color=False)
+    text = FORMATTERS["markdown"](explained(awkward))
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == 8
+    for row in rows:
+        assert row.replace("\\|", "").count("|") == 8
+        for line in row.rsplit(" | ", 1)[1].removesuffix(" |").split("<br>"):
+            assert line.replace("\\", "") in table
+    assert "<br>similarity made of: text" in text
+
+
+def test_explain_adds_columns_to_csv(answer):
+    added = [
+        "relation", "conditions_in_common", "interventions_in_common", "near_in_meaning",
+        "words_in_common", "similarity_made_of",
+    ]  # fmt: skip
+    plain, rows = csv_of(answer), csv_of(explained(answer))
+    assert list(rows[0]) == [*plain[0], *added]
+    for row, reason in zip(rows, answer.reasons, strict=True):
+        assert row["relation"] == reason.relation
+        assert row["conditions_in_common"] == "|".join(reason.conditions)
+        assert row["words_in_common"].count("|") == max(len(reason.terms) - 1, 0)
+    assert rows[0]["similarity_made_of"].startswith("text ")
+    assert rows[0]["similarity_made_of"].count(" %|") == 2
+    none = msgspec.structs.replace(explained(answer), neighbours=[], reasons=[])
+    assert FORMATTERS["csv"](none).rstrip().split(",")[-len(added) :] == added
 
 
 def test_poor_neighbours_are_said_to_be_poor(answer):
@@ -244,11 +281,16 @@ def test_folded_studies_stand_under_their_best(answer):
     first = msgspec.structs.replace(
         answer.neighbours[0], folded=(answer.neighbours[1].study, answer.neighbours[2].study)
     )
-    folded = msgspec.structs.replace(answer, neighbours=[first], reasons=answer.reasons[:1])
+    neighbours = [first, answer.neighbours[3]]
+    folded = msgspec.structs.replace(answer, neighbours=neighbours, reasons=answer.reasons[:2])
     text = answer_text(folded, width=None, color=False)
     second, third = (each.study.nct_id for each in answer.neighbours[1:3])
     assert f"with 2 more: {second}, {third}" in text
     assert json.loads(FORMATTERS["json"](folded))["neighbours"][0]["folded"] == [second, third]
+    for each in (folded, explained(folded)):
+        assert f"<br>with 2 more: {second}, {third} |\n" in FORMATTERS["markdown"](each)
+        assert [row["folded"] for row in csv_of(each)] == [f"{second}|{third}", ""]
+    assert FORMATTERS["ids"](folded).split() == [each.study.nct_id for each in neighbours]
 
 
 def test_a_query_of_several_names_them_all(six, answer):

@@ -87,6 +87,16 @@ def studies_alike(one, other):
          ("Pure aplasia", "Placebo pills", (), ("Red-Cell Aplasia, Pure",)),
          ("Red-Cell Aplasia, Pure",), ()),
         (("Anemias", "Iron"), ("anemia", "iron"), ("anemia",), ("iron",)),
+        (("Hepatitis B", "ISIS 3521"), ("Hepatitis C, Chronic", "ISIS 5132"), (), ()),
+        (("Hepatitis C", "Vitamin D"), ("hepatitis c", "Vitamin C"), ("hepatitis c",), ()),
+        (("Diabetes Mellitus, Type 2", "AMG 706"), ("Type II Diabetes Mellitus", "AMG-706"),
+         ("Type II Diabetes Mellitus",), ("AMG-706",)),
+        (("Diabetes Mellitus, Type 2", "Vitamin A"), ("Diabetes Mellitus, Type 1", "A"), (), ()),
+        (("T-Cell Lymphoma", "Arm A"), ("B-Cell Lymphoma", "Arm B"), (), ()),
+        (("Crohn's Disease", "Iron"), ("CROHN\u2019S DISEASE", "IRON"),
+         ("CROHN\u2019S DISEASE",), ("IRON",)),
+        (("COVID 19", "Iron"), ("COVID-19 pneumonia", "Zinc"), ("COVID-19 pneumonia",), ()),
+        (("Type 2 diabetes", "Iron"), ("Type 2 myocardial infarction", "Zinc"), (), ()),
     ],
 )  # fmt: skip
 def test_names_are_common_by_word_synonym_and_mesh_term(one, other, conditions, interventions):
@@ -134,3 +144,35 @@ def test_of_several_query_studies_one_will_do(six):
     studies = [six.study("NCT101"), six.study("NCT105")]
     (knee,) = explain(six, parts, studies, [found["NCT00000106"]], DEFAULT_WEIGHTS)
     assert knee.conditions == ("Knee",)
+
+
+@pytest.mark.parametrize(
+    ("mesh", "expected"),
+    [
+        (["Docetaxel", "Docetaxel trihydrate"], ("Docetaxel",)),
+        (["BB 1101", "Dexamethasone"], ("Dexamethasone",)),
+        (["Sirolimus"], ("Sirolimus",)),
+        (["Antibodies, Monoclonal", "Hormones"], ()),
+    ],
+)
+def test_a_substance_is_in_common_by_its_mesh_term_and_a_class_is_not(mesh, expected):
+    from simsearch.reasons import _substance_in_common
+
+    one, other = (
+        Study(nct_id="", intervention_mesh=tuple(each)) for each in (mesh, ["Iron", *mesh])
+    )
+    assert _substance_in_common([one], other) == expected
+
+
+def test_two_brands_of_a_substance_are_no_other_intervention(build):
+    records = [
+        record("NCT00000201", "Taxotere", ["Anemia"], [("DRUG", "Taxotere")]),
+        record("NCT00000202", "Docefrez", ["Anemia"], [("DRUG", "Docefrez")]),
+    ]
+    for each in records:
+        each["derivedSection"] = {
+            "interventionBrowseModule": {"meshes": [{"id": "D000077143", "term": "Docetaxel"}]}
+        }
+    found = reason(open_index(build([*SIX, *records]).index), "NCT201", "NCT00000202")
+    assert found.relation in ("same condition and intervention", "same sponsor's sister study")
+    assert found.interventions == ("Docetaxel",)

@@ -109,6 +109,18 @@ def test_an_equal_twin_is_a_neighbour_and_the_query_is_not(build):
     assert "NCT00000101" not in ids(found)
 
 
+def test_no_signal_is_more_than_a_cosine_can_be(build):
+    """Rows of 16 bits are not quite of length 1: this one is longer, and so its square."""
+    same = ("Knee", ["Anemia knee knee knee iron iron iron"], [("DRUG", "Pills")])
+    records = [record(f"NCT0000020{n}", *same) for n in range(2)]
+    index = open_index(build([*SIX, *records]).index)
+    (row,) = index.rows("conditions", np.array([index.row_of("NCT200")])).astype(float)
+    assert row @ row > 1 + 1e-4
+    (twin,) = similar_to_study(index, "NCT200", 1)
+    assert twin.signals["conditions"] == 1
+    assert max(twin.signals.values()) <= 1
+
+
 def test_ties_go_by_nct_id(build):
     equal = [record(f"NCT{n:08}", "Iron pills", ["Anemia"]) for n in (9, 3, 7, 1, 5)]
     index = open_index(build([*SIX, *equal]).index)
@@ -334,6 +346,14 @@ def test_a_rare_name_alone_brings_a_study_up(build, monkeypatch):
     candidates, _ = index._candidates(near, 1, DEFAULT_WEIGHTS, None, exact=False)
     assert index.row_of("NCT202") in candidates
     assert len(found.rows) == 2
+
+
+@pytest.mark.parametrize("typed", ["amg 706", "AMG 706", "AMG706", "amg-706"])
+def test_a_code_is_found_however_it_is_typed(build, encoder, typed):
+    studies = [record(f"NCT000003{n:02}", f"AMG {300 + n} pills", ["Knee"]) for n in range(12)]
+    studies.append(record("NCT00000201", "AMG 706 pills", ["Knee"]))
+    index = open_index(build([*SIX, *studies]).index)
+    assert similar_to_text(index, typed, encoder, 1)[0].study.nct_id == "NCT00000201"
 
 
 def test_a_name_of_another_study_is_no_term(build):

@@ -69,6 +69,7 @@ def test_the_canonical_id_is_parsed_as_itself(number):
     [
         ("See NCT00977691, NCT03540472.", {"NCT00977691", "NCT03540472"}),
         ("(NCT 00977691)", {"NCT00977691"}),
+        ("(NCT#00977691), NCT: 03540472", {"NCT00977691", "NCT03540472"}),
         ("NCT\u00a0977691", {"NCT00977691"}),
         ("wrapped at NCT\n      00977691", {"NCT00977691"}),
         ("https://clinicaltrials.gov/show/NCT00977691?rank=1", {"NCT00977691"}),

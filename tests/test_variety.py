@@ -45,10 +45,12 @@ def test_near_duplicates_are_folded_under_the_best(twins):
     assert [each.rank for each in folded] == list(range(1, len(folded) + 1))
 
 
-def test_a_study_that_names_the_other_is_folded(build):
-    one = record("NCT00000201", "Knee surgery", ["Knee"])
+@pytest.mark.parametrize("number", ["NCT00000201", "NCT00000911"])
+def test_a_study_that_names_the_other_is_folded(build, number):
+    """Also one that names it by an obsolete number."""
+    one = record("NCT00000201", "Knee surgery", ["Knee"], aliases=["NCT00000911"])
     other = record("NCT00000202", "Iron for children with anemia", ["Anemia"])
-    other["protocolSection"]["identificationModule"]["secondaryIdInfos"] = [{"id": "NCT00000201"}]
+    other["protocolSection"]["identificationModule"]["secondaryIdInfos"] = [{"id": number}]
     index = open_index(build([*SIX, one, other]).index)
     folded = varied(index, study_parts(index, ["NCT106"]), 8, Variety(fold=True))
     under = {each.study.nct_id: [study.nct_id for study in each.folded] for each in folded}

@@ -160,10 +160,10 @@ def query(
         else:
             neighbours = opened.nearest(parts, top_k, weights, filters)
         reasons = explained(opened, parts, asked.studies, neighbours, weights)
-        answer = Answer(asked, neighbours, reasons, opened, weights, filters)
+        answer = Answer(asked, neighbours, reasons, opened, weights, filters, explain)
         if format_ is Format.table:
             width, color = terminal()
-            print_text(answer_text(answer, width=width, color=color, explain=explain, quiet=quiet))
+            print_text(answer_text(answer, width=width, color=color, quiet=quiet))
         else:
             print_text(FORMATTERS[format_](answer))
 

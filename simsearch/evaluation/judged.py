@@ -23,6 +23,8 @@ _GROUP_COLUMNS = 2
 _QREL_COLUMNS = 3
 _TREC_COLUMNS = 4
 _NCT_DIGITS = 8
+_LARGEST_GRADE = 1_000_000
+_SHOWN = 40
 
 
 class Groups(msgspec.Struct, frozen=True):
@@ -108,7 +110,10 @@ def _lines(path: Path) -> Iterator[_Line]:
     ]
     separator = next((mark for mark in "\t," if said and mark in said[0][1]), None)
     for place, (number, line) in enumerate(said):
-        cells = next(csv.reader([line], delimiter=separator)) if separator else line.split()
+        try:
+            cells = next(csv.reader([line], delimiter=separator)) if separator else line.split()
+        except csv.Error as error:
+            raise JudgedSetError(path, number, f"cannot be cut into columns ({error})") from error
         cells = [cell.strip() for cell in cells]
         if place or not _is_header(cells):
             yield _Line(number, cells)
@@ -147,16 +152,24 @@ def _nct_id(path: Path, line: _Line, text: str) -> str:
     n_digits = sum(map(str.isdigit, text))
     if 0 < n_digits < _NCT_DIGITS:
         raise JudgedSetError(
-            path, line.number, f"{text!r} has {n_digits} of an NCT ID's {_NCT_DIGITS} digits"
+            path, line.number, f"{_shown(text)} has {n_digits} of an NCT ID's {_NCT_DIGITS} digits"
         )
     try:
         return parse_nct_id(text)
     except NctIdError as error:
-        raise JudgedSetError(path, line.number, f"{text!r} is no NCT ID") from error
+        raise JudgedSetError(path, line.number, f"{_shown(text)} is no NCT ID") from error
 
 
 def _grade(path: Path, line: _Line, text: str) -> int:
     try:
-        return int(text)
+        grade = int(text)
     except ValueError:
-        raise JudgedSetError(path, line.number, f"grade {text!r} is no whole number") from None
+        grade = None
+    if grade is None or abs(grade) > _LARGEST_GRADE:
+        whole = f"no whole number from {-_LARGEST_GRADE:,} to {_LARGEST_GRADE:,}"
+        raise JudgedSetError(path, line.number, f"grade {_shown(text)} is {whole}")
+    return grade
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
