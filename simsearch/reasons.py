@@ -108,6 +108,13 @@ def explain(
     return [_reason(asked, each, row) for each, row in zip(neighbours, rows, strict=True)]
 
 
+def are_sisters(one: Study, other: Study) -> bool:
+    """Tell that two studies of one sponsor have a condition and an intervention in common."""
+    if not one.sponsor or one.sponsor != other.sponsor:
+        return False
+    return all(_both_in_common(_named_by([one]), [one], other, _named_by([other])))
+
+
 class _Named(msgspec.Struct, frozen=True):
     """What studies name: their conditions, MeSH terms of them, and interventions.
 
@@ -142,10 +149,7 @@ def _reason(asked: _Asked, neighbour: Neighbour, row: int) -> Reason:
     )
     terms = list(islice(telling, _SHOWN_TERMS))
     words = _words(study, [term for term, _ in terms])
-    conditions = _in_common(asked.named.conditions, its.conditions, _same)
-    conditions = conditions or _condition_mesh_in_common(asked.studies, study)
-    interventions = _in_common(asked.named.interventions, its.interventions, _contained)
-    interventions = interventions or _substance_in_common(asked.studies, study)
+    conditions, interventions = _both_in_common(asked.named, asked.studies, study, its)
     added = {
         name: value * share
         for name, value in neighbour.signals.items()
@@ -168,6 +172,18 @@ def _reason(asked: _Asked, neighbour: Neighbour, row: int) -> Reason:
             name: round(100 * value / total, 1) if total > 0 else 0.0
             for name, value in added.items()
         },
+    )
+
+
+def _both_in_common(
+    named: _Named, studies: Sequence[Study], neighbour: Study, its: _Named
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the conditions and the interventions of a neighbour that query studies have too."""
+    conditions = _in_common(named.conditions, its.conditions, _same)
+    interventions = _in_common(named.interventions, its.interventions, _contained)
+    return (
+        conditions or _condition_mesh_in_common(studies, neighbour),
+        interventions or _substance_in_common(studies, neighbour),
     )
 
 

@@ -17,6 +17,7 @@ from simsearch.fields import FIELDS
 from simsearch.filters import NO_FILTERS, Filters
 from simsearch.lexical import products
 from simsearch.parts import QueryPart
+from simsearch.reasons import are_sisters
 from simsearch.search import MAX_K, SIMILARITY_DECIMALS, Index, Neighbour
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
@@ -26,6 +27,9 @@ DIVERSE = 0.7
 
 NEAR_DUPLICATE = 0.9
 """Similarity of two studies from which one is folded under the other."""
+
+SISTER = 0.75
+"""Likewise where both are of the same sponsor, condition and intervention."""
 
 MAX_VARIED = 200
 """The most neighbours of a varied list: each is compared with every other."""
@@ -116,11 +120,9 @@ def _leaders(index: Index, found: Sequence[Neighbour], variety: Variety) -> list
             lambda one, other: found[one].study.sponsor == found[other].study.sponsor != ""
         )
     if variety.fold:
-        near = pairwise(index, _rows(index, found)) >= NEAR_DUPLICATE
+        alike = pairwise(index, _rows(index, found))
         belongs.append(
-            lambda one, other: (
-                bool(near[one, other]) or _named(found[one].study, found[other].study)
-            )
+            lambda one, other: _is_double(found[one].study, found[other].study, alike[one, other])
         )
     under: dict[int, list[Study]] = {}
     for at in range(len(found)):
@@ -152,6 +154,15 @@ def _diverse(index: Index, found: Sequence[Neighbour], k: int, nearness: float) 
 
 def _rows(index: Index, found: Sequence[Neighbour]) -> npt.NDArray[np.int64]:
     return np.array([index.row_of(each.study.nct_id) for each in found], dtype=np.int64)
+
+
+def _is_double(one: Study, other: Study, similarity: float) -> bool:
+    """Tell a re-registration, an extension or a sister trial from a study of its own."""
+    return (
+        similarity >= NEAR_DUPLICATE
+        or _named(one, other)
+        or (similarity >= SISTER and are_sisters(one, other))
+    )
 
 
 def _named(one: Study, other: Study) -> bool:

@@ -1,10 +1,8 @@
-"""The pairs that the adapter learns from, and what is kept of what it learnt."""
+"""The pairs that the adapter learns from."""
 
 import sys
 
-import numpy as np
 import pytest
-import torch
 from conftest import REPOSITORY
 
 from simsearch import Study
@@ -18,14 +16,6 @@ def pairs(monkeypatch):
 
     yield pairs
     del sys.modules["pairs"]
-
-
-@pytest.fixture
-def train_adapter(pairs):
-    import train_adapter
-
-    yield train_adapter
-    del sys.modules["train_adapter"]
 
 
 def study(number, condition, name, summary="A summary that says it."):
@@ -68,24 +58,3 @@ def test_no_name_of_a_study_is_learnt(pairs):
 def test_the_same_seed_gives_the_same_pairs(pairs):
     first, again, other = (list(pairs.make_pairs(STUDIES * 9, {}, seed)) for seed in (1, 1, 2))
     assert first == again != other
-
-
-def test_a_change_is_kept_in_its_best_approximation_of_low_rank(train_adapter):
-    name = "encoder.layer.0.output.dense.weight"
-    change = torch.from_numpy(np.random.default_rng(1).normal(size=(6, 9)))
-    strengths = np.linalg.svd(change.numpy(), compute_uv=False)
-    for rank in (2, 6):
-        kept = train_adapter.factors({name: change}, rank)
-        down = kept["base_model.model.encoder.layer.0.output.dense.lora_A.weight"]
-        up = kept["base_model.model.encoder.layer.0.output.dense.lora_B.weight"]
-        assert down.shape == (rank, 9)
-        assert up.shape == (6, rank)
-        lost = np.linalg.norm((up.double() @ down.double() - change).numpy())
-        assert lost == pytest.approx(np.linalg.norm(strengths[rank:]), abs=0.01)
-
-
-def test_every_matrix_of_a_layer_is_trained_and_nothing_else(train_adapter, minilm):
-    names = [name for name, _ in minilm._model[0].auto_model.named_parameters()]
-    chosen = [name for name in names if train_adapter.MATRICES.fullmatch(name)]
-    assert len(chosen) == 6 * 6  # query, key, value, and three dense ones of each layer
-    assert not [name for name in chosen if "embeddings" in name or "pooler" in name]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import SIX, record
 
-from simsearch import open_index
+from simsearch import open_index, variety
 from simsearch.errors import ArgumentError
 from simsearch.queries import study_parts
 from simsearch.variety import Variety, pairwise, varied
@@ -55,6 +55,48 @@ def test_a_study_that_names_the_other_is_folded(build, number):
     folded = varied(index, study_parts(index, ["NCT106"]), 8, Variety(fold=True))
     under = {each.study.nct_id: [study.nct_id for study in each.folded] for each in folded}
     assert under["NCT00000201"] == ["NCT00000202"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "n_folded"),
+    [
+        ({}, 1),
+        ({"sponsor": "Another"}, 0),
+        ({"conditions": ["Knee"]}, 0),
+        ({"interventions": [("DRUG", "Zinc")]}, 0),
+        ({"title": "Zinc for the elbow", "summary": "Elbow pain of the elderly and zinc."}, 0),
+    ],
+)
+def test_a_sister_trial_is_folded_where_it_is_also_near(build, monkeypatch, changes, n_folded):
+    """By less than a near-duplicate needs, and not without a sponsor and both names in common."""
+    least = 0.55 if "title" in changes else 0.4  # so few studies make common words rare ones
+    monkeypatch.setattr(variety, "SISTER", least)
+    one = [
+        "Iron pills for anemia",
+        ["Anemia"],
+        [("DRUG", "Iron")],
+        "Adults of the hospital take iron.",
+    ]
+    other = [
+        "Iron drops for anemia",
+        ["Anemia"],
+        [("DRUG", "Iron")],
+        "Adults take iron drops once.",
+    ]
+    for place, name in enumerate(("title", "conditions", "interventions", "summary")):
+        other[place] = changes.get(name, other[place])
+    records = [
+        sponsored("NCT00000201", "Maker", *one),
+        sponsored("NCT00000202", changes.get("sponsor", "Maker"), *other),
+    ]
+    for each in records:
+        del each["derivedSection"]
+    index = open_index(build([*SIX, *records]).index)
+    alike = pairwise(index, np.array([index.row_of("NCT201"), index.row_of("NCT202")]))[0, 1]
+    assert alike < 0.9
+    assert (alike >= least) == ("title" not in changes)
+    found = varied(index, study_parts(index, ["NCT106"]), 8, Variety(fold=True))
+    assert sum(len(each.folded) for each in found if each.study.sponsor == "Maker") == n_folded
 
 
 def test_the_best_of_each_sponsor_stands_for_it(twins):
