@@ -155,5 +155,5 @@ def test_a_lambda_out_of_range_is_refused(six, diverse):
 
 def test_no_neighbours_stay_none(build):
     index = open_index(build(SIX[:1]).index)
-    for variety in (Variety(diverse=0.5), Variety(fold=True), Variety(by_sponsor=True)):
-        assert varied(index, study_parts(index, ["NCT101"]), 3, variety) == []
+    for each in (Variety(diverse=0.5), Variety(fold=True), Variety(by_sponsor=True)):
+        assert varied(index, study_parts(index, ["NCT101"]), 3, each) == []

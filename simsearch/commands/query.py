@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from simsearch.commands.terminal import print_text, terminal
@@ -201,20 +202,7 @@ class _Asking:
         self, studies: Sequence[str], text: str | None, file: Path | None, unlike: Sequence[str]
     ) -> tuple[Query, list[QueryPart]]:
         """Return what is asked, to be shown and to be searched with."""
-        parts: list[QueryPart] = []
-        asked: dict[str, Study] = {}
-        for nct_id in studies:
-            if _known(nct_id) in asked:
-                continue
-            if self._online and not self._index.holds(nct_id):
-                study = _study_online(nct_id)
-                parts += [draft_part(self._index, study, self._encoder)]
-            else:
-                study = self._index.study(nct_id)
-                parts += study_parts(self._index, [nct_id]) if study.nct_id not in asked else []
-                if not self._quiet and (moved := self._index.merged(nct_id)):
-                    print(f"simsearch: {moved}", file=sys.stderr)
-            asked[study.nct_id] = study
+        asked, parts = self._studies(studies)
         shown = list(asked.values())
         if file is not None:
             draft = read_draft(file)
@@ -222,14 +210,38 @@ class _Asking:
             shown.append(draft)
         if text is not None:
             parts.append(text_part(self._index, text, self._encoder))
-        away = study_parts(self._index, unlike, away=True)
-        both = {row for part in parts for row in part.rows} & {part.rows[0] for part in away}
+        unliked, away = self._studies(unlike, away=True)
+        rows, rows_away = ({row for part in some for row in part.rows} for some in (parts, away))
+        both = {study.nct_id for study in self._index.store.studies(sorted(rows & rows_away))}
+        both |= set(asked) & set(unliked)
         if both:
-            named = self._index.store.studies(sorted(both))[0].nct_id
-            raise ArgumentError("--not", named, "another study than those asked with")
-        unliked = tuple(dict.fromkeys(self._index.study(nct_id) for nct_id in unlike))
-        shown_query = Query(tuple(shown), text or "", unliked, draft=file is not None)
+            raise ArgumentError("--not", min(both), "another study than those asked with")
+        shown_query = Query(
+            tuple(shown), text or "", tuple(unliked.values()), draft=file is not None
+        )
         return shown_query, parts + away
+
+    def _studies(
+        self, nct_ids: Sequence[str], *, away: bool = False
+    ) -> tuple[dict[str, Study], list[QueryPart]]:
+        """Return studies by NCT ID and as parts of a query, each once."""
+        parts: list[QueryPart] = []
+        asked: dict[str, Study] = {}
+        for nct_id in nct_ids:
+            if _known(nct_id) in asked:
+                continue
+            if self._online and not self._index.holds(nct_id):
+                study = _study_online(nct_id)
+                part = draft_part(self._index, study, self._encoder)
+                parts.append(msgspec.structs.replace(part, away=away))
+            else:
+                study = self._index.study(nct_id)
+                if study.nct_id not in asked:
+                    parts += study_parts(self._index, [nct_id], away=away)
+                if not self._quiet and (moved := self._index.merged(nct_id)):
+                    print(f"simsearch: {moved}", file=sys.stderr)
+            asked[study.nct_id] = study
+        return asked, parts
 
     @property
     def _encoder(self) -> Encoder:
