@@ -27,6 +27,7 @@ from simsearch.errors import (
     SourceError,
     VerificationError,
 )
+from simsearch.fields import TEXT_VERSION
 from simsearch.generations import (
     generation_names,
     list_generations,
@@ -35,6 +36,7 @@ from simsearch.generations import (
     roll_back,
 )
 from simsearch.guards import Canary
+from simsearch.lexical import TERMS_VERSION
 from simsearch.storage import FORMAT, Manifest, Recipe, demo_index, open_generation, pointed
 from simsearch.verification import verify_checksums, verify_generation
 
@@ -331,7 +333,8 @@ def publish(index: Path, text: str, keep: int = 2) -> str:
             Manifest(
                 format=FORMAT, generation=draft.name, previous=draft.previous, built="",
                 records_date="", n_studies=1, field_coverage={}, mean_terms=1.0,
-                recipe=Recipe(1, 1, "", "", 10, 10), precision="", sources=(), versions={},
+                recipe=Recipe(TEXT_VERSION, TERMS_VERSION, "", "", 10, 10),
+                precision="", sources=(), versions={},
             )
         )  # fmt: skip
         draft.publish()
