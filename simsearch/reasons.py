@@ -108,6 +108,11 @@ def explain(
     return [_reason(asked, each, row) for each, row in zip(neighbours, rows, strict=True)]
 
 
+def mentions(naming: Study, named: Study) -> bool:
+    """Tell that one study names another, by its number or by an obsolete one."""
+    return not {named.nct_id, *named.aliases}.isdisjoint(naming.mentions)
+
+
 def are_sisters(one: Study, other: Study) -> bool:
     """Tell that two studies of one sponsor have a condition and an intervention in common."""
     if not one.sponsor or one.sponsor != other.sponsor:
@@ -196,10 +201,8 @@ def _relation(
 ) -> str:
     """Return how a neighbour stands to the query studies, the most telling first."""
     asked = "this study" if len(studies) == 1 else "one of these studies"
-    own = {number for study in studies for number in (study.nct_id, *study.aliases)}
-    its = {neighbour.nct_id, *neighbour.aliases}
-    names_it = bool(own & set(neighbour.mentions))
-    is_named = any(its & set(study.mentions) for study in studies)
+    names_it = any(mentions(neighbour, study) for study in studies)
+    is_named = any(mentions(study, neighbour) for study in studies)
     same_sponsor = any(study.sponsor and study.sponsor == neighbour.sponsor for study in studies)
     extends = _is_extension(neighbour.title)
     is_extended = any(_is_extension(study.title) for study in studies)

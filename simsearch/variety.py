@@ -17,7 +17,7 @@ from simsearch.fields import FIELDS
 from simsearch.filters import NO_FILTERS, Filters
 from simsearch.lexical import products
 from simsearch.parts import QueryPart
-from simsearch.reasons import are_sisters
+from simsearch.reasons import are_sisters, mentions
 from simsearch.search import MAX_K, SIMILARITY_DECIMALS, Index, Neighbour
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
@@ -160,15 +160,7 @@ def _is_double(one: Study, other: Study, similarity: float) -> bool:
     """Tell a re-registration, an extension or a sister trial from a study of its own."""
     return (
         similarity >= NEAR_DUPLICATE
-        or _named(one, other)
+        or mentions(one, other)
+        or mentions(other, one)
         or (similarity >= SISTER and are_sisters(one, other))
-    )
-
-
-def _named(one: Study, other: Study) -> bool:
-    """Tell that one of two studies names the other, by its number or by an obsolete one."""
-    return any(
-        named.nct_id in naming.mentions or not set(named.aliases).isdisjoint(naming.mentions)
-        for named, naming in ((one, other), (other, one))
-        if naming.mentions
     )
