@@ -201,16 +201,35 @@ def packaged_folder() -> Path:
 def merge_adapter(model: SentenceTransformer, folder: Path) -> str:
     """Add a low-rank adapter, in the form of peft, to the weights of a model.
 
-    Each adapted matrix W becomes W + (alpha / rank) · B · A (Hu et al., "LoRA", 2021).
-
     Returns:
         The SHA-256 of the adapter's file.
 
     Raises:
-        EncoderError: the file is missing, or not the one that belongs to this version.
+        EncoderError: as `adapter_changes`.
     """
     import torch
-    from safetensors.torch import load
+
+    changes, found = adapter_changes(folder)
+    transformer = model[0].auto_model
+    with torch.no_grad():
+        for module, change in changes.items():
+            weight: torch.Tensor = transformer.get_submodule(module).weight  # type: ignore[union-attr,assignment]
+            weight += torch.from_numpy(change).to(weight.dtype)
+    return found
+
+
+def adapter_changes(folder: Path) -> tuple[dict[str, npt.NDArray[np.float64]], str]:
+    """Return what an adapter, in the form of peft, adds to the weights of a model.
+
+    Each adapted matrix W becomes W + (alpha / rank) · B · A (Hu et al., "LoRA", 2021).
+
+    Returns:
+        Module → (n_out, n_in) float64; and the SHA-256 of the adapter's file.
+
+    Raises:
+        EncoderError: the file is missing, or not the one that belongs to this version.
+    """
+    from safetensors.numpy import load
 
     try:
         content = (folder / "adapter_model.safetensors").read_bytes()
@@ -222,17 +241,15 @@ def merge_adapter(model: SentenceTransformer, folder: Path) -> str:
         raise EncoderError(
             ADAPTED_MODEL, f"its adapter is not this version's (SHA-256 {found[:12]}…)"
         )
-    tensors = load(content)
+    factors = {name: tensor.astype(np.float64) for name, tensor in load(content).items()}
     scale = settings["lora_alpha"] / settings["r"]
-    transformer = model[0].auto_model
-    with torch.no_grad():
-        for name, down in tensors.items():
-            if name.endswith(_DOWN):
-                up = tensors[name.removesuffix(_DOWN) + _UP]
-                module = name.removeprefix("base_model.model.").removesuffix(_DOWN)
-                weight = transformer.get_submodule(module).weight  # type: ignore[union-attr]
-                weight += (scale * up.double() @ down.double()).to(weight.dtype)
-    return found
+    changes = {
+        name.removeprefix("base_model.model.").removesuffix(_DOWN): scale
+        * (factors[name.removesuffix(_DOWN) + _UP] @ down)
+        for name, down in factors.items()
+        if name.endswith(_DOWN)
+    }
+    return changes, found
 
 
 @contextmanager

@@ -102,13 +102,22 @@ class FilterError(SimsearchError):
 
     def _hint(self) -> str:
         if len(self.allowed) <= self._SHOWN:
-            known = f"There are {', '.join(self.allowed) or 'no values'}"
+            known = f"There are {', '.join(self.allowed)}"
             return f"did you mean {self.close[0]!r}? {known}" if self.close else known
         if not self.close:
             return f"none of the {len(self.allowed):,} here is near it; give another"
         *others, last = map(repr, self.close)
         meant = f"{', '.join(others)} or {last}" if others else last
         return f"did you mean {meant}? There are {len(self.allowed):,} in all"
+
+
+class UntoldFilterError(SimsearchError):
+    """A filter for what no record of the index tells."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        option = name.replace("_", "-")
+        super().__init__(f"--{option}: no record of this index tells it; ask without --{option}")
 
 
 class NctIdError(SimsearchError):

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from simsearch.errors import ArgumentError, FilterError
+from simsearch.errors import ArgumentError, FilterError, UntoldFilterError
 from simsearch.records.vocabulary import country as one_country_name
 from simsearch.records.vocabulary import date as registry_date
 from simsearch.store import StudyStore
@@ -81,7 +81,8 @@ def allowed_rows(store: StudyStore, filters: Filters) -> npt.NDArray[np.bool_]:
 
     Raises:
         FilterError: a value that no study can have.
-        ArgumentError: a date or number that is none, or results that no record speaks of.
+        UntoldFilterError: no record tells what is asked for.
+        ArgumentError: a date or number that is none.
     """
     parts = [
         store.rows_of(kind, spelled(store, kind, getattr(filters, kind)))
@@ -113,6 +114,7 @@ def spelled(store: StudyStore, kind: str, values: Iterable[str]) -> tuple[str, .
 
     Raises:
         FilterError: a value that no study can have.
+        UntoldFilterError: no study has any.
     """
     known, understand = _KINDS[kind]
     found: list[str] = []
@@ -120,6 +122,8 @@ def spelled(store: StudyStore, kind: str, values: Iterable[str]) -> tuple[str, .
         values = [part for value in values for part in re.split(r"[/,](?!a)", value)]
     for value in values:
         names = store.values_of(kind)
+        if not (known or names):
+            raise UntoldFilterError(kind)
         matching = understand(value, (*known, *names))
         if not matching:
             raise FilterError(kind, value, _closest(value, (*known, *names)), known or names)
@@ -130,10 +134,7 @@ def spelled(store: StudyStore, kind: str, values: Iterable[str]) -> tuple[str, .
 def _rows_with_results(store: StudyStore, *, has_results: bool) -> npt.NDArray[np.int64]:
     rows = store.rows_with_results(has_results=has_results)
     if not len(rows) and not len(store.rows_with_results(has_results=not has_results)):
-        raise ArgumentError(
-            "has_results", has_results,
-            "left out: the records of this index do not say which studies have results",
-        )  # fmt: skip
+        raise UntoldFilterError("has_results")
     return rows
 
 

@@ -17,7 +17,8 @@ ORDER = (
     "records.assemble", "records.registry", "records.json_reader",
     "records.xml_reader", "records.csv_reader", "records.aact_reader",
     "records.sources", "records", "fields",
-    "vectors", "backends", "encoders", "cache_file", "cache", "engine", "index", "lexical",
+    "vectors", "backends", "encoders", "light_encoder",
+    "cache_file", "cache", "engine", "index", "lexical",
     "store", "filters", "lock", "storage", "parts", "search", "tiles", "blocks", "related_memory",
     "related_files", "carried_over", "related", "queries", "empty_words", "reasons", "variety",
     "vector_files", "verification", "generations", "guards", "changes", "watching", "staging",
@@ -38,7 +39,7 @@ OWNERS = {
     "transformers": "encoders", "typer": f"cli options {COMMANDS}", "ijson": "records.json_reader",
     "defusedxml": "records.xml_reader", "httpx": "api", "tenacity": "api",
     "filelock": "lock", "pyarrow": "related_files", "distributed": "engine",
-    "scipy": "lexical blocks",
+    "scipy": "lexical blocks", "tokenizers": "light_encoder",
     "sklearn": "lexical evaluation.baselines", "bm25s": "evaluation.baselines",
 }  # fmt: skip
 

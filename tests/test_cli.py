@@ -26,8 +26,8 @@ HERE = Path(__file__).parent  # a folder without an index of its own
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
     """Run the command in-process with the word-counting encoder; return code, out, err."""
-    for module in (query_module, building_module):
-        monkeypatch.setattr(module, "load_encoder", lambda *_, **__: WordEncoder())
+    for module, name in ((query_module, "load_query_encoder"), (building_module, "load_encoder")):
+        monkeypatch.setattr(module, name, lambda *_, **__: WordEncoder())
     monkeypatch.setattr(
         storage_module.platformdirs, "user_data_path", lambda *_, **__: tmp_path / "user"
     )
@@ -269,6 +269,27 @@ def test_a_query_by_id_loads_no_model():
     heavy = {"torch", "transformers", "sentence_transformers", "sklearn", "scipy", "ijson",
              "httpx", "tenacity", "defusedxml"}  # fmt: skip
     assert not loaded & heavy
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("asked", [["--text", "iron for anemia"], ["--file", "draft.json"]])
+def test_a_query_with_words_waits_for_no_torch(asked, tmp_path):
+    draft = record(None, "Iron for anemia", ["Anemia"])
+    (tmp_path / "draft.json").write_text(json.dumps(draft))
+    script = (
+        "import sys; from simsearch.cli import main\n"
+        f"sys.argv = ['simsearch', 'query', *{asked!r}, '-o', 'ids']\n"
+        "try: main()\n"
+        "except SystemExit as done: assert not done.code\n"
+        "print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    loaded = set(done.stderr.split())
+    assert "tokenizers" in loaded
+    assert not loaded & {"torch", "transformers", "sentence_transformers", "sklearn"}
+    assert len(done.stdout.split()) == 10
 
 
 def test_a_closed_pipe_is_no_error():

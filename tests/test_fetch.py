@@ -510,8 +510,8 @@ def run_cli(monkeypatch, capsys, *args):
     from simsearch import cli
     from simsearch.commands import building, query
 
-    for module in (query, building):
-        monkeypatch.setattr(module, "load_encoder", lambda *_, **__: WordEncoder())
+    for module, name in ((query, "load_query_encoder"), (building, "load_encoder")):
+        monkeypatch.setattr(module, name, lambda *_, **__: WordEncoder())
     monkeypatch.setattr(sys, "argv", ["simsearch", *map(str, args)])
     with pytest.raises(SystemExit) as caught:
         cli.main()

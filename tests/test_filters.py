@@ -5,7 +5,7 @@ import pytest
 from conftest import SIX, record
 
 from simsearch import Filters, open_index, similar_to_study
-from simsearch.errors import ArgumentError, FilterError
+from simsearch.errors import ArgumentError, FilterError, UntoldFilterError
 from simsearch.filters import allowed_rows, spelled
 from simsearch.store import StudyStore, write_store
 from simsearch.study import Study
@@ -169,8 +169,19 @@ def test_a_few_letters_are_near_no_name_that_holds_them_by_chance(build):
 @pytest.mark.parametrize("has_results", [True, False])
 def test_results_that_no_record_speaks_of_cannot_be_asked_for(build, has_results):
     index = open_index(build([{**each, "hasResults": None} for each in SIX]).index)
-    with pytest.raises(ArgumentError, match="do not say which studies have results"):
+    with pytest.raises(UntoldFilterError) as caught:
         passing(index, has_results=has_results)
+    assert str(caught.value) == (
+        "--has-results: no record of this index tells it; ask without --has-results"
+    )
+
+
+def test_a_country_cannot_be_asked_for_where_no_record_has_one(build):
+    nowhere = record("NCT00000101", "Iron pills")
+    del nowhere["protocolSection"]["contactsLocationsModule"]
+    index = open_index(build([nowhere]).index)
+    with pytest.raises(UntoldFilterError, match="--country: no record of this index tells it"):
+        passing(index, country=("France",))
 
 
 def test_results_that_some_record_denies_can_be_asked_for(six):

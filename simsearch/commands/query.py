@@ -12,8 +12,9 @@ import msgspec
 import typer
 
 from simsearch.commands.terminal import print_text, terminal
-from simsearch.encoders import Encoder, load_encoder
+from simsearch.encoders import Encoder
 from simsearch.errors import ArgumentError, NctIdError
+from simsearch.light_encoder import load_query_encoder
 from simsearch.options import (
     CountryFilter,
     Format,
@@ -249,9 +250,10 @@ class _Asking:
         if self._loaded is None:
             from simsearch.progress import waiting_for
 
-            built_with = self._index.generation.manifest.recipe.model
+            recipe = self._index.generation.manifest.recipe
+            model = recipe.model if self._model is None else self._model
             with waiting_for("Loading the model", quiet=self._quiet):
-                self._loaded = load_encoder(built_with if self._model is None else self._model)
+                self._loaded = load_query_encoder(model, recipe.fingerprint)
         return self._loaded
 
 

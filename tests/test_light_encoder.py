@@ -1,0 +1,83 @@
+"""The packaged models without torch: the same rows, the same fingerprints, the same checks."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from simsearch import encoders, light_encoder, load_encoder
+from simsearch.errors import EncoderError
+from simsearch.light_encoder import FINGERPRINTS, LightEncoder, load_query_encoder
+
+pytestmark = pytest.mark.model
+
+TEXTS = [
+    "Tacrolimus for refractory pure red cell aplasia.",
+    "iron",
+    "",
+    "  Étude  of\tβ-blockers\nin «naïve» patients (≥ 18 years)\u200b; 10 µg/kg\x00",
+    "重症再生不良性貧血 🩸 " * 3,
+    "anti-TNFα " * 300,  # longer than the model reads
+    "supercalifragilisticexpialidocious" * 10,  # no word of the vocabulary
+    "word " * 254,  # with the marks of start and end exactly as long as it reads
+    "word " * 255,
+]
+
+
+@pytest.fixture(scope="module", params=sorted(FINGERPRINTS))
+def both(request):
+    """A packaged model by sentence-transformers, and without."""
+    return load_encoder(request.param, "float32"), LightEncoder(request.param)
+
+
+def test_its_rows_are_those_of_sentence_transformers(both):
+    full, light = both
+    rows = light.encode(TEXTS)
+    assert (rows.dtype, rows.shape) == (np.float32, (len(TEXTS), 384))
+    assert np.abs(rows - full.encode(TEXTS)).max() < 1e-6
+
+
+def test_it_is_the_same_model(both):
+    full, light = both
+    assert (light.name, light.dimension, light.max_tokens) == (
+        full.name, full.dimension, full.max_tokens,
+    )  # fmt: skip
+    assert light.fingerprint == full.fingerprint
+    assert light.count_tokens(TEXTS).tolist() == full.count_tokens(TEXTS).tolist()
+
+
+def test_no_text_gives_no_row():
+    light = LightEncoder("minilm")
+    assert light.encode([]).shape == (0, 384)
+    assert light.count_tokens([]).shape == (0,)
+
+
+def test_the_packaged_model_is_loaded_without_torch():
+    loaded = load_query_encoder("minilm-trials", FINGERPRINTS["minilm-trials"])
+    assert isinstance(loaded, LightEncoder)
+    assert loaded.name == "minilm-trials"
+
+
+@pytest.mark.parametrize(
+    ("model", "fingerprint"), [("minilm", "of another"), ("./a-folder", FINGERPRINTS["minilm"])]
+)
+def test_any_other_is_loaded_as_it_was_for_the_build(monkeypatch, model, fingerprint):
+    monkeypatch.setattr(light_encoder, "load_encoder", lambda name: f"full {name}")
+    assert load_query_encoder(model, fingerprint) == f"full {model}"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda file: file.write_bytes(file.read_bytes() + b" "), "not the published one"),
+        (lambda file: file.unlink(), "its tokenizer is missing"),
+    ],
+)
+def test_another_tokenizer_is_refused(tmp_path, monkeypatch, spoil, message):
+    folder = tmp_path / "model"
+    shutil.copytree(encoders.packaged_folder(), folder)
+    spoil(folder / "tokenizer.json")
+    monkeypatch.setattr(light_encoder, "packaged_folder", lambda: folder)
+    with pytest.raises(EncoderError, match=message) as caught:
+        LightEncoder("minilm")
+    assert "\n" not in str(caught.value)
