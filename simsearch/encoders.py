@@ -156,7 +156,10 @@ class _SentenceTransformerEncoder:
     def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         if not texts:
             return np.zeros(0, dtype=np.int64)
-        encoded = self._model.tokenizer(list(texts), truncation=False, padding=False, verbose=False)
+        encoded = self._model.tokenizer(
+            list(texts), truncation=False, padding=False, verbose=False,
+            return_attention_mask=False, return_token_type_ids=False,
+        )  # fmt: skip
         return np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:

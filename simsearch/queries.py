@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from simsearch.encoders import Encoder
 from simsearch.errors import NothingToCompareError, RecipeError
 from simsearch.fields import FIELDS, has_words, lexical_text, plain_text
 from simsearch.filters import NO_FILTERS, Filters
+from simsearch.light_encoder import load_query_encoder
 from simsearch.parts import QueryPart
 from simsearch.search import Index, Neighbour
 from simsearch.study import Study
@@ -70,7 +72,7 @@ def similar_to_studies(
 def similar_to_draft(
     index: Index,
     draft: Study,
-    encoder: Encoder,
+    encoder: Encoder | None = None,
     k: int = 10,
     weights: Mapping[str, float] = DEFAULT_WEIGHTS,
     filters: Filters = NO_FILTERS,
@@ -79,32 +81,54 @@ def similar_to_draft(
 
     A study of the index with the draft's own NCT ID or alias is not among them.
 
+    Args:
+        index: where to look.
+        draft: what they shall be like.
+        encoder: the model that built the index; None loads it once and keeps it.
+        k: how many, 1 to `MAX_K`.
+        weights: signal name → weight.
+        filters: what a neighbour must be.
+
     Raises:
+        EncoderError: the model that built the index cannot be loaded.
         ArgumentError: k or a weight is out of its range.
         FilterError: a filter has a value that no study can have.
         NothingToCompareError: the draft has no text.
         RecipeError: the encoder is not the one that built the index.
     """
-    return index.nearest([draft_part(index, draft, encoder)], k, weights, filters)
+    return index.nearest(
+        [draft_part(index, draft, encoder or builder_of(index))], k, weights, filters
+    )
 
 
 def similar_to_text(
     index: Index,
     text: str,
-    encoder: Encoder,
+    encoder: Encoder | None = None,
     k: int = 10,
     weights: Mapping[str, float] = DEFAULT_WEIGHTS,
     filters: Filters = NO_FILTERS,
 ) -> list[Neighbour]:
     """Return the k studies nearest to a free text, by their whole texts and their terms.
 
+    Args:
+        index: where to look.
+        text: what to look for, in English.
+        encoder: the model that built the index; None loads it once and keeps it.
+        k: how many, 1 to `MAX_K`.
+        weights: signal name → weight.
+        filters: what a neighbour must be.
+
     Raises:
+        EncoderError: the model that built the index cannot be loaded.
         ArgumentError: k or a weight is out of its range.
         FilterError: a filter has a value that no study can have.
         NothingToCompareError: the text holds no word.
         RecipeError: the encoder is not the one that built the index.
     """
-    return index.nearest([text_part(index, text, encoder)], k, weights, filters)
+    return index.nearest(
+        [text_part(index, text, encoder or builder_of(index))], k, weights, filters
+    )
 
 
 def study_parts(index: Index, nct_ids: Sequence[str], *, away: bool = False) -> list[QueryPart]:
@@ -149,6 +173,21 @@ def text_part(index: Index, text: str, encoder: Encoder) -> QueryPart:
         )
     words = _TYPED_CODE.sub(lambda code: code[0].upper(), plain)
     return _encoded(index, encoder, dict.fromkeys(FIELDS, "") | {"text": plain}, words)
+
+
+def builder_of(index: Index) -> Encoder:
+    """Return the model that built an index, loaded once.
+
+    Raises:
+        EncoderError: it cannot be found or loaded.
+    """
+    recipe = index.generation.manifest.recipe
+    return _loaded(recipe.model, recipe.fingerprint)
+
+
+@lru_cache(maxsize=2)
+def _loaded(model: str, fingerprint: str) -> Encoder:
+    return load_query_encoder(model, fingerprint)
 
 
 def check_encoder(index: Index, encoder: Encoder) -> None:

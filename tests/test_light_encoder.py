@@ -1,11 +1,12 @@
 """The packaged models without torch: the same rows, the same fingerprints, the same checks."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from simsearch import encoders, light_encoder, load_encoder
+from simsearch import encoders, light_encoder, load_encoder, open_index, similar_to_text
 from simsearch.errors import EncoderError
 from simsearch.light_encoder import FINGERPRINTS, LightEncoder, load_query_encoder
 
@@ -81,3 +82,12 @@ def test_another_tokenizer_is_refused(tmp_path, monkeypatch, spoil, message):
     with pytest.raises(EncoderError, match=message) as caught:
         LightEncoder("minilm")
     assert "\n" not in str(caught.value)
+
+
+def test_a_text_is_encoded_by_the_model_that_built_the_index():
+    index = open_index(Path(__file__).parents[1] / "index" / "demo")
+    text = "eltrombopag for aplastic anemia in children"
+    found = similar_to_text(index, text)
+    assert "Eltrombopag" in found[0].study.title
+    with_full = similar_to_text(index, text, load_encoder(precision="float32"))
+    assert [each.study.nct_id for each in found] == [each.study.nct_id for each in with_full]
