@@ -8,29 +8,59 @@ def _terms(text: str) -> frozenset[str]:
 
 
 FUNCTION_WORDS = _terms("""
-    a about after all also an and any are as at be been before being between both but by can could
-    did do doe during each either every for from further get give given had has have having he her
-    him his how i if in increasingly into is it its itself just line made make many may more most
-    much must my new no not now of off often on one only or other our out own regard same see she
-    should since so some sometime still such take than that the their them then there these they
-    thi this thu to two under until up upon us use very via was we well were what when where whether
-    which while who will with would you your completed
+    a about after all also an and any are as at be been before being between both but by can
+    completed could did do doe during each either every for from further get give given had has
+    have having he her him his how i if in increasingly into is it its itself just line made
+    make many may more most much must my new no not now of off often on one only or other our
+    out own regard same see she should since so some sometime still such take than that the
+    their them then there these they this thus to two under until up upon us use very via was we
+    well were what when where whether which while who will with would you your
 """)
 """Words of any English text, which a small index may count among the telling ones."""
 
 CONTROLS = _terms("""
-    background care comparator control matching no normal observation placebo questionnaire saline
-    sham soc standard treatment usual vehicle
+    background care comparator control matching no normal observation placebo questionnaire
+    saline sham soc standard treatment usual vehicle
 """)
 """Of names of interventions: what others are compared with."""
 
+PLACEBOS = _terms("placebo sham vehicle")
+"""Of names of interventions: what looks like the one that is tried."""
+
 WAYS_TO_GIVE = _terms("""
-    capsule daily dose im infusion injection iv mcg mg ml oral sc tablet
+    capsule cream daily depot dose drop eye film foam gel granule high hydrochloride im infusion
+    inhalation inhaled inhaler injectable injection intramuscular intranasal intravenous
+    intravenously intravitreal iv liquid lotion low mcg medium mg ml mouthrinse mouthwash nasal
+    ointment ophthalmic oral orally patch pill powder sc solution spray subcutaneous
+    subcutaneously sulfate suspension syrup tablet topical topically transdermal water weekly
 """)
 """Of names of interventions: how it is given, not what it is."""
 
 WIDE_WORDS = _terms("""
-    acute and cancer chronic condition disease disorder infection neoplasm of pathologic
-    pathological process sign symptom syndrome system the
+    acute adult and cancer childhood chronic condition disease disorder healthy infection
+    neoplasm of participant pathologic pathological process protocol sign solid specific subject
+    symptom syndrome system the tumor tumour unspecified volunteer
 """)
 """Of conditions and MeSH terms: words that make no condition by themselves."""
+
+HEALTHY_PEOPLE = _terms("adult control healthy normal participant people subject volunteer")
+"""Of conditions: who has none."""
+
+KINDS_OF_CONDITION = _terms("""
+    condition disease disorder infection syndrome
+""")
+"""Of conditions: words that one record says and another leaves out: HIV, HIV Infections."""
+
+COARSE_WORDS = _terms("""
+    adenocarcinoma anemia arthritis atrophy autoimmune bacterial bleeding bone brain carcinoma
+    cardiovascular cerebrovascular cognition collagen communicable constriction critical death
+    deficiency dermatitis digestive edema embolism emergency endocrine eye failure fibrosis
+    gastrointestinal genetic granuloma heart hematologic hemorrhage hemorrhagic hepatitis
+    hyperplasia hypersensitivity hypertrophy hypoxia illness immune immunologic inborn
+    infarction inflammation injury insufficiency intestinal ischemia joint kidney leukemia liver
+    lung lymphoma mental metabolic metastasis mood nausea necrosis neovascularization nervous
+    pain poisoning postoperative precancerous progression recurrence renal respiration
+    respiratory retinal rheumatic sarcoma sclerosis shock skin susceptibility ulcer vascular
+    virus vomiting wound
+""")
+"""Of MeSH terms of conditions: organs, processes, kinds of tumour, each of many conditions."""

@@ -15,7 +15,16 @@ from types import MappingProxyType
 
 import msgspec
 
-from simsearch.empty_words import CONTROLS, FUNCTION_WORDS, WAYS_TO_GIVE, WIDE_WORDS
+from simsearch.empty_words import (
+    COARSE_WORDS,
+    CONTROLS,
+    FUNCTION_WORDS,
+    HEALTHY_PEOPLE,
+    KINDS_OF_CONDITION,
+    PLACEBOS,
+    WAYS_TO_GIVE,
+    WIDE_WORDS,
+)
 from simsearch.lexical import TermWeights, combined, terms_of
 from simsearch.parts import QueryPart
 from simsearch.search import Index, Neighbour
@@ -26,12 +35,14 @@ NEAR_MEANING = 0.7
 """Cosine of two fields from which they are said to be near in meaning."""
 
 _SHOWN_TERMS = 5
-_LEAST_SHOWN = 0.005  # less is shown as 0.00
+_LEAST_SHOWN = 0.01  # a word that adds less stands in many studies
 # What tells apart names of the same words: a letter by itself (hepatitis C), a number of a kind.
 _LETTER = re.compile(r"(?<![^\W_])(?<!['\u2019])[^\W\d_](?![^\W_])")
 _KIND = re.compile(r"\b(type|stage|grade|class)\W{0,2}(\d{1,2}|i{1,3}|i?v)\b", re.IGNORECASE)
 _ROMAN = MappingProxyType({"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"})
 _BRACKETS = re.compile(r"\(([^()]*)\)")
+# Between the parts of a name: `aspirin or placebo`, `placebo (vehicle)`.
+_JOINTS = re.compile(r"\b(?:and|or|plus|versus|vs|with)\b|[/+,;:&()]", re.IGNORECASE)
 _CODE_PARTS = re.compile(r"(?<=[a-z])(?=[0-9])|(?<=[0-9])(?=[a-z])")
 _EXTENSION = re.compile(
     r"\b(extension (study|trial)|roll[- ]?over|continuation study|long[- ]?term extension"
@@ -162,7 +173,7 @@ def _reason(asked: _Asked, neighbour: Neighbour, row: int) -> Reason:
     }  # what is taken off (`away`) counts whole
     total = neighbour.similarity
     found = {"conditions": conditions, "interventions": interventions}
-    others = _others(asked.named, its, neighbour)
+    others = _others(asked.named, asked.studies, its, neighbour)
     return Reason(
         _relation(asked.studies, study, conditions, interventions, others),
         conditions,
@@ -233,23 +244,44 @@ def _is_extension(title: str) -> bool:
     return bool(_EXTENSION.search(title))
 
 
-def _others(asked: _Named, its: _Named, neighbour: Neighbour) -> set[str]:
-    """Return the fields in which a study names something else, by its words and its meaning."""
+def _others(asked: _Named, studies: Sequence[Study], its: _Named, neighbour: Neighbour) -> set[str]:
+    """Return the fields in which a study names something else, by its words and its meaning.
+
+    What one of two studies names and the other has in its title is nothing else: `COPD`.
+    """
     named = {
-        "conditions": (
-            (asked.conditions.terms | asked.mesh.terms) - WIDE_WORDS,
-            (its.conditions.terms | its.mesh.terms) - WIDE_WORDS,
-        ),
-        "interventions": (asked.interventions.terms, its.interventions.terms),
+        "conditions": (asked.conditions, its.conditions, asked.mesh.terms, its.mesh.terms),
+        "interventions": (asked.interventions, its.interventions, frozenset(), frozenset()),
     }
-    return {
-        field
-        for field, (mine, theirs) in named.items()
-        if mine
-        and theirs
-        and mine.isdisjoint(theirs)
-        and neighbour.signals.get(field, 0) < NEAR_MEANING
-    }
+    found = set()
+    for field, (mine, theirs, my_mesh, its_mesh) in named.items():
+        my_terms, its_terms = (
+            (mine.terms | my_mesh) - WIDE_WORDS,
+            (theirs.terms | its_mesh) - WIDE_WORDS,
+        )
+        if (
+            my_terms
+            and its_terms
+            and my_terms.isdisjoint(its_terms)
+            and neighbour.signals.get(field, 0) < NEAR_MEANING
+            and not _bear(studies, theirs)
+            and not _bear([neighbour.study], mine)
+        ):
+            found.add(field)
+    return found
+
+
+def _bear(studies: Iterable[Study], names: Names) -> bool:
+    """Tell that the titles or keywords of studies have all words of one of the names."""
+    said = frozenset().union(
+        *(
+            _terms("\n".join((study.title, study.official_title, study.acronym, *study.keywords)))
+            for study in studies
+        )
+    )
+    return any(
+        terms - WIDE_WORDS and terms <= said for sets in names.sets.values() for terms in sets
+    )
 
 
 def _names(sets: Mapping[str, Sequence[frozenset[str]]]) -> Names:
@@ -277,25 +309,46 @@ def _condition_mesh_in_common(studies: Sequence[Study], neighbour: Study) -> tup
     The terms come in the order of the alphabet, wide ones among them: the longest says most.
     """
     theirs = {term for study in studies for term in study.condition_mesh}
-    shared = [term for term in neighbour.condition_mesh if term in theirs]
-    telling = [term for term in shared if len(_terms(term) - WIDE_WORDS) > 1]
-    return tuple(sorted(telling, key=lambda term: (-len(_terms(term) - WIDE_WORDS), term))[:1])
+    telling = {
+        term: terms
+        for term in neighbour.condition_mesh
+        if term in theirs
+        and (terms := _terms(term) - WIDE_WORDS)
+        and (len(terms) > 1 or terms - COARSE_WORDS)
+    }
+    return tuple(sorted(telling, key=lambda term: (-len(telling[term]), term))[:1])
 
 
 def _substance_in_common(studies: Sequence[Study], neighbour: Study) -> tuple[str, ...]:
     """Return the shortest MeSH term of its interventions that a neighbour shares, if a substance.
 
     MeSH has classes in the plural (Hormones; Antibodies, Monoclonal), which tell little. Of a
-    substance it has the salts beside it, and codes: the shortest without a digit is its name.
+    substance it has the salts beside it, and codes: the shortest without a digit is its name. It
+    also has the parents of a substance (thalidomide of lenalidomide), and words found by chance:
+    an intervention of each study must need the term.
     """
-    theirs = {term for study in studies for term in study.intervention_mesh}
+    theirs = {term for study in studies for term in study.intervention_mesh if _needs(study, term)}
     shared = [
         term
         for term in neighbour.intervention_mesh
-        if term in theirs and (not term.split(",")[0].endswith("s") or term.endswith("limus"))
+        if term in theirs
+        and (not term.split(",")[0].endswith("s") or term.endswith("limus"))
+        and _needs(neighbour, term)
     ]
     by_plainness = sorted(shared, key=lambda term: (any(map(str.isdigit, term)), len(term), term))
     return tuple(by_plainness[:1])
+
+
+def _needs(study: Study, term: str) -> bool:
+    """Tell that a MeSH term says what an intervention of a study is.
+
+    It names one, or one is left that no other term of the study names.
+    """
+    names = [terms for sets in _interventions([study]).sets.values() for terms in sets if terms]
+    others = [_terms(other) for other in study.intervention_mesh if other != term]
+    return not names or any(
+        _terms(term) <= terms or not any(other <= terms for other in others) for terms in names
+    )
 
 
 def _interventions(studies: Iterable[Study]) -> Names:
@@ -333,8 +386,15 @@ def _terms(name: str) -> frozenset[str]:
 
 
 def _same(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Tell the same name, or one that holds the same code (`covid19`)."""
-    return bool(one) and (one == other or any(map(_is_code, one & other)))
+    """Tell the same condition: the same words, or the same code (`covid19`).
+
+    `HIV` is `HIV Infections`; to be healthy is none.
+    """
+    if not one - HEALTHY_PEOPLE:
+        return False
+    kind = one - KINDS_OF_CONDITION
+    alike = one == other or (bool(kind) and kind == other - KINDS_OF_CONDITION)
+    return alike or any(map(_is_code, one & other))
 
 
 def _is_code(term: str) -> bool:
@@ -343,8 +403,15 @@ def _is_code(term: str) -> bool:
 
 @lru_cache(maxsize=2**14)
 def _substance(name: str) -> frozenset[str]:
-    """Return the terms of what an intervention is, not of how it is given; none of a control."""
-    terms = _terms(name) - CONTROLS - WAYS_TO_GIVE
+    """Return the terms of what an intervention is, not of how it is given; none of a control.
+
+    Of `aspirin or placebo` those of aspirin, of `placebo cream` none.
+    """
+    terms = _terms(name)
+    if not terms.isdisjoint(PLACEBOS):
+        parts = map(_terms, _JOINTS.split(name))
+        terms = frozenset().union(*(part for part in parts if part.isdisjoint(PLACEBOS)))
+    terms = terms - CONTROLS - WAYS_TO_GIVE
     return terms if any(len(term) > 1 for term in terms) else frozenset()
 
 

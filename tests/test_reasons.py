@@ -42,7 +42,11 @@ def relation(build, **changes):
         ({"sponsor": "A Hospital"}, "same sponsor's sister study"),
         ({"record": {"conditions": ["Knee"]}}, "same intervention, other condition"),
         ({"record": {"conditions": []}}, "same intervention"),
-        ({"record": {"interventions": [("DRUG", "Pills")]}}, "same condition, other intervention"),
+        ({"record": {"title": "Zinc now", "interventions": [("DRUG", "Zinc")]}},
+         "same condition, other intervention"),
+        # Its title speaks of iron, or of the query's condition: nothing other.
+        ({"record": {"interventions": [("DRUG", "Zinc")]}}, "same condition"),
+        ({"record": {"title": "Iron in anemia", "conditions": ["Knee"]}}, "same intervention"),
         ({"record": {"interventions": []}}, "same condition"),
         ({"record": {"interventions": [], "conditions": ["Knee"]}}, ""),
         ({"names": "NCT00000201"}, "names this study"),
@@ -97,6 +101,16 @@ def studies_alike(one, other):
          ("CROHN\u2019S DISEASE",), ("IRON",)),
         (("COVID 19", "Iron"), ("COVID-19 pneumonia", "Zinc"), ("COVID-19 pneumonia",), ()),
         (("Type 2 diabetes", "Iron"), ("Type 2 myocardial infarction", "Zinc"), (), ()),
+        (("HIV Infections", "Iron"), ("HIV", "Zinc"), ("HIV",), ()),
+        (("Hepatitis B Infection", "Iron"), ("Hepatitis B", "Zinc"), ("Hepatitis B",), ()),
+        (("Acute Pancreatitis", "Iron"), ("Chronic Pancreatitis", "Zinc"), (), ()),
+        (("Infection", "Low dose"), ("Infections", "Low Dose"), ("Infections",), ()),
+        (("Infection", "Iron"), ("Disease", "Zinc"), (), ()),
+        (("Healthy Volunteers", "Sterile water"), ("Healthy Volunteers", "Water"), (), ()),
+        (("A", "Tofacitinib ointment"), ("B", "Crisaborole ointment 2%"), (), ()),
+        (("A", "Iron cream"), ("B", "Placebo cream (iron vehicle)"), (), ()),
+        (("A", "Iron or placebo"), ("B", "iron 5 mg"), (), ("iron 5 mg",)),
+        (("A", "Iron"), ("B", "Placebo of iron"), (), ()),
     ],
 )  # fmt: skip
 def test_names_are_common_by_word_synonym_and_mesh_term(one, other, conditions, interventions):
@@ -162,6 +176,43 @@ def test_a_substance_is_in_common_by_its_mesh_term_and_a_class_is_not(mesh, expe
         Study(nct_id="", intervention_mesh=tuple(each)) for each in (mesh, ["Iron", *mesh])
     )
     assert _substance_in_common([one], other) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("Lenalidomide", "Pomalidomide", ()),  # MeSH has their parent beside each
+        ("Lenalidomide; an unknown drug", "Thalidomide", ("Thalidomide",)),
+    ],
+)
+def test_a_substance_is_one_that_both_need_for_an_intervention(one, other, expected):
+    from simsearch.reasons import _substance_in_common
+
+    first, second = (
+        Study(
+            nct_id="",
+            intervention_mesh=("Lenalidomide", "Pomalidomide", "Thalidomide"),
+            interventions=tuple(Intervention(name, "DRUG") for name in names.split("; ")),
+        )
+        for names in (one, other)
+    )
+    assert _substance_in_common([first], second) == expected
+
+
+@pytest.mark.parametrize(
+    ("mesh", "expected"),
+    [
+        (["Heart Diseases", "Neuroblastoma"], ("Neuroblastoma",)),
+        (["Communicable Diseases", "HIV Infections", "Infections"], ("HIV Infections",)),
+        (["Heart Diseases", "Heart Failure"], ("Heart Failure",)),
+        (["Carcinoma", "Heart Diseases", "Neoplasms"], ()),
+    ],
+)
+def test_of_mesh_terms_of_conditions_a_wide_one_is_none(mesh, expected):
+    from simsearch.reasons import _condition_mesh_in_common
+
+    one, other = (Study(nct_id="", condition_mesh=(*more, *mesh)) for more in ((), ("Iron",)))
+    assert _condition_mesh_in_common([one], other) == expected
 
 
 def test_two_brands_of_a_substance_are_no_other_intervention(build):
