@@ -25,8 +25,11 @@ from simsearch.vectors import DEFAULT_WEIGHTS
 DIVERSE = 0.7
 """Default of maximal marginal relevance: how much nearness counts against novelty."""
 
-NEAR_DUPLICATE = 0.9
+NEAR_DUPLICATE = 0.95
 """Similarity of two studies from which one is folded under the other."""
+
+NEAR_DUPLICATE_OF_SPONSOR = 0.9
+"""Likewise where both are of the same sponsor, or one names none: others write like protocols."""
 
 SISTER = 0.75
 """Likewise where both are of the same sponsor, condition and intervention."""
@@ -158,8 +161,9 @@ def _rows(index: Index, found: Sequence[Neighbour]) -> npt.NDArray[np.int64]:
 
 def _is_double(one: Study, other: Study, similarity: float) -> bool:
     """Tell a re-registration, an extension or a sister trial from a study of its own."""
+    differ = one.sponsor and other.sponsor and one.sponsor != other.sponsor
     return (
-        similarity >= NEAR_DUPLICATE
+        similarity >= (NEAR_DUPLICATE if differ else NEAR_DUPLICATE_OF_SPONSOR)
         or mentions(one, other)
         or mentions(other, one)
         or (similarity >= SISTER and are_sisters(one, other))

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from conftest import SIX, record
 
-from simsearch import open_index, similar_to_study
+from simsearch import open_index, presentation, similar_to_study
 from simsearch.filters import Filters
 from simsearch.presentation import (
     FORMATTERS,
@@ -68,7 +68,7 @@ def test_the_table_shows_query_neighbours_and_index(answer):
         "#", "NCT", "ID", "Title", "Status", "Phase", "Similarity", "Pctl."
     ]  # fmt: skip
     assert lines[5].split()[:5] == ["1", "NCT00000102", "Drops", "for", "aplasia"]
-    assert lines[6] == "    same condition, other intervention: Aplasia"
+    assert lines[6] == "    same condition: Aplasia"
     (marrow,) = [line.split() for line in lines if "NCT00000103" in line]
     assert marrow[-4:-2] == ["Recruiting", "1/2"]
     assert "6 studies, records to 2021-05-06, built 20" in " ".join(lines[-2:])
@@ -108,7 +108,7 @@ def test_a_reason_has_the_width_of_the_table_to_itself(answer, width):
 
 def test_a_reason_is_dim_on_a_terminal(answer):
     text = answer_text(answer, width=100, color=True)
-    assert "\x1b[2msame condition, other intervention: Aplasia" in text
+    assert "\x1b[2msame condition: Aplasia" in text
 
 
 def test_a_phone_gets_a_list_that_fits(awkward):
@@ -260,7 +260,18 @@ def test_poor_neighbours_are_said_to_be_poor(answer):
         )
         text = answer_text(some, width=100, color=False)
         assert said in text
-        assert ("random pair in a hundred" in text) == bool(said)
+        assert ("at least one random pair in 100 is as similar" in text) == bool(said)
+
+
+def test_in_a_large_index_a_neighbour_must_be_nearer_to_be_close(answer, monkeypatch):
+    near = msgspec.structs.replace(answer.neighbours[0], percentile=99.5)
+    one = msgspec.structs.replace(answer, neighbours=[near], reasons=answer.reasons[:1])
+    assert json.loads(FORMATTERS["json"](one))["close_percentile"] == 99.0
+    assert one.n_close == 1
+    monkeypatch.setattr(presentation, "_FEW_STUDIES", 6)
+    assert json.loads(FORMATTERS["json"](one))["close_percentile"] == 99.8
+    assert one.n_close == 0
+    assert "one random pair in 500" in answer_text(one, width=100, color=False)
 
 
 def test_an_answer_without_neighbours_says_why(answer):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from conftest import SIX, record
 
-from simsearch import open_index, variety
+from simsearch import Study, open_index, variety
 from simsearch.errors import ArgumentError
 from simsearch.queries import study_parts
-from simsearch.variety import Variety, pairwise, varied
+from simsearch.variety import Variety, _is_double, pairwise, varied
 from simsearch.vectors import DEFAULT_WEIGHTS
 
 
@@ -157,3 +157,22 @@ def test_no_neighbours_stay_none(build):
     index = open_index(build(SIX[:1]).index)
     for each in (Variety(diverse=0.5), Variety(fold=True), Variety(by_sponsor=True)):
         assert varied(index, study_parts(index, ["NCT101"]), 3, each) == []
+
+
+@pytest.mark.parametrize(
+    ("sponsors", "similarity", "expected"),
+    [
+        (("A", "A"), 0.9, True),
+        (("A", ""), 0.9, True),
+        (("A", "B"), 0.94, False),  # two groups that write like protocols
+        (("A", "B"), 0.95, True),
+        (("A", "A"), 0.89, False),
+    ],
+)
+def test_studies_of_two_sponsors_are_doubles_only_when_all_but_the_same(
+    sponsors, similarity, expected
+):
+    one, other = (
+        Study(nct_id=f"NCT0000000{n}", sponsor=sponsor) for n, sponsor in enumerate(sponsors)
+    )
+    assert _is_double(one, other, similarity) == expected
