@@ -138,7 +138,7 @@ def test_watched_studies_alone_are_told_of(run, two):
     new = lines.index("New among its 2 nearest")
     assert lines[new + 1].startswith("1. NCT00000107 Pills | [bold]twice[/bold]")
     assert "Recruiting · phase 2 · new in the index" in out
-    assert "same sponsor's sister study: Aplasia; Pills" in out
+    assert "same condition: Aplasia" in out
     left = lines.index("No longer among them")
     assert lines[left + 1 : left + 3] == [
         "2. NCT00000104 Iron pills for anemia",

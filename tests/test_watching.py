@@ -57,7 +57,7 @@ def test_a_new_study_comes_with_its_reason_and_pushes_another_out(after):
         ("left", "NCT00000104", 2, "moved down after NCT00000107 came"),
     ]
     came, _ = watched_change(both, WATCHED, 2).neighbours
-    assert came.reason == "same sponsor's sister study: Aplasia; Pills"
+    assert came.reason == "same condition: Aplasia"
     assert came.neighbour.similarity == 1
 
 
