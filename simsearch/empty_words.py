@@ -39,7 +39,7 @@ WAYS_TO_GIVE = _terms("""
 WIDE_WORDS = _terms("""
     acute adult and cancer childhood chronic condition disease disorder healthy infection
     neoplasm of participant pathologic pathological process protocol sign solid specific subject
-    symptom syndrome system the tumor tumour unspecified volunteer
+    symptom syndrome system the tumor unspecified volunteer
 """)
 """Of conditions and MeSH terms: words that make no condition by themselves."""
 

@@ -14,6 +14,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from simsearch.errors import IndexCorruptError
 if TYPE_CHECKING:  # a query needs no scipy
     from scipy.sparse import csr_array
 
-TERMS_VERSION = 2
+TERMS_VERSION = 3
 """Version of what a term is; part of the recipe."""
 
 MAX_TERMS = 64
@@ -41,6 +42,21 @@ _MAX_BYTES = 32  # a longer term is cut
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 # A name of capitals and a number that stand apart, and no year: `AMG 706`.
 _CODE = re.compile(r"(?<![^\W_])([A-Z]{2,6}) (?!(?:19|20)\d\d(?![^\W_]))(\d{2,8})(?![^\W_])")
+
+# British letters and the American ones, in words of `_LEAST_BRITISH` letters and more.
+_LEAST_BRITISH = 5
+_SPELLINGS = tuple(
+    (re.compile(british), american)
+    for british, american in (
+        (r"[ao]e(?=\w)", "e"),  # haematology, oedema; not spinae
+        (r"our(?=$|al|ed|ing|ful|able|ite)", "or"),  # tumour, behavioural; not course
+        (r"sulph", "sulf"),
+        (r"is(?=(?:e|ed|er|es|ing|ation)$)", "iz"),  # randomised
+        (r"lys(?=(?:e|ed|es|ing)$)", "lyz"),
+        (r"([bt])re$", r"\1er"),  # fibre, centre
+        (r"mme$", "m"),  # programme
+    )
+)
 
 _FILES = {
     "terms": ("lexical-terms.npy", f"S{_MAX_BYTES}"),
@@ -71,9 +87,9 @@ NO_TERMS = TermWeights(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float64
 def terms_of(text: str) -> Iterator[str]:
     """Yield the terms of a text, as often as they stand there.
 
-    A term is a word of two letters or more without its plural s. A name of letters and
-    digits with hyphens (`BMS-986165`) is also one term without them, and so is one of capitals
-    and a number with a blank between (`AMG 706`).
+    A term is a word of two letters or more in the singular, in American spelling. A name of
+    letters and digits with hyphens (`BMS-986165`) is also one term without them, and so is one of
+    capitals and a number with a blank between (`AMG 706`).
     """
     for letters, digits in _CODE.findall(text):
         yield _cut(f"{letters}{digits}".casefold())
@@ -83,7 +99,7 @@ def terms_of(text: str) -> Iterator[str]:
             yield _cut("".join(parts))
         for part in parts:
             if len(part) > 1 and not part.isdigit():
-                yield _cut(_singular(part))
+                yield _cut(_plain(part))
 
 
 class Fit(msgspec.Struct, frozen=True):
@@ -384,8 +400,20 @@ def _unit(row: TermWeights) -> TermWeights:
     return TermWeights(row.terms, row.weights / length) if length > 0 else NO_TERMS
 
 
-def _singular(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word[-1] == "s" and word[-2] not in "sui" else word  # noqa: PLR2004 - as said
+@lru_cache(maxsize=2**17)
+def _plain(word: str) -> str:
+    """Return a word in the singular, in American spelling: `hemorrhage` of `haemorrhages`.
+
+    The rules are the same for every word, whether English or not (`exercize`, `disease`).
+    """
+    if len(word) > 5 and word.endswith("ies"):  # noqa: PLR2004 - therapies, not dies
+        word = f"{word[:-3]}y"
+    elif len(word) > 3 and word[-1] == "s" and word[-2] not in "sui":  # noqa: PLR2004 - as said
+        word = word[:-1]
+    if len(word) >= _LEAST_BRITISH and word.isalpha():
+        for british, american in _SPELLINGS:
+            word = british.sub(american, word)
+    return word
 
 
 def _cut(term: str) -> str:

@@ -431,7 +431,7 @@ def _words(study: Study, terms: Collection[str]) -> dict[str, str]:
 
 
 def _word(term: str, folded: str) -> str:
-    """Return the first word of a case-folded text that is the term, its plural or its code."""
+    """Return the first word of a case-folded text that is the term, or one of its spellings."""
     forms = (term,) if term.isalpha() else (term, *(_CODE_PARTS.sub(mark, term) for mark in "- "))
     for form in forms:
         at = folded.find(form)
@@ -441,4 +441,17 @@ def _word(term: str, folded: str) -> str:
             if not (folded[at - 1 : at].isalnum() or folded[end : end + 1].isalnum()):
                 return folded[at:end]
             at = folded.find(form, at + 1)
-    return ""
+    found = _spelt(term).search(folded) if term.isalpha() else None
+    return found[0] if found else ""
+
+
+@lru_cache(maxsize=2**12)
+def _spelt(term: str) -> re.Pattern[str]:
+    """Return a pattern of the words that are a term in the plural or in British spelling."""
+    spelt = re.sub(r"y$", "(?:y|ies)", term)
+    for american, both in (
+        ("(?<!^)er$", "(?:er|re)"), ("m$", "m(?:me)?"), ("sulf", "sul(?:f|ph)"), ("iz", "i[sz]"),
+        ("lyz", "ly[sz]"), ("or", "ou?r"), ("e(?![rs][|)])", "[ao]?e"),
+    ):  # fmt: skip
+        spelt = re.sub(american, both, spelt)
+    return re.compile(rf"(?<![^\W_]){spelt}s?(?![^\W_])")

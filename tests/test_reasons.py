@@ -129,6 +129,30 @@ def test_words_in_common_are_shown_as_they_are_written(six):
     assert list(found.terms.values()) == sorted(found.terms.values(), reverse=True)
 
 
+@pytest.mark.parametrize(
+    "word",
+    ["haemorrhages", "therapies", "randomised", "oedema", "tumours", "centre", "programme",
+     "exercises", "disease", "sulphates", "analysing", "trees", "series", "bms-986165"],
+)  # fmt: skip
+def test_a_term_is_shown_as_the_study_spells_it(word):
+    from simsearch.lexical import terms_of
+    from simsearch.reasons import _words
+
+    term = next(terms_of(word))
+    study = Study(nct_id="", title="A", summary=f"Of {word.upper()}, and more.")
+    assert _words(study, [term, "absent"]) == {term: word}
+
+
+def test_empty_words_are_terms():
+    from simsearch import empty_words
+    from simsearch.lexical import terms_of
+
+    lists = [each for each in vars(empty_words).values() if isinstance(each, frozenset)]
+    assert len(lists) == 8
+    for word in frozenset().union(*lists):
+        assert list(terms_of(word)) == ([word] if len(word) > 1 else [])
+
+
 def test_a_field_near_in_meaning_is_said_to_be(build):
     """Other names, the same words to the encoder."""
     records = [
