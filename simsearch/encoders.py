@@ -40,6 +40,10 @@ _ADAPTER_SHA256 = "41918ef8f12946c4f4eb661cda07a29f1d9394d54681527081543f0b77940
 # Small batches of texts of like length pad least; 16 measured best on two cores.
 _BATCH = 16
 
+# Settings of layers that name places, not vectors; only some releases of sentence-transformers
+# have them.
+_NAMES_OF_PLACES = {"module_input_name", "module_output_name"}
+
 # Names of the two factors of an adapted matrix, as peft writes them.
 _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
 
@@ -307,4 +311,4 @@ def _layer_config(layer: Any) -> str:
     if hasattr(layer, "tokenizer"):
         return ""
     config = layer.get_config_dict() if hasattr(layer, "get_config_dict") else {}
-    return repr(sorted(config.items()))
+    return repr(sorted(each for each in config.items() if each[0] not in _NAMES_OF_PLACES))

@@ -32,8 +32,8 @@ from simsearch.vectors import unit_rows
 
 FINGERPRINTS: Mapping[str, str] = MappingProxyType(
     {
-        PLAIN_MODEL: "82c2854e4fc26fdafb604c02d394a1151dcc6c5dd4846b20e4db686f0daffacb",
-        ADAPTED_MODEL: "943aaa03e0e1bee5f9cafec6876e8de653111cf2a467b91bac55118cab136934",
+        PLAIN_MODEL: "e85b20ae33507cfc1dc22a2980c20521612c627dfd9465a06ea23c543d6ed00f",
+        ADAPTED_MODEL: "33cbaf2c9a1345fecd4170f00c8b05da41dca4ae8047c1d5e590b8a6fefa01d8",
     }
 )
 """Packaged model → the fingerprint that `load_encoder` gives it."""

@@ -9,6 +9,7 @@ import pytest
 from simsearch import backends, encoders, load_encoder
 from simsearch.cache import Space
 from simsearch.errors import EncoderError
+from simsearch.light_encoder import FINGERPRINTS
 
 pytestmark = pytest.mark.model
 
@@ -119,6 +120,18 @@ def test_a_folder_is_a_model_too(minilm, tmp_path):
     shorter = load_encoder(str(folder), "float32")
     assert shorter.max_tokens == 128
     assert shorter.fingerprint != minilm.fingerprint
+
+
+def test_its_fingerprint_is_the_same_under_each_release_of_sentence_transformers(
+    minilm, monkeypatch
+):
+    """Release 5.4 names no inputs and outputs in the settings of a layer, 6.2 does."""
+    normalize = type(minilm._model[-1])
+    monkeypatch.setattr(normalize, "get_config_dict", lambda _: {})
+    assert encoders._fingerprint(minilm._model) == FINGERPRINTS["minilm"]
+    named = {"module_input_name": "sentence_embedding", "module_output_name": "another"}
+    monkeypatch.setattr(normalize, "get_config_dict", lambda _: named)
+    assert encoders._fingerprint(minilm._model) == FINGERPRINTS["minilm"]
 
 
 def test_changed_weights_are_refused(monkeypatch):
