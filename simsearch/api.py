@@ -28,16 +28,13 @@ PAGE_SIZE = 1000
 IDS_PER_REQUEST = 200
 """How many NCT IDs fit into one address that every server takes."""
 
-# The pieces that are read, or will be: no contacts, no results, no personal data.
+# The pieces that `records/registry.py` reads: no contacts, no results, no personal data.
 FIELDS = (
-    "NCTId", "NCTIdAlias", "OrgStudyId", "SecondaryId", "SecondaryIdType", "BriefTitle",
-    "OfficialTitle", "Acronym", "OverallStatus", "LastKnownStatus", "StudyType", "Phase",
-    "EnrollmentCount", "StartDate", "PrimaryCompletionDate", "CompletionDate",
-    "StudyFirstPostDate", "LastUpdatePostDate", "LeadSponsorName", "LeadSponsorClass",
-    "CollaboratorName", "BriefSummary", "DetailedDescription", "Condition", "Keyword",
-    "InterventionType", "InterventionName", "InterventionOtherName", "InterventionDescription",
-    "ArmGroupLabel", "PrimaryOutcomeMeasure", "EligibilityCriteria", "Sex", "MinimumAge",
-    "MaximumAge", "StdAge", "LocationCountry", "ReferencePMID", "ReferenceType",
+    "NCTId", "NCTIdAlias", "OrgStudyId", "SecondaryId", "BriefTitle", "OfficialTitle", "Acronym",
+    "OverallStatus", "LastKnownStatus", "StartDate", "CompletionDate", "LastUpdatePostDate",
+    "LeadSponsorName", "BriefSummary", "DetailedDescription", "Condition", "Keyword", "StudyType",
+    "Phase", "EnrollmentCount", "InterventionType", "InterventionName", "InterventionOtherName",
+    "PrimaryOutcomeMeasure", "SecondaryOutcomeMeasure", "EligibilityCriteria", "LocationCountry",
     "ConditionMeshTerm", "InterventionMeshTerm", "HasResults",
 )  # fmt: skip
 
