@@ -1,8 +1,10 @@
 """Every form of source, and everything that can be wrong with one."""
 
+import datetime as dt
 import gzip
 import io
 import json
+import runpy
 import sys
 import zipfile
 
@@ -12,7 +14,7 @@ from forms import LINES, zipped
 
 from simsearch import Study, read_studies
 from simsearch.errors import SourceError
-from simsearch.records import Notice, Rejected, read_draft
+from simsearch.records import Notice, Rejected, read_draft, vocabulary
 from simsearch.study import Intervention
 
 IDS = [f"NCT0000010{n}" for n in range(1, 7)]
@@ -399,3 +401,15 @@ def test_lone_surrogates_do_not_stop_a_build(tmp_path):
                     '{"nctId": "NCT00000102", "briefTitle": "a\\ud800b"}}}]')  # fmt: skip
     (study,) = read_studies(path)
     study.title.encode()
+
+
+def test_months_are_read_whatever_the_language_of_the_system(monkeypatch):
+    class Elsewhere(dt.date):
+        def strftime(self, _):
+            return f"{self.month}. Monat"
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dt, "date", Elsewhere)
+        read = runpy.run_path(vocabulary.__file__)["date"]
+        dates = [read("March 2018"), read("May 3, 2018"), read("december 2020"), read("Mai 2018")]
+    assert dates == ["2018-03", "2018-05-03", "2020-12", ""]

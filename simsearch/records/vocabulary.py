@@ -17,9 +17,11 @@ from types import MappingProxyType
 _KNOWN = 2**16
 
 _NOTHING = frozenset({"", "N/A", "NA", "NONE"})
-_MONTHS = MappingProxyType(
-    {dt.date(2000, month, 1).strftime("%B").lower(): month for month in range(1, 13)}
-)
+# Written out: the system's names are in the language of the user.
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
 _ISO_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
 _WORDED_DATE = re.compile(r"([A-Za-z]+) (?:([0-9]{1,2}), ?)?([0-9]{4})")
 
@@ -92,9 +94,9 @@ def date(text: str) -> str:
     """Return a date as precise as it is written: `March 2018` is 2018-03; else `""`."""
     text = " ".join(text.split())
     worded = _WORDED_DATE.fullmatch(text)
-    if worded and (month := _MONTHS.get(worded[1].lower())):
+    if worded and (month := worded[1].lower()) in _MONTHS:
         day = f"-{int(worded[2]):02d}" if worded[2] else ""
-        text = f"{worded[3]}-{month:02d}{day}"
+        text = f"{worded[3]}-{_MONTHS.index(month) + 1:02d}{day}"
     return text if _ISO_DATE.fullmatch(text) and _is_day(text) else ""
 
 
