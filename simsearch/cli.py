@@ -78,6 +78,8 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal that lacks a letter
+    if hasattr(sys.stdout, "reconfigure") and not (sys.stdout.isatty() or _encoding_asked_for()):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     if any("\udc80" <= letter <= "\udcff" for word in sys.argv for letter in word):
         fail("an argument is not UTF-8 text: rename the file, or mend the locale", 2)
     try:
@@ -91,6 +93,11 @@ def main() -> NoReturn:
     except SimsearchError as error:
         fail(str(error), error.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _encoding_asked_for() -> str:
+    """Return the encoding that the user names for Python's streams, or `""`."""
+    return os.environ.get("PYTHONIOENCODING", "").partition(":")[0]
 
 
 def _with_values(words: list[str]) -> list[str]:

@@ -307,6 +307,26 @@ def test_a_terminal_without_unicode_still_gets_an_answer():
     assert "NCT03364764" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [({}, "é".encode()), ({"PYTHONIOENCODING": "latin-1"}, "é".encode("latin-1"))],
+)
+def test_an_answer_in_a_pipe_is_utf_8_unless_another_encoding_is_asked_for(asked, expected):
+    """Also where the locale has another: here ASCII."""
+    code = (
+        "from simsearch import cli\n"
+        "from simsearch.commands.terminal import print_text\n"
+        "cli.app = lambda *_, **__: print_text('\\xe9')\n"
+        "cli.main()"
+    )
+    environment = {name: each for name, each in os.environ.items() if name != "PYTHONIOENCODING"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, cwd=HERE,
+        env={**environment, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", **asked},
+    )  # fmt: skip
+    assert done.stdout == expected
+
+
 def test_the_library_and_the_command_give_the_same_answer():
     index = simsearch.open_index(storage_module.demo_index())
     found = [each.study.nct_id for each in simsearch.similar_to_study(index, "NCT03540472")]
