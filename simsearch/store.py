@@ -98,7 +98,7 @@ def write_store(
     """Write the store of these studies, which come in the order of their rows.
 
     `gone` are the studies that have left the registry; `survivors` leads from obsolete
-    numbers to the NCT IDs of the studies that they became.
+    numbers to the NCT IDs of the studies that they became, whichever studies list them.
 
     Raises:
         sqlite3.Error: the file cannot be written.
@@ -125,7 +125,7 @@ def write_store(
         )
         database.executescript(_INDEXES)
         database.executemany(
-            "INSERT OR IGNORE INTO alias SELECT ?, row FROM study WHERE nct_id = ?",
+            "INSERT OR REPLACE INTO alias SELECT ?, row FROM study WHERE nct_id = ?",
             survivors.items(),
         )
         database.executemany(

@@ -141,6 +141,15 @@ def test_of_a_circle_the_newest_stays(build):
     assert index.study("NCT00000201").nct_id == "NCT00000203"
 
 
+def test_an_obsolete_number_that_two_studies_list_leads_to_the_newer_as_the_report_says(build):
+    old = record("NCT00000201", "Iron")
+    first = record("NCT00000202", "Iron", aliases=["NCT00000201"], updated="2020-01-01")
+    second = record("NCT00000203", "Iron", aliases=["NCT00000201"], updated="2021-01-01")
+    report = build([old, first, second])
+    assert "obsolete number of NCT00000203" in report.notices[0].message
+    assert open_index(report.index).study("NCT00000201").nct_id == "NCT00000203"
+
+
 def test_aliases_of_an_older_record_of_a_study_do_not_count(build):
     old = record("NCT00000201", "Iron", aliases=["NCT00000202"], updated="2019-01-01")
     new = record("NCT00000201", "Iron", updated="2022-01-01")
