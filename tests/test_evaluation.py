@@ -376,6 +376,20 @@ def test_neighbours_that_repeat_the_query_study_are_counted(build):
     assert found.near_duplicate_share == pytest.approx(2 / 12)
 
 
+def test_only_studies_with_a_signal_that_weighs_are_sampled(corpus):
+    """One of the six has no interventions."""
+    alone = {**dict.fromkeys(DEFAULT_WEIGHTS, 0.0), "interventions": 1.0}
+    found = neighbourhoods(corpus, Similarities(corpus), alone, n_queries=100)
+    assert (found.n_queries, found.n_studies) == (5, 6)
+
+
+def test_a_sample_by_a_signal_that_no_study_has_is_refused(build):
+    alone = {**dict.fromkeys(DEFAULT_WEIGHTS, 0.0), "interventions": 1.0}
+    corpus = Corpus(open_index(build([SIX[5], record("NCT00000107", "Knees")]).index))
+    with pytest.raises(ArgumentError, match="positive for a field that a study has"):
+        neighbourhoods(corpus, Similarities(corpus), alone, n_queries=100)
+
+
 # A whole run
 
 

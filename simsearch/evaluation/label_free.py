@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from simsearch.errors import ArgumentError
 from simsearch.evaluation.rankers import Corpus, Similarities
 from simsearch.evaluation.scoring import top_places
 from simsearch.fields import whole_text
@@ -59,12 +60,21 @@ def neighbourhoods(
         corpus: the studies; only those of the index are asked about.
         similarities: exhaustive similarities.
         weights: signal name → weight.
-        n_queries: how many query studies are drawn; all of them where there are fewer.
+        n_queries: how many query studies are drawn, of those that have a signal that weighs;
+            all of them where there are fewer.
         seed: of the draw.
         progress: called after each query study.
+
+    Raises:
+        ArgumentError: no study has a signal that weighs.
     """
     rows = corpus.searchable
-    drawn = np.random.default_rng(seed).choice(rows, min(n_queries, len(rows)), replace=False)
+    asked = rows  # all of them have a text
+    if not weights.get("text"):
+        asked = rows[[similarities.compares(row, weights) for row in rows.tolist()]]
+    if not len(asked):
+        raise ArgumentError("weights", dict(weights), "positive for a field that a study has")
+    drawn = np.random.default_rng(seed).choice(asked, min(n_queries, len(asked)), replace=False)
     occurrences = np.zeros(len(corpus), dtype=np.int64)
     overlaps, repeats = [], []
     for done, row in enumerate(np.sort(drawn).tolist()):

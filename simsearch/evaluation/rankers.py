@@ -130,13 +130,16 @@ class Similarities:
 
     def between(self, row: int, rows: Rows, weights: Mapping[str, float]) -> Values:
         """Return (n,) float64, the similarity of each study of `rows` to that of `row`."""
-        present = self._part(row).present
-        if not any(weights.get(name) and has for name, has in present.items()):
+        if not self.compares(row, weights):
             return np.zeros(len(rows))
-        shares = weights_for(weights, present)
+        shares = weights_for(weights, self._part(row).present)
         signals = self._signals(row, rows)
         total: Values = np.sum([shares[name] * values for name, values in signals.items()], axis=0)
         return total.clip(max=1.0).round(SIMILARITY_DECIMALS)
+
+    def compares(self, row: int, weights: Mapping[str, float]) -> bool:
+        """Tell whether a study has a signal that weighs."""
+        return any(weights.get(name) and has for name, has in self._part(row).present.items())
 
     def _signals(self, row: int, rows: Rows) -> dict[str, Values]:
         """Return signal name → (n,), kept for the next weights of the same query study."""
