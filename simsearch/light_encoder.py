@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
@@ -50,6 +51,8 @@ _COEFFICIENTS = np.array(
 
 _WORDS = "embeddings.word_embeddings.weight"
 _NOT_WEIGHTS = {_WORDS, "embeddings.position_ids"}
+
+_ONE_AT_A_TIME = Lock()
 
 _Rows = npt.NDArray[np.float32]
 
@@ -123,8 +126,9 @@ class LightEncoder:
             return np.zeros((0, self.dimension), dtype=np.float32)
         from threadpoolctl import threadpool_limits
 
-        # A second thread saves little on a text, and on a busy machine costs a second.
-        with threadpool_limits(1, user_api="blas"):
+        # A second thread saves little on a text, and on a busy machine costs a second. The limit is
+        # the whole process's, and set back to what it was before: by one of us at a time.
+        with _ONE_AT_A_TIME, threadpool_limits(1, user_api="blas"):
             return unit_rows([self._row(self._tokens(text)) for text in texts])
 
     def _tokens(self, text: str) -> list[int]:

@@ -1,6 +1,8 @@
 """The packaged models without torch: the same rows, the same fingerprints, the same checks."""
 
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +84,24 @@ def test_another_tokenizer_is_refused(tmp_path, monkeypatch, spoil, message):
     with pytest.raises(EncoderError, match=message) as caught:
         LightEncoder("minilm")
     assert "\n" not in str(caught.value)
+
+
+def test_texts_are_encoded_one_at_a_time(monkeypatch):
+    """The limit of threads is the whole process's: two that overlap would leave it at one."""
+    running, together = [], []
+
+    def row(_, tokens):
+        running.append(tokens)
+        time.sleep(0.05)
+        together.append(len(running))
+        running.pop()
+        return np.ones(384)
+
+    monkeypatch.setattr(LightEncoder, "_row", row)
+    light = LightEncoder("minilm")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(light.encode, [["iron"]] * 4))
+    assert together == [1] * 4
 
 
 def test_a_text_is_encoded_by_the_model_that_built_the_index():
