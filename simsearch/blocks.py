@@ -33,7 +33,7 @@ from simsearch.search import (
     rounded,
 )
 from simsearch.store import TEXTLESS
-from simsearch.tiles import CHUNK, COARSE, CoarseTexts, Floats, Ints, Near, floats, kth
+from simsearch.tiles import CHUNK, CoarseTexts, Floats, Ints, Near, floats, kth
 from simsearch.vectors import DEFAULT_WEIGHTS, greatest, pair_cosines, weights_for
 
 SCALE = 10**SIMILARITY_DECIMALS
@@ -236,11 +236,11 @@ class BlockSearch:
         n, depth = len(queries.rows), self._depth
         coarse = self._texts.nearest(queries.vectors["text"])
         cut, robust = kth(coarse.at, coarse.cosine, n, depth, self._robust_rank)
-        near = coarse.cosine >= (cut - 2 * COARSE)[coarse.at]
+        near = coarse.cosine >= (cut - 2 * coarse.within)[coarse.at]
         at, columns = coarse.at[near], coarse.columns[near]
         text = self._cosines(queries, "text", at, columns)
-        off = np.abs(text - coarse.cosine[near]) > COARSE
-        singly = (cut - 2 * COARSE < coarse.floor) | (np.bincount(at[off], minlength=n) > 0)
+        off = np.abs(text - coarse.cosine[near]) > coarse.within
+        singly = (cut - 2 * coarse.within < coarse.floor) | (np.bincount(at[off], minlength=n) > 0)
         (last,) = kth(at, text, n, depth)
         other = self._columns[columns] != queries.rows[at]
         at, columns, text = at[other], columns[other], text[other]
@@ -263,9 +263,9 @@ class BlockSearch:
         best = whole >= np.maximum(kth(at, whole, n, self.k)[0][at] - _FINE, -1)
         lists = self._ranked(queries, at[best], columns[best])
 
-        is_robust = text >= (robust + COARSE)[at]
+        is_robust = text >= (robust + coarse.within)[at]
         unsure = np.bincount(at[doubtful | (best & ~is_robust)], minlength=n) > 0
-        reach = queries.share("text") * (coarse.floor + COARSE) + queries.cap
+        reach = queries.share("text") * (coarse.floor + coarse.within) + queries.cap
         lists.room[unsure | singly | (reach >= least)] = 0
         for query in np.flatnonzero(singly).tolist():
             self._ask_singly(queries, query, lists)
@@ -338,12 +338,12 @@ class BlockSearch:
         """
         to_text, to_terms = queries.share("text"), queries.share("lexical")
         n_columns = len(self._columns)
-        by_text = to_text[coarse.at] * (coarse.cosine + COARSE) + queries.cap[coarse.at]
+        by_text = to_text[coarse.at] * (coarse.cosine + coarse.within) + queries.cap[coarse.at]
         alone = ~near & (by_text >= least[coarse.at])
         keys = coarse.at * n_columns + coarse.columns
         order = np.argsort(keys)
         keys, is_done, cosine = keys[order], (near | alone)[order], coarse.cosine[order]
-        missing = least - to_text * (cut - COARSE) - queries.cap
+        missing = least - to_text * (cut - coarse.within) - queries.cap
         needed = np.divide(missing, to_terms, out=np.full(len(cut), 2.0), where=to_terms > 0)
         rare, left_out = self._rare_terms(queries.terms, needed)
         found = [(coarse.at[alone], coarse.columns[alone], (1 - to_text)[coarse.at[alone]])]
@@ -355,7 +355,7 @@ class BlockSearch:
             pairs = at * n_columns + columns
             place = np.searchsorted(keys, pairs).clip(max=len(keys) - 1)
             is_found = keys[place] == pairs
-            text = np.where(is_found, cosine[place], coarse.floor[at]) + COARSE
+            text = np.where(is_found, cosine[place], coarse.floor[at]) + coarse.within
             terms = to_terms[at] * (shared.data[able] + left_out[at] + _FINE)
             able = to_text[at] * text + terms + queries.cap[at] >= least[at]
             able &= ~(is_found & is_done[place]) & (self._columns[columns] != queries.rows[at])

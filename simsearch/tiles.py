@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import msgspec
 import numpy as np
@@ -17,9 +18,9 @@ import torch
 CHUNK = 4096
 """Columns of a tile: its scores stay in the processor's cache."""
 
-COARSE = 0.005
-"""How far a cosine found here may be off; its standard deviation is .0008 in 384 dimensions."""
-
+_EXACT_ENTRY = 79  # see `greatest_exact_entry`
+_DEVIATIONS = 6  # standard deviations that a cosine may be off
+_TRIED = 256  # rows: as many as a block of queries has
 _GROUP = 16  # columns of which the greatest is looked at first
 _SAMPLE = 16_384  # columns that tell from which score on a column is near
 _NEAR_PER_CANDIDATE = 4
@@ -35,9 +36,11 @@ class Near(msgspec.Struct, frozen=True):
     at: Ints
     columns: Ints
     cosine: npt.NDArray[np.float32]
-    """(n,) the cosine of the whole texts, within `COARSE`."""
+    """(n,) the cosine of the whole texts."""
     floor: npt.NDArray[np.float32]
-    """(n_queries,) the cosine that every other column is below, within `COARSE`."""
+    """(n_queries,) the cosine that every other column is below."""
+    within: float
+    """How far these cosines may be off."""
 
 
 class CoarseTexts:
@@ -52,10 +55,14 @@ class CoarseTexts:
     def __init__(self, stored: npt.NDArray[np.float16], columns: Ints, depth: int) -> None:
         self._stored = stored
         self._columns = columns
-        blocks = range(0, len(self._columns), CHUNK)
-        greatest_entry = max(float(np.abs(self._texts(start)).max(initial=0)) for start in blocks)
-        self._unit = 127 / (greatest_entry or 1.0)
+        parts = (stored[start : start + CHUNK] for start in range(0, len(stored), CHUNK))
+        greatest_entry = max(float(np.abs(part).max(initial=0)) for part in parts)
         dimension = stored.shape[1]
+        self._unit = greatest_exact_entry(dimension) / (greatest_entry or 1.0)
+        # Entries of both unit rows are off by up to half a step, evenly: √(1/12) of one is their
+        # standard deviation, and √(2/12) that of a cosine.
+        self._within = _DEVIATIONS * float(np.sqrt(2 / 12)) / self._unit
+        blocks = range(0, len(self._columns), CHUNK)
         self._coarse = torch.empty((len(self._columns), dimension), dtype=torch.int8)
         for start in blocks:
             part = self._texts(start)
@@ -71,7 +78,7 @@ class CoarseTexts:
 
     def _coarsened(self, rows: npt.NDArray[np.floating]) -> torch.Tensor:
         scaled = torch.from_numpy(np.asarray(rows, dtype=np.float32)) * self._unit
-        return scaled.round_().clamp_(-127, 127).to(torch.int8)
+        return scaled.round_().to(torch.int8)
 
     def nearest(self, text: npt.NDArray[np.float32]) -> Near:
         """Return several times as many nearest by text as there are candidates."""
@@ -85,7 +92,22 @@ class CoarseTexts:
         at, columns, products = (np.concatenate(each) for each in zip(*found, strict=True))
         order = np.argsort(at.astype(np.uint16), kind="stable")
         unit = np.float32(1 / self._unit**2)
-        return Near(at[order], columns[order], products[order] * unit, floor.numpy() * unit)
+        return Near(
+            at[order], columns[order], products[order] * unit, floor.numpy() * unit, self._within
+        )
+
+
+@cache
+def greatest_exact_entry(dimension: int) -> int:
+    """Return how great the entries may be that this processor multiplies exactly.
+
+    One without VNNI has no product of signed 8-bit integers: 128 is added to one side, and pairs of
+    products are added up in 16 bits, where too great ones are cut off. None of entries up to 79
+    are: 2 · (79 + 128) · 79 < 2¹⁵.
+    """
+    rows = torch.full((_TRIED, dimension), 127, dtype=torch.int8)
+    is_exact = bool((torch._int_mm(rows, rows.T) == 127 * 127 * dimension).all())  # noqa: SLF001
+    return 127 if is_exact else _EXACT_ENTRY
 
 
 def _above(
