@@ -47,13 +47,21 @@ def write_vector_index(
         raise OSError(_short(error)) from error
 
 
+class _Codes:
+    """The rows of an index as numpy takes them: a view of them keeps the index."""
+
+    def __init__(self, index: faiss.IndexScalarQuantizer) -> None:
+        self.index = index
+        codes = faiss.rev_swig_ptr(index.codes.data(), index.codes.size())
+        self.__array_interface__ = codes.view(np.float16).reshape(-1, index.d).__array_interface__
+
+
 class VectorIndex:
     """Rows of one field, searched exactly. Open with `open_vector_index`."""
 
     def __init__(self, index: faiss.IndexScalarQuantizer) -> None:
         self._index = index
-        codes = faiss.rev_swig_ptr(index.codes.data(), index.codes.size())
-        self._rows: npt.NDArray[np.float16] = codes.view(np.float16).reshape(-1, index.d)
+        self._rows: npt.NDArray[np.float16] = np.asarray(_Codes(index))
 
     @property
     def n_rows(self) -> int:
@@ -70,10 +78,7 @@ class VectorIndex:
         return self._rows[numbers]
 
     def stored(self) -> npt.NDArray[np.float16]:
-        """Return (n_rows, dimension) float16, all rows as they lie in the mapped file.
-
-        A view: it is good as long as this object is.
-        """
+        """Return (n_rows, dimension) float16, all rows as they lie in the mapped file."""
         return self._rows
 
     def nearest(

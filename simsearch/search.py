@@ -9,6 +9,7 @@ the weighted sum of the signals.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from functools import lru_cache
 from pathlib import Path
 from threading import Thread
@@ -109,25 +110,31 @@ class Index:
                 raise IndexCorruptError(generation.path, f"its manifest lacks {name}")
         self.path = path
         self.generation = generation
-        self.store = StudyStore(generation.path / STORE_FILE)
-        if self.store.n_studies != n_studies:
-            raise IndexCorruptError(
-                generation.path / STORE_FILE,
-                f"{self.store.n_studies:,} studies where the manifest says {n_studies:,}",
+        with ExitStack() as opened:  # where the rest fails, what is open is closed
+            self.store = opened.enter_context(closing(StudyStore(generation.path / STORE_FILE)))
+            if self.store.n_studies != n_studies:
+                raise IndexCorruptError(
+                    generation.path / STORE_FILE,
+                    f"{self.store.n_studies:,} studies where the manifest says {n_studies:,}",
+                )
+            self.text: VectorIndex = open_vector_index(
+                generation.path / TEXT_FILE, n_studies, dimension
             )
-        self.text: VectorIndex = open_vector_index(
-            generation.path / TEXT_FILE, n_studies, dimension
+            self._fields = {
+                field: _open_rows(generation.path / name, n_studies, dimension)
+                for field, name in FIELD_FILES.items()
+            }
+            self.lexical = open_lexical_index(generation.path, n_studies, manifest.mean_terms)
+            self.pairs = _open_pairs(generation.path / PAIRS_FILE)
+            self.has_text = np.ones(n_studies, dtype=np.bool_)
+            self.has_text[self.store.rows_of(*TEXTLESS)] = False
+            opened.pop_all()
+        # What is kept does not lead back to the index: the vectors are freed with it.
+        store, pairs = self.store, self.pairs
+        self._passing = lru_cache(maxsize=64)(lambda filters: allowed_rows(store, filters))
+        self._percentiles_of = lru_cache(maxsize=64)(
+            lambda shares: _percentile_function(pairs, shares)
         )
-        self._fields = {
-            field: _open_rows(generation.path / name, n_studies, dimension)
-            for field, name in FIELD_FILES.items()
-        }
-        self.lexical = open_lexical_index(generation.path, n_studies, manifest.mean_terms)
-        self.pairs = _open_pairs(generation.path / PAIRS_FILE)
-        self.has_text = np.ones(n_studies, dtype=np.bool_)
-        self.has_text[self.store.rows_of(*TEXTLESS)] = False
-        self._passing = lru_cache(maxsize=64)(lambda filters: allowed_rows(self.store, filters))
-        self._percentiles_of = lru_cache(maxsize=64)(self._percentile_function)
 
     def __enter__(self) -> Self:
         return self
@@ -136,8 +143,10 @@ class Index:
         self.close()
 
     def close(self) -> None:
-        """Close the study store; the vectors are freed with the object."""
+        """Close the study store and let go of the mapped files: nothing can be asked any more."""
         self.store.close()
+        for name in ("text", "_fields", "lexical"):
+            vars(self).pop(name, None)
 
     @property
     def n_studies(self) -> int:
@@ -405,14 +414,6 @@ class Index:
         found = process.extractOne(typed, self.store.nct_ids(), scorer=OSA.distance, score_cutoff=2)
         return str(found[0]) if found else ""
 
-    def _percentile_function(
-        self, shares: tuple[float, ...]
-    ) -> Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
-        similarity = np.sort((self.pairs @ np.array(shares)).round(SIMILARITY_DECIMALS))
-        scale = 100 / max(1, len(similarity))
-        highest = 100 - scale / 2  # no sample says that nothing could be nearer
-        return lambda values: np.minimum(np.searchsorted(similarity, values) * scale, highest)
-
 
 class _Beside(Thread):
     """A call in a thread of its own, begun at once."""
@@ -469,6 +470,15 @@ def candidate_depth(k: int) -> int:
 def rounded(similarity: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return similarities as they are ranked and shown."""
     return similarity.clip(max=1.0).round(SIMILARITY_DECIMALS)
+
+
+def _percentile_function(
+    pairs: npt.NDArray[np.float16], shares: tuple[float, ...]
+) -> Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
+    similarity = np.sort((pairs @ np.array(shares)).round(SIMILARITY_DECIMALS))
+    scale = 100 / max(1, len(similarity))
+    highest = 100 - scale / 2  # no sample says that nothing could be nearer
+    return lambda values: np.minimum(np.searchsorted(similarity, values) * scale, highest)
 
 
 def _cut(scored: Scored, places: npt.NDArray[np.int64]) -> Scored:

@@ -145,7 +145,11 @@ class StudyStore:
             self._database = sqlite3.connect(self.address, uri=True, check_same_thread=False)
         except sqlite3.Error as error:
             raise IndexCorruptError(path, f"no study store ({error})") from error
-        self.n_studies = int(self._one("SELECT count(*) FROM study") or 0)
+        try:
+            self.n_studies = int(self._one("SELECT count(*) FROM study") or 0)
+        except IndexCorruptError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the database."""

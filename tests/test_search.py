@@ -1,7 +1,9 @@
 """Neighbours of a study, a draft, a text."""
 
+import gc
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simsearch import (
+    Filters,
     Study,
     build_index,
     open_index,
@@ -400,3 +403,56 @@ def test_what_goes_wrong_beside_is_raised_where_the_answer_is_waited_for(six, mo
     monkeypatch.setattr(six.text, "nearest", broken)
     with pytest.raises(IndexCorruptError, match="torn"):
         similar_to_study(six, "NCT101", 2)
+
+
+def held(path):
+    """Return the names of the files in a folder that this process holds open or mapped."""
+    own = Path("/proc/self")
+    opened = [str(each.readlink()) for each in (own / "fd").iterdir() if each.is_symlink()]
+    mapped = [line.split()[-1] for line in (own / "maps").read_text().splitlines()]
+    return {Path(name).name for name in (*opened, *mapped) if name.startswith(str(path))}
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux' /proc")
+
+
+@needs_proc
+def test_a_closed_index_holds_no_file(six):
+    """At once, also while somebody has the index: nothing waits for the garbage collector."""
+    similar_to_study(six, "NCT00000101", filters=Filters(status=("completed",)))
+    assert {"studies.sqlite", "text.faiss", "conditions.npy"} <= held(six.generation.path)
+    six.close()
+    assert not held(six.generation.path)
+    six.close()
+
+
+@needs_proc
+def test_the_vectors_are_freed_with_the_index(build):
+    """A connection of Python's sqlite3 that is not closed waits for the garbage collector."""
+    path = build().index
+    gc.disable()
+    try:
+        index = open_index(path)
+        similar_to_study(index, "NCT00000101")
+        del index
+        assert held(path) <= {"studies.sqlite"}
+    finally:
+        gc.enable()
+
+
+def test_stored_rows_outlive_their_index(six):
+    rows = six.stored("text")
+    expected = rows.tolist()
+    six.close()
+    assert rows.tolist() == expected
+
+
+@needs_proc
+@pytest.mark.parametrize("file", ["studies.sqlite", "random-pairs.npy"])
+def test_an_index_that_cannot_be_opened_holds_no_file(build, file):
+    path = build().index
+    damaged = next((path / "generations").iterdir()) / file
+    damaged.write_bytes(b"x" * damaged.stat().st_size)
+    with pytest.raises(IndexCorruptError) as caught:
+        open_index(path)
+    assert "studies.sqlite" not in held(path), caught  # which has all that was opened
