@@ -140,7 +140,7 @@ def find_target(given: Path | None, here: Path) -> Path:
     """Return the folder that a build publishes in: where `find_index` then looks first.
 
     Raises:
-        ForeignFolderError: the folder holds something else, or the demo index.
+        ForeignFolderError: the folder holds something else, or the demo index, or cannot be read.
     """
     if given is None:
         given = here / "index" if _is_file(here / "index" / MARKER) else user_index()
@@ -154,14 +154,17 @@ def check_target(path: Path) -> None:
     """Refuse to write into a folder that holds something else than an index of ours.
 
     Raises:
-        ForeignFolderError: it does.
+        ForeignFolderError: it does, or cannot be looked into.
     """
     if not os.path.lexists(path):
         return
-    if not path.is_dir():
-        raise ForeignFolderError(path, "is no folder")
-    if not (path / MARKER).is_file() and any(path.iterdir()):
-        raise ForeignFolderError(path, "holds other files and no index")
+    try:
+        if not path.is_dir():
+            raise ForeignFolderError(path, "is no folder")
+        if not (path / MARKER).is_file() and any(path.iterdir()):
+            raise ForeignFolderError(path, "holds other files and no index")
+    except OSError as error:
+        raise ForeignFolderError(path, f"cannot be read ({error.strerror})") from error
 
 
 def user_index() -> Path:

@@ -1,5 +1,6 @@
 """Generations, pointer, manifest, lock; where an index is looked for."""
 
+import errno
 import json
 import os
 import subprocess
@@ -76,6 +77,19 @@ def test_the_demo_is_never_written_over(tmp_path):
     for path in (st.demo_index(), tmp_path / "copy"):
         with pytest.raises(ForeignFolderError, match="demo index"):
             st.find_target(path, tmp_path)
+
+
+@pytest.mark.parametrize("look", ["is_file", "iterdir"])
+def test_a_folder_that_may_not_be_read_is_refused_in_a_line(tmp_path, monkeypatch, look):
+    def refused(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(st, "_is_file", lambda _: False)
+        patched.setattr(Path, look, refused)
+        with pytest.raises(ForeignFolderError, match=r"denied\): name another folder") as caught:
+            st.find_target(tmp_path, tmp_path)
+    assert caught.value.path == tmp_path
 
 
 def test_a_first_build_that_fails_leaves_no_index_and_a_folder_that_can_be_built_in(
