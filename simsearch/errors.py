@@ -3,6 +3,7 @@
     SimsearchError
     ├── ArgumentError            a value out of its range (k, weights)
     ├── FilterError              a filter's value that no study can have
+    │   └── UntoldFilterError    ... because no record of the index tells it
     ├── NctIdError               text that is no NCT ID
     ├── UnknownStudyError        a valid NCT ID that this index does not hold
     │   └── GoneStudyError       ... because it has left the registry
@@ -29,7 +30,7 @@
     │   ├── IndexCorruptError    a file of the index is missing, damaged or foreign
     │   └── RecipeError          index and code (or model) do not belong together
     └── BuildError               see its subclasses
-        ├── ForeignFolderError   the target folder holds something else
+        ├── ForeignFolderError   the target folder holds something else, or cannot be read
         ├── IndexBusyError       another process is writing there
         ├── GenerationError      no generation before, to go back to
         ├── GuardError           the new index differs too much from the one that answers
@@ -111,13 +112,17 @@ class FilterError(SimsearchError):
         return f"did you mean {meant}? There are {len(self.allowed):,} in all"
 
 
-class UntoldFilterError(SimsearchError):
-    """A filter for what no record of the index tells."""
+class UntoldFilterError(FilterError):
+    """A filter for what no record of the index tells, whatever its `value`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, value: str = "") -> None:
         self.name = name
+        self.value = value
+        self.close = self.allowed = ()
         option = name.replace("_", "-")
-        super().__init__(f"--{option}: no record of this index tells it; ask without --{option}")
+        SimsearchError.__init__(
+            self, f"--{option}: no record of this index tells it; ask without --{option}"
+        )
 
 
 class NctIdError(SimsearchError):
@@ -153,10 +158,15 @@ class UnknownStudyError(SimsearchError):
 class GoneStudyError(UnknownStudyError):
     """A study that has left the registry, or was merged into another."""
 
-    def __init__(self, nct_id: str, since: str, became: str) -> None:
+    def __init__(
+        self, nct_id: str, since: str, became: str, n_studies: int, records_date: str
+    ) -> None:
         self.nct_id = nct_id
         self.since = since
         self.became = became
+        self.n_studies = n_studies
+        self.records_date = records_date
+        self.next_step = f"ask for {became}" if became else ""
         what = f"was merged into {became}: ask for that" if became else "has left the registry"
         SimsearchError.__init__(self, f"{nct_id} {what} (noticed on {since})")
 
@@ -295,6 +305,7 @@ class NoEarlierGenerationError(GenerationNameError):
         self.path = path
         self.name = name
         self.there = tuple(there)
+        self.meant: tuple[str, ...] = ()
         others = f"give one of {', '.join(there)} as OLD" if there else "the next rebuild makes one"
         SimsearchError.__init__(
             self,

@@ -166,13 +166,13 @@ class Index:
             raise NctIdError(error.text, error.reason, self._close_id(nct_id)) from None
         row = self.store.row_of(canonical)
         if row is None:
-            gone = self.store.gone(canonical)
+            gone, dated = self.store.gone(canonical), self.generation.manifest.records_date
             if gone:
-                raise GoneStudyError(canonical, gone.since, gone.became)
+                raise GoneStudyError(canonical, gone.since, gone.became, self.n_studies, dated)
             raise UnknownStudyError(
                 canonical,
                 self.n_studies,
-                self.generation.manifest.records_date,
+                dated,
                 "rebuild from records that hold it, or ask with --online or --file RECORD",
             )
         return row
