@@ -37,11 +37,19 @@ def similar_to_study(
 
     The study itself, under whichever of its IDs, is not among them. No model is loaded.
 
+    Args:
+        index: where to look.
+        nct_id: the study, by any spelling of its NCT ID or of an obsolete one.
+        k: how many, 1 to `MAX_K` (10,000).
+        weights: signal name → weight.
+        filters: what a neighbour must be.
+
     Raises:
         ArgumentError: k or a weight is out of its range.
         FilterError: a filter has a value that no study can have.
         NctIdError, UnknownStudyError: no such ID, or not in this index.
         NothingToCompareError: the study is registered without any text.
+        IndexCorruptError: a file of the index is damaged.
     """
     return index.nearest([index.part(index.row_of(nct_id))], k, weights, filters)
 
@@ -60,8 +68,18 @@ def similar_to_studies(
     Half of the mean similarity to the `unlike` is taken off. None of the studies asked
     with is among the neighbours.
 
+    Args:
+        index: where to look.
+        nct_ids: the studies to be near to, at least one, as `similar_to_study` takes them.
+        k: how many, 1 to `MAX_K` (10,000).
+        unlike: the studies to keep away from.
+        weights: signal name → weight.
+        filters: what a neighbour must be.
+
     Raises:
-        As `similar_to_study`.
+        ArgumentError, FilterError, NctIdError, UnknownStudyError, IndexCorruptError: as
+            `similar_to_study`.
+        NothingToCompareError: a study is registered without any text, or none is named.
     """
     parts = study_parts(index, nct_ids) + study_parts(index, unlike, away=True)
     if not nct_ids:
@@ -85,7 +103,7 @@ def similar_to_draft(
         index: where to look.
         draft: what they shall be like.
         encoder: the model that built the index; None loads it once and keeps it.
-        k: how many, 1 to `MAX_K`.
+        k: how many, 1 to `MAX_K` (10,000).
         weights: signal name → weight.
         filters: what a neighbour must be.
 
@@ -95,6 +113,7 @@ def similar_to_draft(
         FilterError: a filter has a value that no study can have.
         NothingToCompareError: the draft has no text.
         RecipeError: the encoder is not the one that built the index.
+        IndexCorruptError: a file of the index is damaged.
     """
     return index.nearest(
         [draft_part(index, draft, encoder or builder_of(index))], k, weights, filters
@@ -115,7 +134,7 @@ def similar_to_text(
         index: where to look.
         text: what to look for, in English.
         encoder: the model that built the index; None loads it once and keeps it.
-        k: how many, 1 to `MAX_K`.
+        k: how many, 1 to `MAX_K` (10,000).
         weights: signal name → weight.
         filters: what a neighbour must be.
 
@@ -125,6 +144,7 @@ def similar_to_text(
         FilterError: a filter has a value that no study can have.
         NothingToCompareError: the text holds no word.
         RecipeError: the encoder is not the one that built the index.
+        IndexCorruptError: a file of the index is damaged.
     """
     return index.nearest(
         [text_part(index, text, encoder or builder_of(index))], k, weights, filters

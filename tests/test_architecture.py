@@ -1,12 +1,14 @@
 """The order of modules, one owner a heavy library, and few public names."""
 
 import ast
+import inspect
 import sys
 from pathlib import Path
 
 import pytest
 
 import simsearch
+from simsearch import search
 
 PACKAGE = Path(simsearch.__file__).parent
 
@@ -103,3 +105,12 @@ def test_files_stay_small():
 
 def test_this_python_is_supported():
     assert sys.version_info >= (3, 11)
+
+
+@pytest.mark.parametrize("name", [each for each in simsearch.__all__ if each.startswith("similar")])
+def test_a_public_query_says_what_it_takes_and_raises(name):
+    query = getattr(simsearch, name)
+    for parameter in inspect.signature(query).parameters:
+        assert f"        {parameter}: " in query.__doc__
+    assert f"1 to `MAX_K` ({search.MAX_K:,})" in query.__doc__
+    assert "IndexCorruptError" in query.__doc__
