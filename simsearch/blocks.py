@@ -32,7 +32,6 @@ from simsearch.search import (
     candidate_depth,
     rounded,
 )
-from simsearch.store import TEXTLESS
 from simsearch.tiles import CHUNK, CoarseTexts, Floats, Ints, Near, floats, kth
 from simsearch.vectors import DEFAULT_WEIGHTS, greatest, pair_cosines, weights_for
 
@@ -122,8 +121,7 @@ class BlockSearch:
         self.filters = filters
         self._stored = {field: index.stored(field) for field in FIELDS}
         self.allowed = allowed_rows(index.store, filters)
-        self.has_text = np.ones(index.n_studies, dtype=np.bool_)
-        self.has_text[index.store.rows_of(*TEXTLESS)] = False
+        self.has_text = index.has_text
         self._passing = np.flatnonzero(self.allowed) if filters else None
         self._columns = np.flatnonzero(self.allowed & self.has_text)
         self._depth = candidate_depth(k)

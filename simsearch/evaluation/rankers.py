@@ -19,7 +19,7 @@ from simsearch.fields import FIELDS, has_words, lexical_text, whole_text
 from simsearch.lexical import products
 from simsearch.parts import QueryPart
 from simsearch.queries import check_encoder
-from simsearch.search import SIMILARITY_DECIMALS, Index
+from simsearch.search import Index, rounded
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS, cosines, weights_for
 
@@ -135,7 +135,7 @@ class Similarities:
         shares = weights_for(weights, self._part(row).present)
         signals = self._signals(row, rows)
         total: Values = np.sum([shares[name] * values for name, values in signals.items()], axis=0)
-        return total.clip(max=1.0).round(SIMILARITY_DECIMALS)
+        return rounded(total)
 
     def compares(self, row: int, weights: Mapping[str, float]) -> bool:
         """Tell whether a study has a signal that weighs."""
