@@ -6,7 +6,7 @@ k come back whenever there are k to choose.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from simsearch.errors import ArgumentError
 from simsearch.fields import FIELDS
 from simsearch.filters import NO_FILTERS, Filters
-from simsearch.lexical import products
+from simsearch.lexical import TermWeights
 from simsearch.parts import QueryPart
 from simsearch.reasons import are_sisters, mentions
 from simsearch.search import MAX_K, SIMILARITY_DECIMALS, Index, Neighbour
@@ -39,6 +39,7 @@ MAX_VARIED = 200
 
 _POOL_PER_K = 5
 _LEAST_POOL = 50
+_BLOCK = 256  # studies compared at once with those that stand for themselves
 
 
 class Variety(msgspec.Struct, frozen=True):
@@ -96,44 +97,75 @@ def varied(
     ]
 
 
-def pairwise(index: Index, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return (n, n) the similarity of studies to each other, by the signals that both have."""
-    total = np.zeros((len(rows), len(rows)))
+def between(
+    index: Index, rows: npt.NDArray[np.int64], others: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Return (n_rows, n_others) the similarity of studies to others, by the signals of both."""
+    if np.array_equal(rows, others):
+        rows = others  # numpy multiplies an array with itself several times as fast
+    total = np.zeros((len(rows), len(others)))
     shares = np.zeros_like(total)
     for field in FIELDS:
-        vectors = index.rows(field, rows).astype(np.float64)
-        has = vectors.any(axis=1)
-        total += DEFAULT_WEIGHTS[field] * (vectors @ vectors.T)
-        shares += DEFAULT_WEIGHTS[field] * np.outer(has, has)
-    total += DEFAULT_WEIGHTS["lexical"] * products(
-        [index.lexical.row(row) for row in rows.tolist()]
-    )
+        right = index.rows(field, others).astype(np.float64)
+        left = right if rows is others else index.rows(field, rows).astype(np.float64)
+        total += DEFAULT_WEIGHTS[field] * (left @ right.T)
+        shares += DEFAULT_WEIGHTS[field] * np.outer(left.any(axis=1), right.any(axis=1))
+    total += DEFAULT_WEIGHTS["lexical"] * _term_products(index, rows, others)
     shares += DEFAULT_WEIGHTS["lexical"]
     similarity: npt.NDArray[np.float64] = (total / shares).round(SIMILARITY_DECIMALS)
     return similarity
 
 
+def _term_products(
+    index: Index, rows: npt.NDArray[np.int64], others: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Return (n_rows, n_others) the products of the studies' rows of terms."""
+    terms_of_others = [index.lexical.row(row) for row in others.tolist()]
+    terms = np.unique(np.concatenate([each.terms for each in terms_of_others]))
+    if not len(terms):
+        return np.zeros((len(rows), len(others)))
+    right = _dense(terms_of_others, terms)
+    left = right
+    if rows is not others:
+        left = _dense([index.lexical.row(row) for row in rows.tolist()], terms)
+    products: npt.NDArray[np.float64] = left @ right.T
+    return products
+
+
+def _dense(rows: Sequence[TermWeights], terms: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return (n_rows, n_terms) the weights of these terms, which are in order."""
+    dense = np.zeros((len(rows), len(terms)))
+    numbers = np.repeat(np.arange(len(rows)), [len(row.terms) for row in rows])
+    named = np.concatenate([row.terms for row in rows])
+    places = np.searchsorted(terms, named).clip(max=len(terms) - 1)
+    known = terms[places] == named
+    dense[numbers[known], places[known]] = np.concatenate([row.weights for row in rows])[known]
+    return dense
+
+
 def _leaders(index: Index, found: Sequence[Neighbour], variety: Variety) -> list[Neighbour]:
     """Return the neighbours that stand for themselves, those like them folded under them."""
-    if not found or not (variety.fold or variety.by_sponsor):
+    if not (variety.fold or variety.by_sponsor):
         return list(found)
-    belongs: list[Callable[[int, int], bool]] = []
-    if variety.by_sponsor:
-        belongs.append(
-            lambda one, other: found[one].study.sponsor == found[other].study.sponsor != ""
-        )
-    if variety.fold:
-        alike = pairwise(index, _rows(index, found))
-        belongs.append(
-            lambda one, other: _is_double(found[one].study, found[other].study, alike[one, other])
-        )
     under: dict[int, list[Study]] = {}
-    for at in range(len(found)):
-        leader = next((each for each in under if any(test(each, at) for test in belongs)), None)
-        if leader is None:
-            under[at] = []
-        else:
-            under[leader].append(found[at].study)
+    rows = _rows(index, found)
+    for start in range(0, len(found), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(found)))
+        compared = [*under, *block.tolist()]  # what any of the block may stand under
+        place = {at: number for number, at in enumerate(compared)}
+        alike = between(index, rows[compared], rows[block]) if variety.fold else None
+        for at in block.tolist():
+            study = found[at].study
+            for leader in under:
+                other = found[leader].study
+                if variety.by_sponsor and other.sponsor == study.sponsor != "":
+                    break
+                if alike is not None and _is_double(other, study, alike[place[leader], at - start]):
+                    break
+            else:
+                under[at] = []
+                continue
+            under[leader].append(study)
     return [
         msgspec.structs.replace(found[at], folded=tuple(studies)) for at, studies in under.items()
     ]
@@ -142,7 +174,8 @@ def _leaders(index: Index, found: Sequence[Neighbour], variety: Variety) -> list
 def _diverse(index: Index, found: Sequence[Neighbour], k: int, nearness: float) -> list[Neighbour]:
     if not found:
         return []
-    alike = pairwise(index, _rows(index, found))
+    rows = _rows(index, found)
+    alike = between(index, rows, rows)
     similarity = np.array([each.similarity for each in found])
     chosen: list[int] = []
     closest = np.zeros(len(found))

@@ -7,7 +7,7 @@ from conftest import SIX, record
 from simsearch import Study, open_index, variety
 from simsearch.errors import ArgumentError
 from simsearch.queries import study_parts
-from simsearch.variety import Variety, _is_double, pairwise, varied
+from simsearch.variety import Variety, _is_double, between, varied
 from simsearch.vectors import DEFAULT_WEIGHTS
 
 
@@ -92,7 +92,8 @@ def test_a_sister_trial_is_folded_where_it_is_also_near(build, monkeypatch, chan
     for each in records:
         del each["derivedSection"]
     index = open_index(build([*SIX, *records]).index)
-    alike = pairwise(index, np.array([index.row_of("NCT201"), index.row_of("NCT202")]))[0, 1]
+    rows = np.array([index.row_of("NCT201"), index.row_of("NCT202")])
+    alike = between(index, rows, rows)[0, 1]
     assert alike < 0.9
     assert (alike >= least) == ("title" not in changes)
     found = varied(index, study_parts(index, ["NCT106"]), 8, Variety(fold=True))
@@ -115,6 +116,27 @@ def test_k_come_back_whenever_there_are_k_to_choose(build, monkeypatch):
     assert max(len(each.folded) for each in found) >= 59
 
 
+def test_studies_are_compared_with_those_that_stand_for_themselves_and_no_others(
+    build, monkeypatch
+):
+    """Sixty near-duplicates, looked at eight at once."""
+    same = [record(f"NCT000003{n:02}", "Pills for aplasia", ["Aplasia"]) for n in range(60)]
+    index = open_index(build([*SIX, *same]).index)
+    parts = study_parts(index, ["NCT101"])
+    expected = varied(index, parts, 4, Variety(fold=True))
+    compared = []
+
+    def counted(index, rows, others):
+        compared.append((len(rows), len(others)))
+        return between(index, rows, others)
+
+    monkeypatch.setattr(variety, "_BLOCK", 8)
+    monkeypatch.setattr(variety, "between", counted)
+    assert varied(index, parts, 4, Variety(fold=True)) == expected
+    assert max(n_others for _, n_others in compared) == 8
+    assert max(n_rows for n_rows, _ in compared) <= 8 + 6
+
+
 def test_diversity_chooses_what_is_unlike_the_chosen(twins):
     parts = study_parts(twins, ["NCT102"])
     plain = varied(twins, parts, 3, Variety(diverse=1.0))
@@ -128,7 +150,7 @@ def test_maximal_marginal_relevance_by_its_formula(twins):
     parts = study_parts(twins, ["NCT102"])
     pool = twins.nearest(parts, 9)
     rows = np.array([twins.row_of(each.study.nct_id) for each in pool])
-    alike = pairwise(twins, rows)
+    alike = between(twins, rows, rows)
     chosen = [0]
     while len(chosen) < 5:
         left = [n for n in range(len(pool)) if n not in chosen]
@@ -141,7 +163,7 @@ def test_maximal_marginal_relevance_by_its_formula(twins):
 def test_similarity_among_neighbours_is_that_of_the_search(twins):
     """For studies that have every field it is what a query gives."""
     rows = np.array([twins.row_of(nct_id) for nct_id in ("NCT101", "NCT103", "NCT200")])
-    alike = pairwise(twins, rows)
+    alike = between(twins, rows, rows)
     assert np.diag(alike) == pytest.approx([1, 1, 1], abs=2e-3)
     every = twins.exhaustive([twins.part(int(rows[0]))], DEFAULT_WEIGHTS)
     assert alike[0] == pytest.approx(every[rows], abs=2e-3)
