@@ -46,7 +46,8 @@ wrong, which one, and what to do next, in one line. `exit_code` is how the comma
 for whoever schedules it:
 
     1     an error that a person must look at
-    3     GuardError: nothing was published, a person decides whether the change is meant
+    3     GuardError, RejectedRecordsError: nothing was published, a person decides whether it is
+          meant
     75    IndexBusyError, RelatedBusyError, NoAnswerError, FetchError, EngineLostError: the same
           command may do later (EX_TEMPFAIL of sysexits.h)
 """
@@ -191,6 +192,8 @@ class SourceError(SimsearchError):
 
 class RejectedRecordsError(SourceError):
     """More of the records are unusable than a build accepts."""
+
+    exit_code = 3
 
     def __init__(self, n_rejected: int, n_read: int, first: str) -> None:
         self.n_rejected = n_rejected

@@ -480,6 +480,12 @@ def test_a_run_that_fails_has_a_summary_too(run, write):
     assert "build" not in summary
 
 
+def test_too_many_rejected_records_end_as_every_guard_that_refuses(run, write):
+    code, out, err = run("rebuild", write([*SIX, record(None, "x")]), "--no-cache")
+    assert (code, out) == (3, "")
+    assert "give --allow-rejects" in err.splitlines()[-1]
+
+
 def test_a_log_has_a_first_and_a_last_line(run, write):
     _, _, err = run("rebuild", write(), "--no-cache")
     lines = err.splitlines()
