@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
 from simsearch.search import Index
-from simsearch.storage import Manifest, is_demo
+from simsearch.storage import is_demo
 
 if TYPE_CHECKING:  # a query needs neither the build nor HTTP
     from simsearch.build import BuildReport
@@ -214,24 +215,62 @@ def info_json(index: Index) -> str:
 
 
 def generations_table(generations: Sequence[Listed], *, width: int | None, color: bool) -> str:
-    """Return the generations of an index as a table, the one that answers marked."""
+    """Return the generations of an index as a table, the one that answers marked.
+
+    On a narrow terminal columns are left out; names are whole, as other commands take them.
+    """
+    rows = [_generation_cells(each) for each in generations]
+    shown = list(_GENERATION_HEADINGS)
+    for heading in _LEFT_OUT:
+        if width is None or _least_width(shown, rows) <= width:
+            break
+        if heading != _RECIPE or all(each.manifest for each in generations):
+            shown.remove(heading)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in ("", "Generation", "Built (UTC)", "Records to", "Studies", "Size", "Recipe"):
-        right = name in {"Studies", "Size"}
-        table.add_column(name, justify="right" if right else "left", no_wrap=name != "Recipe")
-    for each in generations:
-        facts = [each.problem] if each.manifest is None else _generation_facts(each.manifest)
-        size = size_label(each.bytes) if each.manifest else ""
-        cells = [*facts[:3], size, *facts[3:]] if each.manifest else ["", "", "", "", *facts]
-        mark = "*" if each.answers else ""
-        table.add_row(mark, each.name, *map(escape, cells))
-    return render(table, width=width, color=color)
+    for heading in shown:
+        table.add_column(
+            heading,
+            justify="right" if heading in {"Studies", "Size"} else "left",
+            no_wrap=heading != _RECIPE,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(escape(row[heading]) for heading in shown))
+    return render(table, width=width and max(width, _least_width(shown, rows)), color=color)
 
 
-def _generation_facts(manifest: Manifest) -> list[str]:
-    built = manifest.built.replace("T", " ").replace("+00:00", "")
-    recipe = f"{manifest.recipe.digest}: {manifest.recipe.model}, {manifest.precision}"
-    return [built, manifest.records_date, f"{manifest.n_studies:,}", recipe]
+_NAME, _RECIPE = "Generation", "Recipe"
+_GENERATION_HEADINGS = ("", _NAME, "Built (UTC)", "Records to", "Studies", "Size", _RECIPE)
+# Where room is short, the first of them first: when it was built stands in the name too.
+_LEFT_OUT = ("Built (UTC)", _RECIPE, "Size", "Records to", "Studies")
+_LEAST_RECIPE = 17  # it may be folded
+
+
+def _generation_cells(generation: Listed) -> dict[str, str]:
+    """Return heading → what it says of a generation; what is wrong with it as its recipe."""
+    mark = "*" if generation.answers else ""
+    cells = dict.fromkeys(_GENERATION_HEADINGS, "") | {"": mark, _NAME: generation.name}
+    manifest = generation.manifest
+    if manifest is None:
+        return cells | {_RECIPE: generation.problem}
+    return cells | {
+        "Built (UTC)": manifest.built.replace("T", " ").replace("+00:00", ""),
+        "Records to": manifest.records_date,
+        "Studies": f"{manifest.n_studies:,}",
+        "Size": size_label(generation.bytes),
+        _RECIPE: f"{manifest.recipe.digest}: {manifest.recipe.model}, {manifest.precision}",
+    }
+
+
+def _least_width(headings: Sequence[str], rows: Sequence[Mapping[str, str]]) -> int:
+    """Return how wide a table of these columns is at least."""
+    widths = {
+        heading: max(map(cell_len, (heading, *(row[heading] for row in rows))))
+        for heading in headings
+    }
+    if _RECIPE in widths:
+        widths[_RECIPE] = min(widths[_RECIPE], _LEAST_RECIPE)
+    return sum(widths.values()) + 2 * (len(widths) - 1)
 
 
 def generations_json(path: Path, generations: Sequence[Listed]) -> str:

@@ -37,6 +37,7 @@ from simsearch.generations import (
 )
 from simsearch.guards import Canary
 from simsearch.lexical import TERMS_VERSION
+from simsearch.reports import generations_table
 from simsearch.storage import FORMAT, Manifest, Recipe, demo_index, open_generation, pointed
 from simsearch.verification import verify_checksums, verify_generation
 
@@ -268,6 +269,22 @@ def test_the_list_is_printed_as_table_and_as_json(three, command):
     assert {each["name"]: each["answers"] for each in found["generations"]} == {
         names[0]: False, names[1]: False, names[2]: True,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+@pytest.mark.parametrize("width", [20, 45, 60, 80, 100, None])
+def test_the_list_never_cuts_a_name_however_narrow_the_terminal(three, width, damaged):
+    index, names = three
+    if damaged:
+        (index / "generations" / names[0] / "manifest.json").write_text("?")
+    table = generations_table(list_generations(index), width=width, color=False)
+    lines = table.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("*")] == [names[2]]
+    for name in names:
+        assert name in table
+    assert max(map(len, lines)) <= max(width or 1000, 45 if damaged else 26)
+    assert ("Built" in lines[0]) == (width not in {20, 45, 60, 80})
+    assert "Studies" in lines[0] or damaged or width == 20
 
 
 def test_verify_all_goes_on_past_a_damaged_generation(three, command):
