@@ -143,28 +143,30 @@ class NctIdError(SimsearchError):
 
 
 class UnknownStudyError(SimsearchError):
-    """A valid NCT ID that this index does not hold."""
+    """A valid NCT ID that an index does not hold; `index` names it."""
 
-    def __init__(self, nct_id: str, n_studies: int, records_date: str, next_step: str) -> None:
+    def __init__(
+        self, nct_id: str, index: str, n_studies: int, records_date: str, next_step: str
+    ) -> None:
         self.nct_id = nct_id
+        self.index = index
         self.n_studies = n_studies
         self.records_date = records_date
         self.next_step = next_step
         dated = f", records to {records_date}" if records_date else ""
-        super().__init__(
-            f"{nct_id} is not in this index ({n_studies:,} studies{dated}): {next_step}"
-        )
+        super().__init__(f"{nct_id} is not in {index} ({n_studies:,} studies{dated}): {next_step}")
 
 
 class GoneStudyError(UnknownStudyError):
     """A study that has left the registry, or was merged into another."""
 
     def __init__(
-        self, nct_id: str, since: str, became: str, n_studies: int, records_date: str
+        self, nct_id: str, since: str, became: str, index: str, n_studies: int, records_date: str
     ) -> None:
         self.nct_id = nct_id
         self.since = since
         self.became = became
+        self.index = index
         self.n_studies = n_studies
         self.records_date = records_date
         self.next_step = f"ask for {became}" if became else ""

@@ -26,12 +26,10 @@ from simsearch.filters import NO_FILTERS, Filters
 from simsearch.reasons import Reason
 from simsearch.reports import UNCUT_WIDTH, index_json, index_line, render
 from simsearch.search import Index, Neighbour
-from simsearch.storage import is_demo
+from simsearch.storage import WHOLE_REGISTRY_COMMAND, is_demo
 from simsearch.study import Study
 
 ANSWER_SCHEMA = "simsearch.answer/1"
-
-WHOLE_REGISTRY_COMMAND = "simsearch fetch --all && simsearch rebuild"
 
 CLOSE_PERCENTILE = 99.8
 """Below it a neighbour is not close: one random pair in 500 is as similar.

@@ -32,7 +32,7 @@ from simsearch.filters import NO_FILTERS, Filters, allowed_rows
 from simsearch.index import VectorIndex, open_vector_index
 from simsearch.lexical import LEXICAL_FILES, open_lexical_index
 from simsearch.parts import SIGNALS, Mix, QueryPart, mixes
-from simsearch.storage import Generation, find_index, open_generation, pointed
+from simsearch.storage import Generation, find_index, open_generation, pointed, who_lacks
 from simsearch.store import TEXTLESS, StudyStore
 from simsearch.study import Study, parse_nct_id
 from simsearch.vectors import DEFAULT_WEIGHTS, cosines, greatest, total
@@ -167,14 +167,12 @@ class Index:
         row = self.store.row_of(canonical)
         if row is None:
             gone, dated = self.store.gone(canonical), self.generation.manifest.records_date
+            name, step = who_lacks(self.path)
             if gone:
-                raise GoneStudyError(canonical, gone.since, gone.became, self.n_studies, dated)
-            raise UnknownStudyError(
-                canonical,
-                self.n_studies,
-                dated,
-                "rebuild from records that hold it, or ask with --online or --file RECORD",
-            )
+                raise GoneStudyError(
+                    canonical, gone.since, gone.became, name, self.n_studies, dated
+                )
+            raise UnknownStudyError(canonical, name, self.n_studies, dated, step)
         return row
 
     def holds(self, nct_id: str) -> bool:

@@ -32,6 +32,8 @@ FORMAT = 2
 """Version of the files of a generation; raised when code of before could misread them."""
 
 MARKER, POINTER, GENERATIONS, MANIFEST = ".simsearch", "CURRENT", "generations", "manifest.json"
+WHOLE_REGISTRY_COMMAND = "simsearch fetch --all && simsearch rebuild"
+
 _MAX_DIMENSION = 100_000
 _DEMO = ".demo"
 
@@ -116,6 +118,13 @@ def demo_index() -> Path:
 def is_demo(index: Path) -> bool:
     """Tell the demo index, also a copy of it."""
     return _is_file(index / _DEMO)
+
+
+def who_lacks(index: Path) -> tuple[str, str]:
+    """Return the name of an index that lacks a study, and what can be done about it."""
+    if is_demo(index):
+        return "the demo collection", f"for the whole registry, {WHOLE_REGISTRY_COMMAND}"
+    return f"the index {index}", "rebuild from records that hold it"
 
 
 def find_index(given: Path | None, here: Path) -> Path:

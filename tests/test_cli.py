@@ -99,6 +99,23 @@ def test_without_any_index_the_demo_answers_and_says_so(run):
     assert out.endswith("  simsearch fetch --all && simsearch rebuild\n")
 
 
+def test_an_unknown_study_is_told_with_what_this_command_and_this_index_can_do(
+    run, write, tmp_path
+):
+    whole = "for the whole registry, simsearch fetch --all && simsearch rebuild"
+    asked = "NCT99999999 is not in the demo collection (237 studies, records to 2025-05-08)"
+    code, _, err = run("query", "NCT99999999")
+    assert (code, err) == (
+        1, f"simsearch: {asked}: {whole}; or ask with --online or --file RECORD\n"
+    )  # fmt: skip
+    code, _, err = run("related", "NCT99999999")
+    assert (code, err) == (1, f"simsearch: {asked}: {whole}\n")
+    run("rebuild", write(), "-q")
+    _, _, err = run("related", "NCT99999999")
+    assert f"is not in the index {tmp_path / 'user' / 'index'} (6 studies" in err
+    assert err.endswith("): rebuild from records that hold it\n")
+
+
 def test_quiet_rebuild_prints_nothing(run, write):
     assert run("rebuild", write(), "--quiet") == (0, "", "")
 
@@ -204,7 +221,7 @@ def test_errors_exit_1_with_one_line(run, write, tmp_path):
     (tmp_path / "empty.json").touch()
     (tmp_path / "notes.txt").write_text("hello")
     bad = {
-        ("query", "NCT00000999"): "is not in this index (6 studies",
+        ("query", "NCT00000999"): "or ask with --online or --file RECORD",
         ("query", "NTC00000102"): "did you mean NCT00000102?",
         ("query", "aplastic anemia"): "use --text",
         ("query", "NCT101", "--index", "nowhere"): "nowhere holds no index",

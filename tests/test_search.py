@@ -139,7 +139,9 @@ def test_a_repeated_query_gives_the_same_bytes(six):
 
 def test_an_unknown_id_says_what_this_index_holds_and_what_to_do(six):
     with pytest.raises(
-        UnknownStudyError, match=r"NCT00000999 is not in .*6 studies, records to 2021-05-06.*--file"
+        UnknownStudyError,
+        match=rf"NCT00000999 is not in the index {six.path} \(6 studies, records to 2021-05-06\): "
+        "rebuild from records that hold it$",
     ):
         similar_to_study(six, "NCT999")
 

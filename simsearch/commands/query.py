@@ -13,7 +13,7 @@ import typer
 
 from simsearch.commands.terminal import print_text, terminal
 from simsearch.encoders import Encoder
-from simsearch.errors import ArgumentError, NctIdError
+from simsearch.errors import ArgumentError, GoneStudyError, NctIdError, UnknownStudyError
 from simsearch.light_encoder import load_query_encoder
 from simsearch.options import (
     CountryFilter,
@@ -236,13 +236,29 @@ class _Asking:
                 part = draft_part(self._index, study, self._encoder)
                 parts.append(msgspec.structs.replace(part, away=away))
             else:
-                study = self._index.study(nct_id)
+                study = self._study(nct_id)
                 if study.nct_id not in asked:
                     parts += study_parts(self._index, [nct_id], away=away)
                 if not self._quiet and (moved := self._index.merged(nct_id)):
                     print(f"simsearch: {moved}", file=sys.stderr)
             asked[study.nct_id] = study
         return asked, parts
+
+    def _study(self, nct_id: str) -> Study:
+        """Return a study of the index; of one it lacks, say how it can be asked with all the same.
+
+        Raises:
+            NctIdError, UnknownStudyError: no such ID, or not in this index.
+        """
+        try:
+            return self._index.study(nct_id)
+        except GoneStudyError:
+            raise
+        except UnknownStudyError as error:
+            step = f"{error.next_step}; or ask with --online or --file RECORD"
+            raise UnknownStudyError(
+                error.nct_id, error.index, error.n_studies, error.records_date, step
+            ) from None
 
     @property
     def _encoder(self) -> Encoder:
