@@ -474,8 +474,14 @@ def test_a_second_build_encodes_nothing_and_the_cache_is_shown_and_pruned(run, w
     assert "Dropped  0 vectors" in run("cache", "prune", "--keep", digest)[1]
     assert "Dropped  0 vectors" in run("cache", "prune", "--older-than", "1")[1]
     assert "15 encoded" in run("rebuild", write(), "--no-cache")[1]
-    code, _, err = run("cache", "info", "--cache", "nowhere.sqlite")
-    assert (code, one_line(err)) == (1, True)
+
+
+@pytest.mark.parametrize("words", [("info",), ("prune", "--older-than", "1")])
+def test_before_any_build_the_cache_is_told_to_be_none_yet(run, words, tmp_path):
+    path = tmp_path / "vectors.sqlite"
+    said = f"Cache  none yet: the next build begins {path}\n"
+    assert run("cache", *words, "--cache", path) == (0, said, "")
+    assert not path.exists()
 
 
 def test_the_summary_is_one_line_of_json(run, write):

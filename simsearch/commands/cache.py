@@ -9,7 +9,6 @@ import typer
 
 from simsearch.cache import VectorCache, default_cache
 from simsearch.commands.terminal import print_facts
-from simsearch.errors import CacheError
 from simsearch.options import CacheOption, QuietOption
 from simsearch.reports import size_label
 
@@ -23,7 +22,10 @@ def info(cache: CacheOption = None) -> None:
     \b
     simsearch cache info
     """
-    path = _there(cache)
+    path = cache or default_cache()
+    if not _is_there(path):
+        print_facts([("Cache", _none_yet(path))], quiet=False)
+        return
     with VectorCache(path) as opened:
         facts = [("Cache", f"{path}, {size_label(path.stat().st_size)}")]
         facts += [
@@ -59,7 +61,10 @@ def prune(
     """
     if older_than is None and not keep:
         raise typer.BadParameter("say what to drop: --older-than DAYS or --keep DIGEST")
-    path = _there(cache)
+    path = cache or default_cache()
+    if not _is_there(path):
+        print_facts([("Cache", _none_yet(path))], quiet=quiet)
+        return
     with VectorCache(path) as opened:
         known = {each.digest for each in opened.facts()}
         for digest in keep or ():
@@ -76,8 +81,9 @@ def cache_file(given: Path | None, *, no_cache: bool) -> Path | None:
     return None if no_cache else given or default_cache()
 
 
-def _there(cache: Path | None) -> Path:
-    path = cache or default_cache()
-    if not path.is_file() or not path.stat().st_size:
-        raise CacheError(path, "is not there: no build has kept a vector")
-    return path
+def _is_there(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _none_yet(path: Path) -> str:
+    return f"none yet: the next build begins {path}"
