@@ -342,9 +342,9 @@ class _Tally:
 
 
 def _kind_of(reason: str) -> str:
-    """Return a reason without what it says of one record: IDs, lines, numbers."""
+    """Return a reason without what it says of one record: IDs, lines, numbers (but API v2)."""
     return " ".join(
-        re.sub(r"'[^']*'|\([^)]*\)|[0-9][0-9,]*", "", reason.split(":", maxsplit=1)[0]).split()
+        re.sub(r"'[^']*'|\([^)]*\)|\b[0-9][0-9,]*", "", reason.split(":", maxsplit=1)[0]).split()
     )
 
 

@@ -169,6 +169,11 @@ def test_reasons_are_counted_by_kind_and_notes_are_few(build):
     assert report.n_notices == 40
 
 
+def test_a_reason_keeps_the_number_that_is_a_name(build):
+    report = build([*SIX, {"nctId": "NCT00000107"}, {"rank": 2}], allow_rejects=True)
+    assert report.reject_reasons == {"not a study record in API v2 layout": 2}
+
+
 def test_impossible_enrollments_are_unknown(build):
     odd = [record(f"NCT0000020{n}", "Iron", enrollment=count)
            for n, count in enumerate((-1, 2**62, 2**63, 10**30))]  # fmt: skip
