@@ -287,6 +287,19 @@ def test_the_command_reports_in_words(six, tmp_path):
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("x.csv",), True), (("x.jsonl",), True), (("x.csv", "--quiet"), False),
+     (("x.parquet",), False), (("x.csv", "--since", "before.parquet"), False)],
+)  # fmt: skip
+def test_what_is_never_carried_over_is_said_to_be_computed_anew(six, tmp_path, words, said):
+    related(six, tmp_path / "before.parquet", 10)
+    paths = [word if word.startswith("--") else str(tmp_path / word) for word in words]
+    done = run("--all", "-o", *paths, "--index", str(six.path))
+    assert done.returncode == 0
+    assert done.stderr.count("always computed anew; of Parquet, or with --since") == said
+
+
 def test_a_second_run_on_the_same_output_is_refused(build, tmp_path):
     folder = build(many(120)).index
     process = subprocess.Popen(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,13 @@ from simsearch.options import (
     filters_from,
 )
 from simsearch.records import read_ids
+from simsearch.related_files import ending
 from simsearch.search import MAX_K, open_index
+
+_ANEW = (
+    "CSV and JSON Lines are always computed anew; of Parquet, or with --since FILE.parquet, "
+    "the lists that cannot have changed are carried over"
+)
 
 
 def related(
@@ -100,7 +107,8 @@ def related(
     """Write the neighbours of every study, as `simsearch query` answers for each by itself.
 
     When killed, the same command goes on; when repeated after an update, only the lists that
-    can have changed are computed. docs/related.md describes the columns.
+    can have changed are computed: of Parquet, or with --since. CSV and JSON Lines are always
+    computed anew. docs/related.md describes the columns.
 
     \b
     simsearch related --all -o related.parquet
@@ -139,5 +147,7 @@ def related(
         )  # fmt: skip
     if target is not None:
         print_facts(related_facts(report), quiet=quiet)
+        if everything and not since and not quiet and ending(target) != ".parquet":
+            print(f"simsearch: {_ANEW}", file=sys.stderr)
     elif (lacking := related_lacking(report)) and not quiet:
         log(f"no list: {lacking}")
