@@ -145,8 +145,8 @@ def _as_json(answer: Answer) -> str:
 
 def _as_jsonl(answer: Answer) -> str:
     """Return one JSON object a neighbour, each with the query and the generation."""
-    query = _query_json(answer.query)
-    asked = {"query": " ".join([each["nct_id"] for each in query["studies"]]) or query["text"]}
+    names = [study.nct_id or "draft" for study in answer.query.studies]
+    asked = {"query": " ".join(filter(None, (*names, answer.query.text)))}
     built = _build_json(answer.index)
     lines = (
         msgspec.json.encode({**asked, **_neighbour_json(neighbour, reason), **built}).decode()

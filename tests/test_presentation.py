@@ -304,6 +304,18 @@ def test_folded_studies_stand_under_their_best(answer):
     assert FORMATTERS["ids"](folded).split() == [each.study.nct_id for each in neighbours]
 
 
+def test_a_line_of_json_names_all_that_was_asked_with(six, answer):
+    draft = msgspec.structs.replace(six.study("NCT102"), nct_id="")
+    several = Query((six.study("NCT101"), draft), "iron pills", draft=True)
+    for query, said in (
+        (several, "NCT00000101 draft iron pills"),
+        (Query((draft,), draft=True), "draft"),
+        (Query(text="iron pills"), "iron pills"),
+    ):
+        lines = FORMATTERS["jsonl"](msgspec.structs.replace(answer, query=query)).splitlines()
+        assert {json.loads(line)["query"] for line in lines} == {said}
+
+
 def test_a_query_of_several_names_them_all(six, answer):
     both = Query((six.study("NCT101"), six.study("NCT102")), "pills", (six.study("NCT105"),))
     several = msgspec.structs.replace(answer, query=both)
