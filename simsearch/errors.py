@@ -425,9 +425,11 @@ class ShrinkError(GuardError):
         self.path = path
         self.n_before = n_before
         self.n_lost = n_lost
+        other = "a rebuild replaces the index: name all sources together, or "
+        step = other if 2 * n_lost > n_before else ""
         super().__init__(
             f"{path} would lose {n_lost:,} of its {n_before:,} studies, more than 2 %: "
-            "nothing was published; give --allow-shrink if that is meant"
+            f"nothing was published; {step}give --allow-shrink if that is meant"
         )
 
 

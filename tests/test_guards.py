@@ -55,6 +55,13 @@ def test_more_than_two_percent_lost_is_refused(build, refused):
     assert build(some(50), allow_shrink=True).n_studies == 50
 
 
+def test_records_of_something_else_are_told_that_a_rebuild_replaces_the_index(build, refused):
+    build(some(100))
+    said = "a rebuild replaces the index: name all sources together, or give --allow-shrink"
+    refused(some(30, first=201), ShrinkError, said)
+    refused(some(97), ShrinkError, "published; give --allow-shrink")
+
+
 def test_a_loss_is_not_made_up_for_by_new_studies(build, refused):
     build(some(100))
     refused(some(150, first=4), ShrinkError, "lose 3 of its 100")
