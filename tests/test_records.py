@@ -4,12 +4,13 @@ import datetime as dt
 import gzip
 import io
 import json
+import re
 import runpy
 import sys
 import zipfile
 
 import pytest
-from conftest import SIX, record
+from conftest import REPOSITORY, SIX, record
 from forms import LINES, zipped
 
 from simsearch import Study, read_studies
@@ -393,6 +394,26 @@ def test_a_draft_is_one_study_record(tmp_path, text, reason):
     path.write_text(text)
     with pytest.raises(SourceError, match=reason):
         read_draft(path)
+
+
+@pytest.mark.parametrize("text", ['{"title": "x"}', '[{"title": "x"}]', "A trial in children"])
+def test_what_is_no_record_points_to_a_draft_and_to_words(tmp_path, text):
+    path = tmp_path / "draft"
+    path.write_text(text)
+    with pytest.raises(SourceError, match=r"docs/forms\.md shows a draft.* by --text$"):
+        read_draft(path)
+    with pytest.raises(SourceError) as caught:
+        list(read_studies(path))
+    assert "--text" not in str(caught.value)
+
+
+def test_the_draft_of_the_document_is_one(tmp_path):
+    document = (REPOSITORY / "docs" / "forms.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```json\n(.*?)```", document, re.DOTALL)
+    path = tmp_path / "draft.json"
+    path.write_text(text)
+    draft = read_draft(path)
+    assert all((draft.title, draft.summary, draft.conditions, draft.interventions))
 
 
 def test_lone_surrogates_do_not_stop_a_build(tmp_path):

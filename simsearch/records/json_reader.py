@@ -9,6 +9,7 @@ import msgspec
 
 from simsearch.errors import NctIdError, SourceError
 from simsearch.records.outcome import (
+    DRAFT_HINT,
     MAX_DOCUMENT_BYTES,
     Notice,
     NotRecordsError,
@@ -175,6 +176,7 @@ def _outcome(
 ) -> Outcome:
     if record.protocol_section is None:
         reason = "not a study record in API v2 layout: it has no protocolSection"
+        reason += DRAFT_HINT if draft else ""
     else:
         try:
             return study_from_record(record, draft=draft)

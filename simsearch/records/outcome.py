@@ -17,6 +17,9 @@ Stream = io.BufferedReader | gzip.GzipFile
 MAX_DOCUMENT_BYTES = 256 * 2**20
 """One record, document or line longer than this is nothing of the registry's."""
 
+DRAFT_HINT = "; docs/forms.md shows a draft, and words are asked with by --text"
+"""What may help who asks with something that is no study record."""
+
 _NCT_ID_TEXT = re.compile(rb"NCT[0-9]{1,8}(?![0-9])", re.IGNORECASE)
 
 

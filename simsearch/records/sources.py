@@ -28,6 +28,7 @@ from simsearch.mirror import Mirror, is_mirror
 from simsearch.records import aact_reader, csv_reader, json_reader, xml_reader
 from simsearch.records.archive import open_archive, open_member
 from simsearch.records.outcome import (
+    DRAFT_HINT,
     Gone,
     Notice,
     NotRecordsError,
@@ -211,7 +212,8 @@ class SourceWalk:
                 return
         if head.startswith(b"<"):
             raise NotRecordsError("it is XML or HTML that holds no study records")
-        raise NotRecordsError("it holds no study records in a form that is known")
+        hint = DRAFT_HINT if self._draft else ""
+        raise NotRecordsError(f"it holds no study records in a form that is known{hint}")
 
     def _zip(self, stream: Stream, place: str, depth: int) -> Iterator[Outcome]:
         if depth:  # a zip within an archive: its end must be reached before its start
