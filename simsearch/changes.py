@@ -15,7 +15,7 @@ from simsearch.errors import NoEarlierGenerationError
 from simsearch.generations import generation_names, named
 from simsearch.jobs import Progress, no_progress
 from simsearch.search import Index
-from simsearch.storage import is_index, open_generation
+from simsearch.storage import is_demo, is_index, open_generation
 from simsearch.study import Study
 
 KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -210,5 +210,10 @@ def _name_before(index: Index) -> str:
     earlier = [name for name in there if name < manifest.generation]
     if not earlier:
         others = [name for name in there if name != manifest.generation]
-        raise NoEarlierGenerationError(index.path, manifest.generation, others)
+        next_step = "the next rebuild makes one"
+        if is_demo(index.path):
+            next_step = (
+                "it is the demo collection, which stays as it is; build an index of your own"
+            )
+        raise NoEarlierGenerationError(index.path, manifest.generation, others, next_step)
     return earlier[0]

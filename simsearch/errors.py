@@ -306,12 +306,13 @@ class GenerationNameError(IndexReadError):
 class NoEarlierGenerationError(GenerationNameError):
     """A generation that none stands before; `there` are the others, made later."""
 
-    def __init__(self, path: Path, name: str, there: Sequence[str]) -> None:
+    def __init__(self, path: Path, name: str, there: Sequence[str], next_step: str) -> None:
         self.path = path
         self.name = name
         self.there = tuple(there)
         self.meant: tuple[str, ...] = ()
-        others = f"give one of {', '.join(there)} as OLD" if there else "the next rebuild makes one"
+        self.next_step = next_step
+        others = f"give one of {', '.join(there)} as OLD" if there else next_step
         SimsearchError.__init__(
             self,
             f"{path} has no generation before {name} to compare with: {others}, or give the "

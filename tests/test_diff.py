@@ -191,6 +191,13 @@ def test_the_only_generation_says_what_makes_a_second(run, build):
     assert "the next rebuild makes one" in err
 
 
+def test_the_demo_collection_has_no_second_generation_and_will_have_none(run):
+    code, out, err = run()
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "it is the demo collection, which stays as it is; build an index of your own" in err
+    assert "the next rebuild" not in err
+
+
 def test_an_unknown_generation_is_refused_with_those_that_are_there(run, two):
     code, _, err = run("1999")
     assert (code, err.count("\n")) == (1, 1)
