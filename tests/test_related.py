@@ -265,6 +265,17 @@ def test_the_command_writes_lines_to_standard_output(six):
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [("NCT00000999", "NCT00000999 is not in the index"), ("two words", "'two words' is no NCT ID")],
+)
+def test_a_wrong_id_in_a_file_is_told_with_its_line(six, tmp_path, wrong, said):
+    (tmp_path / "ids.txt").write_text(f"NCT101\n# one more\n\n{wrong}\n")
+    done = run("--ids", str(tmp_path / "ids.txt"), "--index", str(six.path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"simsearch: {tmp_path / 'ids.txt'} line 4: {said}")
+
+
 def test_the_command_takes_ids_from_a_file(six, tmp_path):
     (tmp_path / "ids.txt").write_text("NCT00000101  # pills\n\nNCT00000105\n")
     done = run("--ids", str(tmp_path / "ids.txt"), "-k", "1", "--index", str(six.path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from simsearch.commands.query import parsed_weights
 from simsearch.commands.terminal import print_facts
+from simsearch.errors import SourceError, UnknownStudyError
 from simsearch.options import (
     CountryFilter,
     IndexOption,
@@ -26,9 +28,9 @@ from simsearch.options import (
     WeightOption,
     filters_from,
 )
-from simsearch.records import read_ids
+from simsearch.records import ids_with_places
 from simsearch.related_files import ending
-from simsearch.search import MAX_K, open_index
+from simsearch.search import MAX_K, Index, open_index
 
 _ANEW = (
     "CSV and JSON Lines are always computed anew; of Parquet, or with --since FILE.parquet, "
@@ -124,7 +126,8 @@ def related(
         raise typer.BadParameter("give --all, or NCT_IDs, or --ids FILE")
     if since and not everything:
         raise typer.BadParameter("--since goes with --all: named lists are always computed")
-    named = [*(studies or []), *(read_ids(ids) if ids else [])]
+    in_file = ids_with_places(ids) if ids else {}
+    named = [*(studies or []), *in_file]
     filters = filters_from(
         status=status,
         phase=phase,
@@ -140,6 +143,7 @@ def related(
     target = None if str(output) == "-" else output
     weights = parsed_weights(weight or [])
     with open_index(index) as opened, progress_on_stderr(quiet=quiet) as progress:
+        _check_known(opened, in_file)
         report = write_related(
             opened, target, top_k, nct_ids=None if everything else named, weights=weights,
             filters=filters, since=since, with_titles=with_titles, force=force, threads=threads,
@@ -151,3 +155,16 @@ def related(
             print(f"simsearch: {_ANEW}", file=sys.stderr)
     elif (lacking := related_lacking(report)) and not quiet:
         log(f"no list: {lacking}")
+
+
+def _check_known(index: Index, places: Mapping[str, str]) -> None:
+    """Refuse a file that names a study which the index lacks, with the line.
+
+    Raises:
+        SourceError: it does.
+    """
+    for nct_id, place in places.items():
+        try:
+            index.row_of(nct_id)
+        except UnknownStudyError as error:
+            raise SourceError(place, str(error)) from error

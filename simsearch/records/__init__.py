@@ -23,6 +23,7 @@ __all__ = [
     "Rejected",
     "SourceFile",
     "StudyReader",
+    "ids_with_places",
     "read_draft",
     "read_ids",
     "read_record",
@@ -130,21 +131,26 @@ def read_ids(path: str | os.PathLike[str]) -> list[str]:
     Raises:
         SourceError: the file cannot be read, names no study, or a line is no NCT ID.
     """
+    return list(ids_with_places(path))
+
+
+def ids_with_places(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return NCT ID → where it stands first (`watched.txt line 3`); see `read_ids`."""
     place = "standard input" if str(path) == "-" else str(path)
     try:
         lines = _text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(place, getattr(error, "strerror", "") or "is no text") from error
-    ids = []
+    ids: dict[str, str] = {}
     for n, line in enumerate(lines, start=1):
         if named := line.partition("#")[0].strip():
             try:
-                ids.append(parse_nct_id(named))
+                ids.setdefault(parse_nct_id(named), f"{place} line {n:,}")
             except NctIdError as error:
                 raise SourceError(f"{place} line {n:,}", f"{named!r} is no NCT ID") from error
     if not ids:
         raise SourceError(place, "names no study")
-    return list(dict.fromkeys(ids))
+    return ids
 
 
 def _text(path: str | os.PathLike[str]) -> str:
