@@ -20,8 +20,8 @@ from simsearch.commands.query import query
 from simsearch.commands.rebuild import rebuild
 from simsearch.commands.registry import fetch, update
 from simsearch.commands.related import related
-from simsearch.commands.terminal import fail
-from simsearch.errors import SimsearchError
+from simsearch.commands.terminal import fail, of_an_option
+from simsearch.errors import ArgumentError, SimsearchError
 from simsearch.variety import DIVERSE
 
 # What may follow --diverse as its value: never an NCT ID without its letters.
@@ -69,7 +69,7 @@ for command in (query, related, rebuild, fetch, update, info, diff, evaluate):
 def main() -> NoReturn:
     """Run the command: exit 0 if fine, 2 on wrong usage, else with a one-line error.
 
-    That of a `SimsearchError` exits with its `exit_code`: 1, 3 or 75 (see `errors.py`).
+    That of a `SimsearchError` exits with its `exit_code`: 1, 2, 3 or 75 (see `errors.py`).
 
     Anything that is not a `SimsearchError` or wrong usage is a bug and keeps its
     traceback.
@@ -90,6 +90,8 @@ def main() -> NoReturn:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "simsearch"
         fail(f"{error.format_message().rstrip('.')} (see {command} --help)", error.exit_code)
+    except ArgumentError as error:
+        fail(of_an_option(error), error.exit_code)
     except SimsearchError as error:
         fail(str(error), error.exit_code)
     sys.exit(code if isinstance(code, int) else 0)

@@ -46,6 +46,7 @@ wrong, which one, and what to do next, in one line. `exit_code` is how the comma
 for whoever schedules it:
 
     1     an error that a person must look at
+    2     ArgumentError, FilterError, NctIdError: wrong usage, as what the command line refuses
     3     GuardError, RejectedRecordsError: nothing was published, a person decides whether it is
           meant
     75    IndexBusyError, RelatedBusyError, NoAnswerError, FetchError, EngineLostError: the same
@@ -59,6 +60,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+WRONG_USAGE = 2
 TRY_LATER = 75
 
 
@@ -79,6 +81,8 @@ class SimsearchError(Exception):
 class ArgumentError(SimsearchError):
     """A value outside its range."""
 
+    exit_code = WRONG_USAGE
+
     def __init__(self, name: str, found: object, expected: str) -> None:
         self.name = name
         self.found = found
@@ -92,6 +96,7 @@ class FilterError(SimsearchError):
     Few allowed values are all named, of many only the close ones.
     """
 
+    exit_code = WRONG_USAGE
     _SHOWN = 14
 
     def __init__(self, name: str, value: str, close: Sequence[str], allowed: Sequence[str]) -> None:
@@ -128,6 +133,8 @@ class UntoldFilterError(FilterError):
 
 class NctIdError(SimsearchError):
     """Text that is no NCT ID; `close` names one that the index holds, or is empty."""
+
+    exit_code = WRONG_USAGE
 
     def __init__(self, text: str, reason: str, close: str = "") -> None:
         self.text = text

@@ -216,24 +216,43 @@ def test_wrong_usage_exits_2_with_one_line_that_points_to_the_help(run, case):
     assert "--help" in err
 
 
+def test_wrong_values_exit_2_with_one_line_that_names_the_option(run, write):
+    run("rebuild", write(), "-q")
+    nothing = ("-w", "text=0,conditions=0,interventions=0,lexical=0")
+    bad = {
+        ("NTC00000102",): "'NTC00000102' is no NCT ID",
+        ("aplastic anemia",): "use --text",
+        ("NCT101", "--weight", "lexical"): "--weight 'lexical': it must be like lexical=0.5",
+        ("NCT101", "--weight", "title=1"): "--weight 'title=1': it must be of text, conditions,",
+        ("NCT101", "--weight", "text=-1"): "--weight text=-1.0: it must be a number of 0 or more",
+        ("NCT101", *nothing): "--weight text=0,conditions=0,interventions=0,lexical=0: it must be",
+        ("NCT101", "--status", "recruitin"): "did you mean 'RECRUITING'?",
+        ("NCT101", "--country", "Frence"): "did you mean 'France'?",
+        ("NCT101", "--start-after", "2010-13"): "--start-after '2010-13': it must be a date like",
+        ("NCT101", "--start-before", "soon"): "--start-before 'soon': it must be a date like",
+        ("NCT101", "--min-enrollment", "-1"): "--min-enrollment -1: it must be 0 or more",
+    }  # fmt: skip
+    alone = {
+        ("NCT101", "--diverse", "2"): "--diverse 2.0: it must be from 0 to 1",
+        ("NCT101", "--fold", "-k", "500"): "--top-k 500: it must be from 1 to 200",
+        ("NCT101", "--not", "NCT101"): "--not 'NCT00000101': it must be another study",
+        ("NCT101", "--not", "NTC102"): "'NTC102' is no NCT ID",
+    }
+    for command, cases in (("query", bad | alone), ("related", bad)):
+        for args, message in cases.items():
+            code, out, err = run(command, *args)
+            assert (code, out, one_line(err)) == (2, "", True), args
+            assert message in err, args
+
+
 def test_errors_exit_1_with_one_line(run, write, tmp_path):
     run("rebuild", write(), "-q")
     (tmp_path / "empty.json").touch()
     (tmp_path / "notes.txt").write_text("hello")
     bad = {
         ("query", "NCT00000999"): "or ask with --online or --file RECORD",
-        ("query", "NTC00000102"): "did you mean NCT00000102?",
-        ("query", "aplastic anemia"): "use --text",
         ("query", "NCT101", "--index", "nowhere"): "nowhere holds no index",
         ("query", "--text", " "): "holds no word",
-        ("query", "NCT101", "--weight", "lexical"): "like lexical=0.5",
-        ("query", "NCT101", "--weight", "title=1"): "of text, conditions, interventions, lexical",
-        ("query", "NCT101", "--weight", "text=-1"): "a number of 0 or more",
-        ("query", "NCT101", "--status", "recruitin"): "did you mean 'RECRUITING'?",
-        ("query", "NCT101", "--country", "Frence"): "did you mean 'France'?",
-        ("query", "NCT101", "--start-after", "May 2020"): "a date like 2020",
-        ("query", "NCT101", "--min-enrollment", "-1"): "0 or more",
-        ("query", "NCT101", "--diverse", "2"): "from 0 to 1",
         ("query", "--file", "nowhere.json"): "no such file",
         ("query", "--file", "empty.json"): "empty",
         ("rebuild", "nowhere.json"): "no such file",
@@ -431,7 +450,7 @@ def test_several_studies_a_text_and_one_to_keep_away_from(run, write):
     assert sorted(found) == ["NCT00000102", "NCT00000103", "NCT00000105"]
     assert all(each["signals"]["away"] <= 0 for each in answer["neighbours"])
     code, _, err = run("query", "NCT101", "--not", "NCT101")
-    assert code == 1
+    assert code == 2
     assert "another study than those asked with" in err
 
 
@@ -452,7 +471,7 @@ def test_filters_weights_and_variety_reach_the_answer(run, write):
     assert code == 0
     assert "no sponsor is known to hide" in err
     code, _, err = run("query", "NCT101", "--fold", "-k", "500")
-    assert code == 1
+    assert code == 2
     assert "from 1 to 200" in err
 
 

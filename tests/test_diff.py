@@ -180,7 +180,7 @@ def test_no_watched_study_at_all_is_an_error(run, two):
 def test_what_is_no_id_is_refused_before_anything_is_read(run, two, option, tmp_path):
     (tmp_path / "words").write_text("two words\n")
     code, out, err = run(option, "words")
-    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert (code, out, err.count("\n")) == (2 if option == "--watch" else 1, "", 1)
     assert "NCT ID" in err
 
 

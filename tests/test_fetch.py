@@ -632,7 +632,7 @@ def test_the_commands_fetch_update_rebuild_and_online(registry, tmp_path, monkey
     assert code == 0
     assert [each["nct_id"] for each in json.loads(out)["query"]["unlike"]] == ["NCT00000200"]
     code, _, err = run("query", "NCT200", "--not", "NCT00000200", "--online")
-    assert (code, "--not is 'NCT00000200'" in err) == (1, True)
+    assert (code, "--not 'NCT00000200'" in err) == (2, True)
     code, _, err = run("query", "NCT999", "--online")
     assert (code, "not in the registry either" in err) == (1, True)
     (tmp_path / "ids.txt").write_text("NCT200\nNCT00000999\n")

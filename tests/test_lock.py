@@ -14,12 +14,17 @@ from simsearch import build_index, open_index, read_studies, similar_to_study
 from simsearch.cli import _with_values
 from simsearch.errors import (
     ApiError,
+    ArgumentError,
     BuildError,
     FetchError,
+    FilterError,
     GuardError,
     IndexBusyError,
+    NctIdError,
     NoAnswerError,
+    RejectedRecordsError,
     SimsearchError,
+    UnknownStudyError,
 )
 from simsearch.generations import generation_names, new_generation, prune, roll_back
 from simsearch.lock import wait_until_free, write_lock
@@ -205,8 +210,10 @@ def test_open_readers_go_on_when_their_generation_is_replaced_and_pruned(build):
 def test_errors_say_with_which_code_a_scheduler_ends():
     codes = {kind: kind.exit_code for kind in (
         SimsearchError, BuildError, ApiError, GuardError, IndexBusyError, NoAnswerError, FetchError,
+        ArgumentError, FilterError, NctIdError, UnknownStudyError, RejectedRecordsError,
     )}  # fmt: skip
     assert codes == {
-        SimsearchError: 1, BuildError: 1, ApiError: 1, GuardError: 3,
+        SimsearchError: 1, BuildError: 1, ApiError: 1, GuardError: 3, RejectedRecordsError: 3,
+        ArgumentError: 2, FilterError: 2, NctIdError: 2, UnknownStudyError: 1,
         IndexBusyError: os.EX_TEMPFAIL, NoAnswerError: os.EX_TEMPFAIL, FetchError: os.EX_TEMPFAIL,
     }  # fmt: skip

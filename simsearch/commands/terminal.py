@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from simsearch.errors import ArgumentError
 from simsearch.reports import info_table, render
 
 
@@ -15,6 +16,19 @@ def fail(message: str, code: int) -> NoReturn:
     """End with one line on stderr and this exit code."""
     print(f"simsearch: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
+
+
+def of_an_option(error: ArgumentError) -> str:
+    """Return what is wrong with an argument, named as the option that gave it."""
+    name, _, signal = error.name.partition(" ")  # `weight text`: one of several
+    option = _OPTIONS.get(name, f"--{name.removeprefix('--').replace('_', '-')}")
+    found = repr(error.found)
+    if isinstance(error.found, dict):
+        found = ",".join(f"{each}={value:g}" for each, value in error.found.items())
+    return f"{option} {signal}{'=' if signal else ''}{found}: it must be {error.expected}"
+
+
+_OPTIONS = {"k": "--top-k", "weights": "--weight"}
 
 
 def print_facts(facts: Sequence[tuple[str, str]], *, quiet: bool) -> None:
