@@ -89,7 +89,8 @@ def main() -> NoReturn:
             sys.exit(error.exit_code)
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "simsearch"
-        fail(f"{error.format_message().rstrip('.')} (see {command} --help)", error.exit_code)
+        message = error.format_message().replace("Value error, ", "").rstrip(".")
+        fail(f"{message} (see {command} --help)", error.exit_code)
     except ArgumentError as error:
         fail(of_an_option(error), error.exit_code)
     except SimsearchError as error:

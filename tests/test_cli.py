@@ -214,6 +214,7 @@ def test_wrong_usage_exits_2_with_one_line_that_points_to_the_help(run, case):
     assert (code, out) == (2, "")
     assert one_line(err)
     assert "--help" in err
+    assert "Value error" not in err
 
 
 def test_wrong_values_exit_2_with_one_line_that_names_the_option(run, write):
