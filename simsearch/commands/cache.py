@@ -69,8 +69,8 @@ def prune(
         known = {each.digest for each in opened.facts()}
         for digest in keep or ():
             if digest not in known:
-                there = ", ".join(sorted(known)) or "none"
-                raise typer.BadParameter(f"--keep {digest!r} is not in the cache: {there}")
+                there = f"which holds {', '.join(sorted(known))}" if known else "which is empty"
+                raise typer.BadParameter(f"--keep {digest!r} is not in the cache, {there}")
         done = opened.prune(keep, older_than)
     sizes = f"{size_label(done.bytes_before)} before, {size_label(done.bytes_after)} now"
     print_facts([("Dropped", f"{done.n_vectors:,} vectors"), ("Cache", sizes)], quiet=quiet)
