@@ -19,6 +19,7 @@ from simsearch import storage as storage_module
 from simsearch.commands import building as building_module
 from simsearch.commands import info as info_module
 from simsearch.commands import query as query_module
+from simsearch.commands import related as related_module
 
 HERE = Path(__file__).parent  # a folder without an index of its own
 
@@ -474,6 +475,16 @@ def test_filters_weights_and_variety_reach_the_answer(run, write):
     code, _, err = run("query", "NCT101", "--fold", "-k", "500")
     assert code == 2
     assert "from 1 to 200" in err
+
+
+def test_the_lists_of_all_studies_do_not_flood_a_terminal(run, write, monkeypatch):
+    run("rebuild", write(), "-q")
+    assert run("related", "--all", "-k", "2")[1].count("\n") == 12
+    monkeypatch.setattr(related_module, "terminal", lambda: (80, True))
+    code, out, err = run("related", "--all", "-k", "2")
+    assert (code, out, one_line(err)) == (2, "", True)
+    assert "--all prints 2 lines a study: give -o FILE, or pipe it" in err
+    assert run("related", "NCT101", "-k", "2")[1].count("\n") == 2
 
 
 def test_explain_says_more(run, write):

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from simsearch.commands.query import parsed_weights
-from simsearch.commands.terminal import print_facts
+from simsearch.commands.terminal import print_facts, terminal
 from simsearch.errors import SourceError, UnknownStudyError
 from simsearch.options import (
     CountryFilter,
@@ -126,6 +126,9 @@ def related(
         raise typer.BadParameter("give --all, or NCT_IDs, or --ids FILE")
     if since and not everything:
         raise typer.BadParameter("--since goes with --all: named lists are always computed")
+    target = None if str(output) == "-" else output
+    if everything and target is None and terminal()[0] is not None:
+        raise typer.BadParameter(f"--all prints {top_k} lines a study: give -o FILE, or pipe it")
     in_file = ids_with_places(ids) if ids else {}
     named = [*(studies or []), *in_file]
     filters = filters_from(
@@ -140,7 +143,6 @@ def related(
         min_enrollment=min_enrollment,
         has_results=has_results,
     )
-    target = None if str(output) == "-" else output
     weights = parsed_weights(weight or [])
     with open_index(index) as opened, progress_on_stderr(quiet=quiet) as progress:
         _check_known(opened, in_file)
