@@ -203,8 +203,8 @@ def _as_markdown(answer: Answer) -> str:
     lines = [
         f"Studies most like {head}:",
         "",
-        "| # | NCT ID | Title | Status | Phase | Similarity | Reason |",
-        "|--:|--------|-------|--------|-------|-----------:|--------|",
+        "| # | NCT ID | Title | Status | Phase | Similarity | Pctl. | Reason |",
+        "|--:|--------|-------|--------|-------|-----------:|------:|--------|",
     ]
     for each, reason in zip(answer.neighbours, answer.reasons, strict=True):
         study = each.study
@@ -215,6 +215,7 @@ def _as_markdown(answer: Answer) -> str:
             status_label(study.status),
             phase_label(study.phases),
             f"{each.similarity:.3f}",
+            percentile_label(each.percentile),
             "<br>".join(map(markdown_cell, _reason_lines(answer, each, reason))),
         )
         lines.append(f"| {' | '.join(cells)} |")

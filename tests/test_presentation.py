@@ -173,7 +173,7 @@ def test_markdown_cells_stay_cells(awkward):
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert len(rows) == 8
     for row in rows:
-        assert row.replace("\\|", "").count("|") == 8
+        assert row.replace("\\|", "").count("|") == 9
     assert "\\*and\\*" in text
     assert "\\<b\\>" in text
 
@@ -223,7 +223,7 @@ def test_explain_says_all_of_the_reason_in_a_markdown_cell(awkward):
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert len(rows) == 8
     for row in rows:
-        assert row.replace("\\|", "").count("|") == 8
+        assert row.replace("\\|", "").count("|") == 9
         for line in row.rsplit(" | ", 1)[1].removesuffix(" |").split("<br>"):
             assert line.replace("\\", "") in table
     assert "<br>similarity made of: text" in text
@@ -302,6 +302,13 @@ def test_folded_studies_stand_under_their_best(answer):
         assert f"<br>with 2 more: {second}, {third} |\n" in FORMATTERS["markdown"](each)
         assert [row["folded"] for row in csv_of(each)] == [f"{second}|{third}", ""]
     assert FORMATTERS["ids"](folded).split() == [each.study.nct_id for each in neighbours]
+
+
+def test_markdown_has_the_percentile(answer):
+    lines = FORMATTERS["markdown"](answer).splitlines()
+    head, _, *rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")]
+    shown = [row[head.index("Pctl.")] for row in rows]
+    assert shown == [percentile_label(each.percentile) for each in answer.neighbours]
 
 
 def test_a_line_of_json_names_all_that_was_asked_with(six, answer):
