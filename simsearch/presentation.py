@@ -219,7 +219,7 @@ def _as_markdown(answer: Answer) -> str:
             "<br>".join(map(markdown_cell, _reason_lines(answer, each, reason))),
         )
         lines.append(f"| {' | '.join(cells)} |")
-    notes = [note, ""] if (note := _closeness(answer)) else []
+    notes = [line for note in _notes(answer) for line in (note, "")]
     return "\n".join([*lines, "", *notes, f"{index_line(answer.index)}.", ""])
 
 
@@ -253,13 +253,19 @@ def answer_text(answer: Answer, *, width: int | None, color: bool, quiet: bool =
     if quiet:
         return render(neighbours, width=width, color=color)
     parts: list[RenderableType] = [_query_header(answer.query), "", neighbours, ""]
-    if note := _closeness(answer):
-        parts.append(Text(note, style="yellow"))
+    parts += [Text(note, style="yellow") for note in _notes(answer)]
     parts.append(Text(index_line(answer.index), style="dim"))
     if is_demo(answer.index.path):
         parts.append("This is the demo collection. The whole registry, in some hours:")
         parts.append(Text(f"  {WHOLE_REGISTRY_COMMAND}", style="bold"))
     return render(Group(*parts), width=width, color=color)
+
+
+def _notes(answer: Answer) -> list[str]:
+    """Return what has to be said under the neighbours."""
+    away = answer.query.unlike and answer.neighbours
+    before = "Pctl. is of the similarity before --not takes its part off." if away else ""
+    return [note for note in (_closeness(answer), before) if note]
 
 
 def _closeness(answer: Answer) -> str:

@@ -334,3 +334,13 @@ def test_a_query_of_several_names_them_all(six, answer):
     assert [each["nct_id"] for each in shape["studies"]] == ["NCT00000101", "NCT00000102"]
     assert [each["nct_id"] for each in shape["unlike"]] == ["NCT00000105"]
     assert "unlike NCT00000105" in FORMATTERS["markdown"](several)
+
+
+def test_the_percentile_beside_not_is_said_to_be_of_what_was_before(six, answer):
+    note = "Pctl. is of the similarity before --not takes its part off."
+    unlike = Query((six.study("NCT101"),), unlike=(six.study("NCT105"),))
+    away = msgspec.structs.replace(answer, query=unlike)
+    assert answer_text(away, width=100, color=False).splitlines().count(note) == 1
+    assert FORMATTERS["markdown"](away).splitlines().count(note) == 1
+    assert note not in answer_text(away, width=100, color=False, quiet=True)
+    assert note not in answer_text(answer, width=100, color=False)
