@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import ir_measures
 import numpy as np
@@ -505,6 +507,46 @@ def test_a_run_is_saved_as_trec_writes_it(command, tmp_path):
     assert len(lines) == 3 * 5
     assert [len(line) for line in lines] == [6] * 15
     assert {(line[1], line[5]) for line in lines} == {("Q0", "tfidf")}
+
+
+def test_a_run_replaces_a_run_and_nothing_else(command, tmp_path):
+    words = ("--groups", "groups.tsv", "--sample", "0", "--no-baselines", "--save")
+    command(*words, "run.trec")
+    run = (tmp_path / "run.trec").read_text()
+    command(*words, "run.trec")
+    assert (tmp_path / "run.trec").read_text() == run
+    groups = (tmp_path / "groups.tsv").read_text()
+    done = command(*words, "groups.tsv", exit_code=1)
+    assert "a TREC run to replace" in str(done.exception)
+    assert (tmp_path / "groups.tsv").read_text() == groups
+
+
+def test_a_run_that_breaks_off_leaves_the_one_before(command, tmp_path, monkeypatch):
+    before = "NCT00000101 Q0 NCT00000102 1 0.5 simsearch\n"
+    (tmp_path / "run.trec").write_text(before)
+
+    def broken(*_):
+        yield before
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("simsearch.evaluation.comparison.trec_run", broken)
+    words = ("--groups", "groups.tsv", "--sample", "0", "--no-baselines", "--save", "run.trec")
+    command(*words, exit_code=130)
+    assert (tmp_path / "run.trec").read_text() == before
+    assert not (tmp_path / "run.trec.part").exists()
+
+
+def test_a_run_goes_to_a_pipe_and_through_a_link(command, tmp_path):
+    words = ("--groups", "groups.tsv", "--sample", "0", "--no-baselines", "--save")
+    (tmp_path / "link.trec").symlink_to(tmp_path / "run.trec")
+    command(*words, "link.trec")
+    assert (tmp_path / "link.trec").is_symlink()
+    assert (tmp_path / "run.trec").read_text().count("\n") == 15
+    os.mkfifo(tmp_path / "pipe.trec")
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit((tmp_path / "pipe.trec").read_text)
+        command(*words, "pipe.trec")
+        assert read.result(timeout=60).count("\n") == 15
 
 
 def test_weights_are_named_one_by_one_or_together(command):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,8 @@ from simsearch.options import (
     WeightOption,
 )
 from simsearch.search import open_index
+
+_LONGEST_LINE = 1000
 
 
 class ReportFormat(StrEnum):
@@ -119,6 +122,8 @@ def evaluate(
         raise typer.BadParameter("--save needs one judged set")
     if not (groups or qrels or sample):
         raise typer.BadParameter("give --groups or --qrels, or a --sample to ask about")
+    if save:
+        _check_place(save)
     weights = parsed_weights(weight or ())
     systems = system or system_names(weights, baselines=baselines)
     grouped = [read_groups(path) for path in groups or ()]
@@ -148,9 +153,37 @@ def evaluate(
         print_text(REPORT_FORMATTERS[format_](report))
 
 
-def _write(path: Path, lines: Iterable[str]) -> None:
+def _check_place(path: Path) -> None:
+    """Refuse to save a run where something else is."""
+    if path.is_dir():
+        raise ArgumentError("--save", str(path), "a file to write, not a folder")
+    if path.is_file() and path.stat().st_size and not _is_run(path):
+        raise ArgumentError("--save", str(path), "a new file, or a TREC run to replace")
+
+
+def _is_run(path: Path) -> bool:
+    """Tell a file whose first line has the six columns of a TREC run."""
     try:
-        with path.open("w", encoding="utf-8") as file:
+        with path.open(encoding="utf-8") as file:
+            _, _, _, rank, similarity, _ = file.readline(_LONGEST_LINE).split()
+        return int(rank) >= 0 and math.isfinite(float(similarity))
+    except (OSError, ValueError):
+        return False
+
+
+def _write(path: Path, lines: Iterable[str]) -> None:
+    """Write a run beside its place, which it takes when it is whole; a device has no beside."""
+    target = path.resolve()
+    is_device = target.exists() and not target.is_file()
+    part = target if is_device else target.with_name(f"{target.name}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
             file.writelines(lines)
+        if not is_device:
+            part.replace(target)
     except OSError as error:
         raise ArgumentError("--save", str(path), f"a file to write ({error.strerror})") from error
+    finally:
+        if not is_device:
+            with suppress(OSError):
+                part.unlink()
