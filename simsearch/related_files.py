@@ -31,7 +31,7 @@ METADATA = b"simsearch"
 """Key of the metadata of a Parquet file, which are JSON."""
 
 _STANDARD_OUTPUT = "standard output"
-_EXAMPLE_LINE = b'{"nct_id":"'
+_LONGEST_LINE = 1 << 24
 _ROWS_AT_ONCE = 1 << 18
 
 
@@ -198,9 +198,16 @@ def check_output(output: Path | None, *, force: bool) -> None:
 def _is_ours(path: Path, form: str) -> bool:
     if form == ".parquet":
         return read_identity(path) is not None
-    with path.open("rb") as file:
-        head = file.readline(200)
-    return head.startswith(",".join(COLUMNS).encode() if form == ".csv" else _EXAMPLE_LINE)
+    try:
+        with path.open("rb") as file:
+            head = file.readline(_LONGEST_LINE).rstrip()
+        if form == ".csv":
+            names = head.decode().split(",")
+        else:
+            names = list(msgspec.json.decode(head, type=dict[str, Any]))
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
+        return False
+    return names in ([*COLUMNS], [*COLUMNS, *TITLE_COLUMNS])
 
 
 @contextmanager

@@ -212,6 +212,21 @@ def test_a_foreign_file_is_not_replaced(six, tmp_path, name):
     assert (tmp_path / name).read_text() == "precious,data\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("x.jsonl", '{"nct_id":"NCT00000101","note":"mine"}'),
+        ("x.jsonl", '{"nct_id":"NCT00000101","rank":1'),
+        ("x.csv", "nct_id,rank,neighbour_id,similarity,mutual,note"),
+    ],
+)
+def test_a_file_that_only_begins_like_ours_is_not_replaced(six, tmp_path, name, line):
+    (tmp_path / name).write_text(line + "\n")
+    with pytest.raises(RelatedFileError, match="--force"):
+        related(six, tmp_path / name)
+    assert (tmp_path / name).read_text() == line + "\n"
+
+
 def test_a_foreign_file_is_replaced_with_force(six, tmp_path):
     (tmp_path / "x.csv").write_text("precious,data\n")
     related(six, tmp_path / "x.csv", force=True)
@@ -221,7 +236,8 @@ def test_a_foreign_file_is_replaced_with_force(six, tmp_path):
 @pytest.mark.parametrize("name", ["x.parquet", "x.csv", "x.jsonl"])
 def test_its_own_file_is_replaced(six, tmp_path, name):
     related(six, tmp_path / name, 2)
-    assert related(six, tmp_path / name, 3).n_rows == 18
+    assert related(six, tmp_path / name, 3, with_titles=True).n_rows == 18
+    assert related(six, tmp_path / name, 1).n_rows == 6
 
 
 def test_a_missing_folder(six, tmp_path):
