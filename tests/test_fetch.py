@@ -641,6 +641,39 @@ def test_the_commands_fetch_update_rebuild_and_online(registry, tmp_path, monkey
     assert "7 studies" in out
 
 
+def test_a_study_counts_once_by_whichever_number_or_file(
+    registry, write, tmp_path, monkeypatch, capsys
+):
+    def run(*args):
+        return run_cli(monkeypatch, capsys, "query", *args, "--index", tmp_path / "i", "-o", "json")
+
+    def shown(*args):
+        code, out, err = run(*args)
+        assert code == 0, err
+        answer = json.loads(out)
+        studies = [(each["nct_id"], each["title"]) for each in answer["query"]["studies"]]
+        return studies, [each["similarity"] for each in answer["neighbours"]]
+
+    monkeypatch.setenv("SIMSEARCH_API", registry.url)
+    run_cli(monkeypatch, capsys, "rebuild", write(RECORDS), "-i", tmp_path / "i", "-q")
+    registry.records["NCT00000200"] = record("NCT00000200", "Marrow and iron")
+    registry.merged["NCT00000902"] = "NCT00000200"
+    alone = shown(IDS[0], "NCT200", "--online")
+    assert shown(IDS[0], "NCT200", "NCT902", "--online") == alone
+    assert shown(IDS[0], "NCT902", "NCT200", "--online") == alone
+
+    draft = tmp_path / "d.json"
+    for number, aliases in ((IDS[0], []), ("NCT00000200", []), ("NCT00000300", [IDS[0]])):
+        draft.write_text(json.dumps(record(number, "Marrow", aliases=aliases)))
+        alone = shown("--file", draft)
+        assert alone[0] == [(number, "Marrow")]
+        assert shown(*aliases, number, "--file", draft) == alone
+    draft.write_text(json.dumps(record("NCT00000200", "Marrow")))
+    for number in ("NCT200", "NCT902"):
+        code, _, err = run("--file", draft, "--not", number, "--online")
+        assert (code, "--not is 'NCT00000200'" in err) == (1, True)
+
+
 def test_a_registry_out_of_reach_is_named(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("SIMSEARCH_API", "http://127.0.0.1:9/api/v2")
     code, out, err = run_cli(

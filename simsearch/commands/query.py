@@ -203,44 +203,47 @@ class _Asking:
         self, studies: Sequence[str], text: str | None, file: Path | None, unlike: Sequence[str]
     ) -> tuple[Query, list[QueryPart]]:
         """Return what is asked, to be shown and to be searched with."""
-        asked, parts = self._studies(studies)
+        draft = None if file is None else read_draft(file)
+        asked, parts = self._studies(studies, draft)
         shown = list(asked.values())
-        if file is not None:
-            draft = read_draft(file)
+        if draft is not None:
             parts.append(draft_part(self._index, draft, self._encoder))
             shown.append(draft)
         if text is not None:
             parts.append(text_part(self._index, text, self._encoder))
-        unliked, away = self._studies(unlike, away=True)
+        unliked, away = self._studies(unlike, None, away=True)
         rows, rows_away = ({row for part in some for row in part.rows} for some in (parts, away))
         both = {study.nct_id for study in self._index.store.studies(sorted(rows & rows_away))}
-        both |= set(asked) & set(unliked)
+        both |= {
+            away.nct_id for away in unliked.values() if any(_same(each, away) for each in shown)
+        }
         if both:
             raise ArgumentError("--not", min(both), "another study than those asked with")
         shown_query = Query(
-            tuple(shown), text or "", tuple(unliked.values()), draft=file is not None
+            tuple(shown), text or "", tuple(unliked.values()), draft=draft is not None
         )
         return shown_query, parts + away
 
     def _studies(
-        self, nct_ids: Sequence[str], *, away: bool = False
+        self, nct_ids: Sequence[str], draft: Study | None, *, away: bool = False
     ) -> tuple[dict[str, Study], list[QueryPart]]:
-        """Return studies by NCT ID and as parts of a query, each once."""
+        """Return studies by NCT ID and as parts of a query, each once, the draft's own left out."""
         parts: list[QueryPart] = []
         asked: dict[str, Study] = {}
         for nct_id in nct_ids:
-            if _known(nct_id) in asked:
+            if _known(nct_id) in asked or (draft and _known(nct_id) in _numbers(draft)):
                 continue
-            if self._online and not self._index.holds(nct_id):
-                study = _study_online(nct_id)
+            is_here = not self._online or self._index.holds(nct_id)
+            study = self._study(nct_id) if is_here else _study_online(nct_id)
+            if is_here and not self._quiet and (moved := self._index.merged(nct_id)):
+                print(f"simsearch: {moved}", file=sys.stderr)
+            if study.nct_id in asked or (draft and _same(draft, study)):
+                continue
+            if is_here:
+                parts += study_parts(self._index, [nct_id], away=away)
+            else:
                 part = draft_part(self._index, study, self._encoder)
                 parts.append(msgspec.structs.replace(part, away=away))
-            else:
-                study = self._study(nct_id)
-                if study.nct_id not in asked:
-                    parts += study_parts(self._index, [nct_id], away=away)
-                if not self._quiet and (moved := self._index.merged(nct_id)):
-                    print(f"simsearch: {moved}", file=sys.stderr)
             asked[study.nct_id] = study
         return asked, parts
 
@@ -279,6 +282,15 @@ def _known(nct_id: str) -> str:
         return parse_nct_id(nct_id)
     except NctIdError:
         return nct_id
+
+
+def _numbers(study: Study) -> set[str]:
+    return {study.nct_id, *study.aliases} - {""}
+
+
+def _same(one: Study, other: Study) -> bool:
+    """Tell that one study is the other, by its number or an obsolete one."""
+    return one.nct_id in _numbers(other) or other.nct_id in _numbers(one)
 
 
 def _sponsors(studies: Sequence[Study]) -> tuple[str, ...]:
