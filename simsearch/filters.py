@@ -31,6 +31,8 @@ INTERVENTION_TYPES = (
     "DIETARY_SUPPLEMENT", "DIAGNOSTIC_TEST", "COMBINATION_PRODUCT", "OTHER",
 )  # fmt: skip
 
+DATE_WANTED = "a date like 2020, 2020-06 or 2020-06-15"
+
 _COUNTRY_NICKNAMES = MappingProxyType(
     {
         "us": "United States", "usa": "United States", "america": "United States",
@@ -205,5 +207,5 @@ def _letters(text: str) -> str:
 def _date(name: str, filters: Filters) -> str:
     given = str(getattr(filters, name))
     if given and registry_date(given) != given:
-        raise ArgumentError(name, given, "a date like 2020, 2020-06 or 2020-06-15")
+        raise ArgumentError(name, given, DATE_WANTED)
     return given

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from simsearch.filters import Filters
+from simsearch.errors import ArgumentError
+from simsearch.filters import DATE_WANTED, Filters
 
 
 class Format(StrEnum):
@@ -55,6 +56,13 @@ class Engine(StrEnum):
 
     local = "local"
     dask = "dask"
+
+
+def given_path(text: str) -> Path:
+    """Return the file or folder that a text names; an empty one names nothing."""
+    if not text:
+        raise typer.BadParameter("it is empty: name a file")
+    return Path(text)
 
 
 IndexOption = Annotated[
@@ -259,11 +267,11 @@ SponsorFilter = Annotated[
     ),
 ]
 StartAfterFilter = Annotated[
-    str,
+    str | None,
     _filter("--start-after", metavar="DATE", help_text="Started then or later: 2020, 2020-06, …"),
 ]
 StartBeforeFilter = Annotated[
-    str, _filter("--start-before", metavar="DATE", help_text="Started then or earlier.")
+    str | None, _filter("--start-before", metavar="DATE", help_text="Started then or earlier.")
 ]
 MinEnrollmentFilter = Annotated[
     int | None,
@@ -286,7 +294,14 @@ WeightOption = Annotated[
 
 
 def filters_from(**given: Any) -> Filters:
-    """Return the filters that options named as those of `Filters` ask for."""
+    """Return the filters that options named as those of `Filters` ask for.
+
+    Raises:
+        ArgumentError: a date is given, and is empty.
+    """
+    for name in ("start_after", "start_before"):
+        if given.get(name) == "":
+            raise ArgumentError(name, "", DATE_WANTED)
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in given.items()

@@ -195,6 +195,8 @@ WRONG_USAGE = {
     "k of a million": ("query", "NCT101", "-k", "1000000"),
     "k of words": ("query", "NCT101", "-k", "ten"),
     "nothing asked": ("query",),
+    "an empty file": ("query", "--file", ""),
+    "empty records": ("rebuild", ""),
     "unlike alone": ("query", "--not", "NCT101"),
     "grouped by what is not there": ("query", "NCT101", "--group-by", "moon"),
     "as diverse as words": ("query", "NCT101", "--diverse", "0,5"),
@@ -231,6 +233,7 @@ def test_wrong_values_exit_2_with_one_line_that_names_the_option(run, write):
         ("NCT101", "--status", "recruitin"): "did you mean 'RECRUITING'?",
         ("NCT101", "--country", "Frence"): "did you mean 'France'?",
         ("NCT101", "--start-after", "2010-13"): "--start-after '2010-13': it must be a date like",
+        ("NCT101", "--start-before", ""): "--start-before '': it must be a date like",
         ("NCT101", "--start-before", "soon"): "--start-before 'soon': it must be a date like",
         ("NCT101", "--min-enrollment", "-1"): "--min-enrollment -1: it must be 0 or more",
     }  # fmt: skip

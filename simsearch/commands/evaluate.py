@@ -24,6 +24,7 @@ from simsearch.options import (
     NoCacheOption,
     QuietOption,
     WeightOption,
+    given_path,
 )
 from simsearch.search import open_index
 
@@ -58,7 +59,7 @@ def evaluate(
     records: Annotated[
         list[Path] | None,
         typer.Option(
-            "--records", metavar="RECORDS", show_default=False,
+            "--records", metavar="RECORDS", parser=given_path, show_default=False,
             help="Records of judged studies that the index lacks, for --qrels.",
         ),
     ] = None,

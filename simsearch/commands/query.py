@@ -33,6 +33,7 @@ from simsearch.options import (
     StudyTypeFilter,
     WeightOption,
     filters_from,
+    given_path,
 )
 from simsearch.parts import QueryPart
 from simsearch.presentation import FORMATTERS, Answer, Query, answer_text
@@ -64,6 +65,7 @@ def query(
             "--file",
             "-f",
             metavar="RECORD",
+            parser=given_path,
             help="Ask with a study record that is not in the index (- for standard input).",
         ),
     ] = None,
@@ -92,8 +94,8 @@ def query(
             rich_help_panel="Which studies",
         ),
     ] = False,
-    start_after: StartAfterFilter = "",
-    start_before: StartBeforeFilter = "",
+    start_after: StartAfterFilter = None,
+    start_before: StartBeforeFilter = None,
     min_enrollment: MinEnrollmentFilter = None,
     has_results: ResultsFilter = None,
     weight: WeightOption = None,

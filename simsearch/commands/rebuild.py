@@ -32,6 +32,7 @@ from simsearch.options import (
     ShrinkOption,
     SummaryOption,
     WaitOption,
+    given_path,
 )
 
 
@@ -40,6 +41,7 @@ def rebuild(
         list[Path] | None,
         typer.Argument(
             metavar="[RECORDS]...",
+            parser=given_path,
             help="Registry records in any form: API v2 JSON, the site's CSV, legacy XML, AACT; "
             "a zip or folder of these; plain or gzip; - for standard input. Default: the mirror.",
             show_default=False,
