@@ -58,7 +58,7 @@ class Reason(msgspec.Struct, frozen=True):
     `interventions` are the neighbour's names of what both have; `near` are the fields that
     are alike in meaning though no name is in common (field → cosine); `terms` carried the
     lexical signal (word → cosine that it adds); `shares` is what each signal adds to the
-    similarity, in hundredths of it.
+    similarity, in hundredths of it, and empty where that is 0 or less.
     """
 
     relation: str
@@ -184,10 +184,7 @@ def _reason(asked: _Asked, neighbour: Neighbour, row: int) -> Reason:
             if not names and neighbour.signals.get(field, 0) >= NEAR_MEANING
         },
         {words.get(term, term): round(value, 3) for term, value in terms},
-        {
-            name: round(100 * value / total, 1) if total > 0 else 0.0
-            for name, value in added.items()
-        },
+        {name: round(100 * value / total, 1) for name, value in added.items() if total > 0},
     )
 
 

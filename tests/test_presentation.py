@@ -246,6 +246,20 @@ def test_explain_adds_columns_to_csv(answer):
     assert FORMATTERS["csv"](none).rstrip().split(",")[-len(added) :] == added
 
 
+def test_a_similarity_of_nothing_is_made_of_nothing(six):
+    query = Query((six.study("NCT00000101"),), unlike=(six.study("NCT00000105"),))
+    parts = [*study_parts(six, ["NCT101"]), *study_parts(six, ["NCT105"], away=True)]
+    neighbours = six.nearest(parts, 10)
+    reasons = explain(six, parts, query.studies, neighbours, DEFAULT_WEIGHTS)
+    answer = Answer(query, neighbours, reasons, six, DEFAULT_WEIGHTS, explain=True)
+    n_alike = sum(each.similarity > 0 for each in neighbours)
+    assert 0 < n_alike < len(neighbours)
+    assert [bool(each.shares) for each in reasons] == [each.similarity > 0 for each in neighbours]
+    assert answer_text(answer, width=None, color=False).count("similarity made of") == n_alike
+    assert FORMATTERS["markdown"](answer).count("similarity made of") == n_alike
+    assert sum(bool(row["similarity_made_of"]) for row in csv_of(answer)) == n_alike
+
+
 def test_poor_neighbours_are_said_to_be_poor(answer):
     """In six studies every neighbour is one of few pairs."""
     far = msgspec.structs.replace(answer.neighbours[0], percentile=40.0)
