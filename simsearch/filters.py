@@ -41,6 +41,7 @@ _COUNTRY_NICKNAMES = MappingProxyType(
     }
 )  # fmt: skip
 
+_BETWEEN_PHASES = re.compile(r"[/,](?!a)", re.IGNORECASE)  # but not within n/a
 _ROMAN = MappingProxyType({"i": "1", "ii": "2", "iii": "3", "iv": "4"})
 
 _MOST_PARTICIPANTS = 2**63 - 1  # SQLite compares with no greater number
@@ -121,7 +122,7 @@ def spelled(store: StudyStore, kind: str, values: Iterable[str]) -> tuple[str, .
     known, understand = _KINDS[kind]
     found: list[str] = []
     if kind == "phase":
-        values = [part for value in values for part in re.split(r"[/,](?!a)", value)]
+        values = [part for value in values for part in _BETWEEN_PHASES.split(value)]
     for value in values:
         names = store.values_of(kind)
         if not (known or names):

@@ -64,6 +64,8 @@ def varied(build):
         ({"phase": ("II, 4",)}, "26"),
         ({"phase": ("early phase 1",)}, "3"),
         ({"phase": ("n/a",)}, "4"),
+        ({"phase": ("N/A",)}, "4"),
+        ({"phase": ("2/N/A",)}, "24"),
         ({"phase": ("not applicable",)}, "4"),
         ({"study_type": ("observational",)}, "6"),
         ({"intervention_type": ("drug",)}, "12"),
