@@ -45,6 +45,7 @@ _FEW_STUDIES = 10_000
 _NARROW = 72
 _GAP = 3  # blanks between two columns
 _LEAST_TITLE = 12
+_LONGEST_TITLE = 1000
 _UNKNOWN = "–"
 
 _HEADINGS = ("#", "NCT ID", "Title", "Status", "Phase", "Similarity", "Pctl.")
@@ -396,12 +397,17 @@ def _cells(neighbour: Neighbour) -> list[str]:
     return [
         str(neighbour.rank),
         study.nct_id,
-        one_line(study.title),
+        _cut(one_line(study.title)),
         status_label(study.status) or _UNKNOWN,
         phase_label(study.phases) or _UNKNOWN,
         f"{neighbour.similarity:.3f}",
         percentile_label(neighbour.percentile),
     ]
+
+
+def _cut(title: str) -> str:
+    """Return a title without what is far too long for a column: it would leave no room beside."""
+    return title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 1] + "…"
 
 
 def _columns(widths: Sequence[int], *, header: bool) -> Table:

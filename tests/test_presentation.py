@@ -84,6 +84,19 @@ def test_a_pipe_loses_nothing_to_the_width(awkward):
     assert all(line == line.rstrip() for line in text.splitlines())
 
 
+def test_a_title_without_end_takes_no_column_away(build):
+    endless = "Pills " * 20_000
+    index = open_index(build([*SIX, record("NCT00000200", endless, ["Aplasia"])]).index)
+    answer = answered(index, Query((index.study("NCT00000101"),)))
+    lines = answer_text(answer, width=None, color=False).splitlines()
+    for each in answer.neighbours:
+        (line,) = [line for line in lines if each.study.nct_id in line]
+        assert line.split()[0] == str(each.rank)
+        assert f" {each.similarity:.3f} " in line
+        assert len(line) < 1100
+    assert endless.strip() in FORMATTERS["csv"](answer)
+
+
 @pytest.mark.parametrize("width", [72, 80, 100, 140])
 def test_a_terminal_shows_two_lines_of_a_title_within_its_width(awkward, width):
     text = answer_text(awkward, width=width, color=False, quiet=True)
