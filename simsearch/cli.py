@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -20,7 +21,7 @@ from simsearch.commands.query import query
 from simsearch.commands.rebuild import rebuild
 from simsearch.commands.registry import fetch, update
 from simsearch.commands.related import related
-from simsearch.commands.terminal import fail, of_an_option
+from simsearch.commands.terminal import fail, fail_to_write, of_an_option, print_text
 from simsearch.errors import ArgumentError, SimsearchError
 from simsearch.variety import DIVERSE
 
@@ -40,7 +41,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"simsearch {simsearch.__version__}")
+        print_text(f"simsearch {simsearch.__version__}\n")
         raise typer.Exit
 
 
@@ -95,6 +96,10 @@ def main() -> NoReturn:
         fail(of_an_option(error), error.exit_code)
     except SimsearchError as error:
         fail(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename:
+            raise
+        fail_to_write(error)  # typer writes the help itself
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -407,6 +407,7 @@ def test_a_stream_that_fails_is_told_in_one_line(six, redirection, reason):
     done = subprocess.run(
         ["sh", "-c", f"{shlex.join(words)} NCT00000101 {redirection}"],
         capture_output=True, text=True, cwd=REPOSITORY, check=False,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
     )  # fmt: skip
     assert done.stderr == f"simsearch: {reason}\n"
     assert done.returncode == 1

@@ -119,6 +119,10 @@ def command(line: str, **options):
         ("simsearch rebuild - -i $XDG_DATA_HOME/i -q <&-", 1, "standard input: "),
         ("simsearch query NCT03540472 >&-", 1, "standard output is closed"),
         ("simsearch query NCT03540472 >/dev/full", 1, "cannot write the answer: No space left"),
+        ("simsearch --help >/dev/full", 1, "cannot write the answer: No space left"),
+        ("simsearch query --help >/dev/full", 1, "cannot write the answer: No space left"),
+        ("simsearch index >/dev/full", 1, "cannot write the answer: No space left"),
+        ("simsearch --version >/dev/full", 1, "cannot write the answer: No space left"),
         ("simsearch query NCT07000001 --online", 1, "cannot be asked"),
         ("simsearch query --text x --model ''", 1, "no model is named"),
         ("simsearch fetch --all --since '' --dry-run", 2, "is no date"),
@@ -127,7 +131,7 @@ def command(line: str, **options):
     ],
 )  # fmt: skip
 def test_odd_surroundings_give_one_line(line, code, said):
-    environment = {**os.environ, "SIMSEARCH_API": "http://127.0.0.1:abc"}
+    environment = {**os.environ, "SIMSEARCH_API": "http://127.0.0.1:abc", "PYTHONUNBUFFERED": ""}
     done = command(line, env=environment)
     if "rebuild" in line:  # the model is loaded before the records are read
         assert said in done.stderr

@@ -15,6 +15,11 @@ from simsearch.reports import info_table, render
 def fail(message: str, code: int) -> NoReturn:
     """End with one line on stderr and this exit code."""
     print(f"simsearch: {' '.join(message.split())}", file=sys.stderr)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - Python would try again, and tell
     sys.exit(code)
 
 
@@ -55,4 +60,9 @@ def print_text(text: str) -> None:
     except BrokenPipeError:
         raise  # who read it has had enough: typer ends quietly
     except OSError as error:
-        fail(f"cannot write the answer: {error.strerror or error}", 1)
+        fail_to_write(error)
+
+
+def fail_to_write(error: OSError) -> NoReturn:
+    """End with one line: standard output took no more."""
+    fail(f"cannot write the answer: {error.strerror or error}", 1)
