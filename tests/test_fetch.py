@@ -684,6 +684,16 @@ def test_a_registry_out_of_reach_is_named(monkeypatch, capsys, tmp_path):
     assert "no answer" in err
 
 
+@pytest.mark.parametrize("address", ["foo", "ftp://127.0.0.1/api", "http:///api", "//127.0.0.1"])
+def test_what_is_no_address_is_refused_at_once(monkeypatch, capsys, tmp_path, address):
+    monkeypatch.setenv("SIMSEARCH_API", address)
+    words = ("fetch", "--all", "--mirror", tmp_path / "m.sqlite", "-q")
+    code, out, err = run_cli(monkeypatch, capsys, *words)
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert f"SIMSEARCH_API is {address!r}: it must be an address like https://" in err
+
+
 @pytest.fixture(scope="module")
 def real_registry(shared):
     """5,000 real studies with their dates, served with trouble in one request of five."""

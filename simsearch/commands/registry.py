@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from simsearch import __version__
 from simsearch.commands.building import Building, build_and_report, summarised
 from simsearch.commands.terminal import print_facts, print_text
 from simsearch.encoders import DEFAULT_MODEL
+from simsearch.errors import ArgumentError
 from simsearch.generations import KEPT
 from simsearch.jobs import no_log
 from simsearch.options import (
@@ -165,10 +167,17 @@ def open_mirror(path: Path | None) -> Mirror:
 
 
 def registry_api(address: str | None, *, verbose: bool) -> RegistryApi:
-    """Return a client; a server on this machine need not be spared."""
+    """Return a client; a server on this machine need not be spared.
+
+    Raises:
+        ArgumentError: the address is none of the web.
+        ApiError: it cannot be asked.
+    """
     from simsearch.api import BASE_URL, RegistryApi
     from simsearch.progress import log
 
+    if address and not re.match("https?://[^/]", address, re.IGNORECASE):
+        raise ArgumentError("SIMSEARCH_API", address, f"an address like {BASE_URL}")
     is_loopback = (address or "").startswith("http://127.0.0.1:")
     return RegistryApi(
         f"simsearch/{__version__} (related clinical trials; Python)",
