@@ -132,18 +132,22 @@ class UntoldFilterError(FilterError):
 
 
 class NctIdError(SimsearchError):
-    """Text that is no NCT ID; `close` names one that the index holds, or is empty."""
+    """Text that is no NCT ID; `close` names one that the index holds, or is empty.
+
+    `for_words` says how to ask with words, where that can be done.
+    """
 
     exit_code = WRONG_USAGE
 
-    def __init__(self, text: str, reason: str, close: str = "") -> None:
+    def __init__(self, text: str, reason: str, close: str = "", for_words: str = "") -> None:
         self.text = text
         self.reason = reason
         self.close = close
+        self.for_words = for_words
         shown = textwrap.shorten(text, 60, placeholder="…") or text[:59]
         hint = f"; did you mean {close}?" if close else ""
-        if not any(character.isdigit() for character in text):
-            hint = "; for words, use --text"
+        if for_words and not any(character.isdigit() for character in text):
+            hint = f"; for words, {for_words}"
         super().__init__(
             f"{shown!r} {reason}: an NCT ID is NCT and eight digits, like NCT03540472{hint}"
         )

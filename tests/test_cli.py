@@ -276,6 +276,16 @@ def test_errors_exit_1_with_one_line(run, write, tmp_path):
     assert json.loads(run("info", "-o", "json")[1])["n_studies"] == 6  # nothing lost
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("related", "iron"), ("diff", "--watch", "iron"), ("query", "NCT101", "--not", "iron")],
+)
+def test_words_are_sent_to_text_only_where_it_is_an_option(run, write, words):
+    run("rebuild", write(), "-q")
+    code, _, err = run(*words)
+    assert (code, "'iron' is no NCT ID" in err, "--text" in err) == (1, True, False)
+
+
 def test_a_bug_keeps_its_traceback(run, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError

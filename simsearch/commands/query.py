@@ -206,7 +206,10 @@ class _Asking:
     ) -> tuple[Query, list[QueryPart]]:
         """Return what is asked, to be shown and to be searched with."""
         draft = None if file is None else read_draft(file)
-        asked, parts = self._studies(studies, draft)
+        try:
+            asked, parts = self._studies(studies, draft)
+        except NctIdError as error:
+            raise NctIdError(error.text, error.reason, error.close, "use --text") from None
         shown = list(asked.values())
         if draft is not None:
             parts.append(draft_part(self._index, draft, self._encoder))
