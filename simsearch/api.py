@@ -18,7 +18,7 @@ import httpx
 import msgspec
 import tenacity
 
-from simsearch.errors import ApiError, NctIdError, NoAnswerError
+from simsearch.errors import ApiError, NctIdError, NoAnswerError, RedirectError
 from simsearch.jobs import Log, no_log
 from simsearch.mirror import MirroredRecord
 from simsearch.study import parse_nct_id
@@ -40,6 +40,8 @@ FIELDS = (
 
 _ATTEMPTS = 5
 _LONGEST_PAUSE_SECONDS = 3600
+_MOST_HOPS = 5
+_SENT_ON = frozenset({301, 302, 307, 308})
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 _TIMEOUT = httpx.Timeout(90, connect=10)
 
@@ -194,16 +196,25 @@ class RegistryApi:
         return _decoded(self._get("/studies", parameters), _Answer).total_count or 0
 
     def study(self, nct_id: str) -> MirroredRecord | None:
-        """Return one record, under its new number where it was merged; None if it is gone."""
+        """Return one record, under its new number where it was merged; None if it is gone.
+
+        Raises:
+            RedirectError: it was merged more than five times, or in a circle.
+            ApiError: the registry refuses, or does not answer after several tries.
+        """
         fields = {"fields": "|".join(FIELDS)}
         response = self._get(f"/studies/{nct_id}", fields)
-        if response.status_code in (301, 302, 307, 308):
+        for _ in range(_MOST_HOPS):
+            if response.status_code not in _SENT_ON:
+                break
             target = response.headers.get("location", "").rstrip("/").rpartition("/")[2]
             response = self._get(f"/studies/{target.partition('?')[0]}", fields)
+        if response.status_code in _SENT_ON:
+            raise RedirectError(nct_id, f"the registry sends on more than {_MOST_HOPS} times")
         if response.status_code == httpx.codes.NOT_FOUND:
             return None
         if not response.is_success:
-            raise ApiError(_plain(response), f"answered {response.status_code} twice")
+            raise ApiError(_plain(response), f"answered {response.status_code}")
         try:
             return _record(msgspec.Raw(response.content))
         except (msgspec.MsgspecError, NctIdError, UnicodeDecodeError) as error:

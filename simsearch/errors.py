@@ -12,7 +12,8 @@
     │   └── RejectedRecordsError too many of its records are unusable
     ├── MirrorError              the mirror cannot be read or written
     ├── ApiError                 the registry refuses
-    │   └── NoAnswerError        ... or does not answer
+    │   ├── NoAnswerError        ... or does not answer
+    │   └── RedirectError        ... or sends from one study on to the next without end
     ├── FetchError               a fetch that could not be completed
     │   └── FetchRefusedError    ... because the registry refuses it
     ├── EncoderError             a model that cannot be loaded or is not the right one
@@ -241,6 +242,10 @@ class NoAnswerError(ApiError):
     """The registry does not answer after several tries."""
 
     exit_code = TRY_LATER
+
+
+class RedirectError(ApiError):
+    """The registry sends from one study on to the next, in a circle or too often."""
 
 
 class FetchError(SimsearchError):

@@ -26,8 +26,9 @@ from simsearch.errors import (
     FetchRefusedError,
     MirrorError,
     NoAnswerError,
+    RedirectError,
 )
-from simsearch.jobs import Progress, no_progress
+from simsearch.jobs import Log, Progress, no_log, no_progress
 from simsearch.mirror import Mirror, MirroredRecord, Window
 from simsearch.records import read_record
 from simsearch.study import Study, parse_nct_id
@@ -134,8 +135,16 @@ def fetch(
     return _Fetch(mirror, api, scope, since, progress or no_progress).run()
 
 
-def fetch_ids(mirror: Mirror, api: RegistryApi, nct_ids: Sequence[str]) -> FetchReport:
+def fetch_ids(
+    mirror: Mirror, api: RegistryApi, nct_ids: Sequence[str], say: Log = no_log
+) -> FetchReport:
     """Bring single studies into the mirror; IDs that the registry does not hold are named.
+
+    Args:
+        mirror: where they go.
+        api: the registry.
+        nct_ids: the studies.
+        say: told of a study that the registry sends on from without end: it is passed over.
 
     Raises:
         FetchError, MirrorError: as for `fetch`.
@@ -149,7 +158,11 @@ def fetch_ids(mirror: Mirror, api: RegistryApi, nct_ids: Sequence[str]) -> Fetch
             mirror.add(records)
             n_received += len(records)
             for nct_id in sorted(set(part) - {record.nct_id for record in records}):
-                record = api.study(nct_id)  # an obsolete number leads to the study it became
+                try:
+                    record = api.study(nct_id)  # an obsolete number leads to the study it became
+                except RedirectError as error:
+                    say(f"{error}: passed over")
+                    continue
                 if record is None:
                     not_found.append(nct_id)
                 else:
@@ -171,11 +184,12 @@ def update(
     *,
     n_rechecked: int = RECHECKED,
     progress: Progress | None = None,
+    say: Log = no_log,
 ) -> FetchReport:
     """Bring what changed since the last fetch, for all that was fetched before.
 
     Then the studies that were not seen for the longest time are looked up, and those
-    that have left the registry become tombstones.
+    that have left the registry become tombstones. `say` is told of those passed over.
 
     Raises:
         MirrorError: nothing was ever fetched completely.
@@ -198,7 +212,7 @@ def update(
         n_received += report.n_received
         n_broken += report.n_broken
         timestamp = report.data_timestamp
-    gone = recheck(mirror, api, mirror.oldest_checked(n_rechecked), progress)
+    gone = recheck(mirror, api, mirror.oldest_checked(n_rechecked), progress, say)
     return FetchReport(
         n_received=n_received,
         n_broken=n_broken,
@@ -209,9 +223,15 @@ def update(
 
 
 def recheck(
-    mirror: Mirror, api: RegistryApi, nct_ids: Sequence[str], progress: Progress | None = None
+    mirror: Mirror,
+    api: RegistryApi,
+    nct_ids: Sequence[str],
+    progress: Progress | None = None,
+    say: Log = no_log,
 ) -> tuple[str, ...]:
     """Look up studies of the mirror; bury those that the registry no longer holds.
+
+    One that the registry sends on from without end stays; `say` is told.
 
     Returns:
         The NCT IDs that have gone or were merged into another study.
@@ -224,7 +244,12 @@ def recheck(
         present = {record.nct_id for record in found} & set(part)
         mirror.mark_seen(sorted(present))
         for nct_id in sorted(set(part) - present):
-            record = api.study(nct_id)
+            try:
+                record = api.study(nct_id)
+            except RedirectError as error:
+                say(f"{error}: passed over")
+                mirror.mark_seen([nct_id])  # others have their turn before it comes again
+                continue
             if record is None:
                 mirror.bury(nct_id)
             elif record.nct_id != nct_id:

@@ -25,6 +25,7 @@ from simsearch.errors import (
     FetchError,
     GoneStudyError,
     MirrorError,
+    RedirectError,
     ShrinkError,
     SourceError,
 )
@@ -374,6 +375,39 @@ def test_studies_that_have_gone_become_tombstones(mirror, client, registry):
     assert [each for each in read_studies(mirror.path) if isinstance(each, Gone)] == [
         Gone(IDS[0], today), Gone(IDS[1], today, IDS[3])
     ]  # fmt: skip
+
+
+def test_a_study_merged_again_and_again_is_followed_to_its_end(mirror, client, registry):
+    fetch(mirror, client, ALL)
+    del registry.records[IDS[0]]
+    chain = [IDS[0], *(f"NCT0000080{n}" for n in range(4)), IDS[3]]
+    registry.merged = dict(itertools.pairwise(chain))
+    said = []
+    assert update(mirror, client, say=said.append).gone == (IDS[0],)
+    assert (mirror.tombstones()[0][2], said) == (IDS[3], [])
+    assert fetch_ids(mirror, client, [IDS[0]]).not_found == ()
+
+
+def test_studies_merged_in_a_circle_are_passed_over(mirror, client, registry):
+    fetch(mirror, client, ALL)
+    for nct_id in IDS[:3]:
+        del registry.records[nct_id]
+    registry.merged = {IDS[0]: IDS[1], IDS[1]: IDS[0]}
+    with sqlite3.connect(mirror.path) as database:  # as if years had passed
+        database.execute("UPDATE record SET checked = '2020'")
+    said = []
+    assert update(mirror, client, say=said.append).gone == (IDS[2],)
+    assert mirrored(mirror) == [*IDS[:2], *IDS[3:]]
+    assert database.execute("SELECT min(checked) > '2021' FROM record").fetchone() == (1,)
+    database.close()
+    assert said == [
+        f"{nct_id}: the registry sends on more than 5 times: passed over" for nct_id in IDS[:2]
+    ]
+    said.clear()
+    report = fetch_ids(mirror, client, [IDS[0], IDS[3]], said.append)
+    assert (report.n_received, len(said)) == (1, 1)
+    with pytest.raises(RedirectError):
+        study_online(client, IDS[0])
 
 
 def test_the_check_for_gone_studies_rotates(mirror, client):

@@ -84,7 +84,7 @@ def fetch(
     """
     from simsearch.fetch import Scope, fetch_ids, plan
     from simsearch.fetch import fetch as bring
-    from simsearch.progress import progress_on_stderr
+    from simsearch.progress import log, progress_on_stderr
 
     scope = Scope(condition, intervention, query_)
     if sum((all_, bool(scope.parameters), ids is not None)) != 1:
@@ -98,7 +98,7 @@ def fetch(
         return
     with open_mirror(mirror) as opened, registry_api(api, verbose=verbose) as registry:
         if ids:
-            report = fetch_ids(opened, registry, named)
+            report = fetch_ids(opened, registry, named, log)
         else:
             with progress_on_stderr(quiet=quiet) as progress:
                 report = bring(opened, registry, scope, since=since, progress=progress)
@@ -141,7 +141,7 @@ def update(
     simsearch update && simsearch diff --watch-list mine.txt
     """
     from simsearch.fetch import update as bring
-    from simsearch.progress import progress_on_stderr
+    from simsearch.progress import log, progress_on_stderr
 
     with summarised("update", wanted=json_summary) as done:
         options = Building(
@@ -152,7 +152,7 @@ def update(
         )  # fmt: skip
         with open_mirror(mirror) as opened, registry_api(api, verbose=verbose) as registry:
             with progress_on_stderr(quiet=quiet) as progress:
-                report = bring(opened, registry, n_rechecked=recheck, progress=progress)
+                report = bring(opened, registry, n_rechecked=recheck, progress=progress, say=log)
             done["fetch"] = report
             print_facts(fetch_facts(report, opened.path), quiet=quiet or json_summary)
             path = opened.path
