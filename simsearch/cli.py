@@ -75,12 +75,7 @@ def main() -> NoReturn:
     Anything that is not a `SimsearchError` or wrong usage is a bug and keeps its
     traceback.
     """
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115 - closed by the caller
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that lacks a letter
-    if hasattr(sys.stdout, "reconfigure") and not (sys.stdout.isatty() or _encoding_asked_for()):
-        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+    _prepare_streams()
     if any("\udc80" <= letter <= "\udcff" for word in sys.argv for letter in word):
         fail("an argument is not UTF-8 text: rename the file, or mend the locale", 2)
     try:
@@ -103,9 +98,18 @@ def main() -> NoReturn:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _encoding_asked_for() -> str:
-    """Return the encoding that the user names for Python's streams, or `""`."""
-    return os.environ.get("PYTHONIOENCODING", "").partition(":")[0]
+def _prepare_streams() -> None:
+    """Let no letter that a terminal lacks break an answer; a pipe or a file gets UTF-8.
+
+    An encoding that the user names for Python's streams stays.
+    """
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115 - closed by the caller
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that lacks a letter
+    asked_for = os.environ.get("PYTHONIOENCODING", "").partition(":")[0]
+    if hasattr(sys.stdout, "reconfigure") and not (sys.stdout.isatty() or asked_for):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
 
 
 def _with_values(words: list[str]) -> list[str]:

@@ -219,9 +219,7 @@ class _Asking:
         unliked, away = self._studies(unlike, None, away=True)
         rows, rows_away = ({row for part in some for row in part.rows} for some in (parts, away))
         both = {study.nct_id for study in self._index.store.studies(sorted(rows & rows_away))}
-        both |= {
-            away.nct_id for away in unliked.values() if any(_same(each, away) for each in shown)
-        }
+        both |= {each.nct_id for each in unliked.values() if any(_same(one, each) for one in shown)}
         if both:
             raise ArgumentError("--not", min(both), "another study than those asked with")
         shown_query = Query(
