@@ -9,14 +9,16 @@ def _terms(text: str) -> frozenset[str]:
 
 FUNCTION_WORDS = _terms("""
     a about after all also an and any are as at be been before being between both but by can
-    completed could did do doe during each either every for from further get give given had has
-    have having he her him his how i if in increasingly into is it its itself just line made
-    make many may more most much must my new no not now of off often on one only or other our
-    out own regard same see she should since so some sometime still such take than that the
-    their them then there these they this thus to two under until up upon us use very via was we
-    well were what when where whether which while who will with would you your
+    clinical completed could did do doe during each effect effective effectiveness efficacy
+    either evaluate every for from further get give given had has have having he her him his how
+    i if in increasingly into is it its itself just line made make many may more most much must
+    my new no not now of off often on one only or other our out own patient regard safety same
+    see she should since so some sometime still study such take than that the their them then
+    there these they this thus to treat treated treating treatment trial two under until up upon
+    us use very via was we well were what when where whether which while who will with would you
+    your
 """)
-"""Words of any English text, which a small index may count among the telling ones."""
+"""Words of any English text and of any trial, which a small index may count among the telling."""
 
 CONTROLS = _terms("""
     background care comparator control matching no normal observation placebo questionnaire
