@@ -13,24 +13,17 @@ from types import MappingProxyType
 
 from simsearch.study import Study
 
-TEXT_VERSION = 3
+TEXT_VERSION = 2
 
 # A study that names another must not be its neighbour for the name's sake.
 _NCT_ID = re.compile(r"(?<![^\W_])NCT[\W_]{0,3}[0-9]{5,}", re.IGNORECASE)
-# What cancer registrations of one form begin with: sentences that thousands of studies share.
-_RATIONALE = re.compile(r"\bRATIONALE:.*?\bPURPOSE:", re.DOTALL)
 # A sentence that only wraps such a name: "(NCT00000102)", "[ ]".
 _EMPTY_BRACKETS = re.compile(r"\(\s*\)|\[\s*\]")
 
 
 def whole_text(study: Study) -> str:
-    """Return title, conditions, interventions and summary as sentences of one text.
-
-    Of a summary in the form `RATIONALE: … PURPOSE: …` only the purpose: how drugs of some kind
-    work is told in the same words by every study of one.
-    """
-    summary = _RATIONALE.sub(" ", study.summary)
-    parts = (study.title, conditions_text(study), interventions_text(study), summary)
+    """Return title, conditions, interventions and summary as sentences of one text."""
+    parts = (study.title, conditions_text(study), interventions_text(study), study.summary)
     return plain_text(" ".join(_sentence(part) for part in parts if part))
 
 

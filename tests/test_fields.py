@@ -39,11 +39,3 @@ def test_a_study_without_text_has_no_words():
     assert not has_words(text_of(Study(nct_id="NCT00000102")) for text_of in FIELDS.values())
     assert not has_words(["...", " - "])
     assert has_words(["β"])
-
-
-def test_of_a_rationale_and_a_purpose_only_the_purpose_tells():
-    summary = (
-        "RATIONALE: Drugs may stop cells.\nPURPOSE: This trial studies iron.\nRATIONALE: none."
-    )
-    study = Study(nct_id="NCT00000102", title="Iron", summary=summary)
-    assert whole_text(study) == "Iron. This trial studies iron. RATIONALE: none."
