@@ -270,14 +270,15 @@ def _others(asked: _Named, studies: Sequence[Study], its: _Named, neighbour: Nei
 
 def _bear(studies: Iterable[Study], names: Names) -> bool:
     """Tell that the titles or keywords of studies have all words of one of the names."""
-    said = frozenset().union(
-        *(
-            _terms("\n".join((study.title, study.official_title, study.acronym, *study.keywords)))
-            for study in studies
-        )
+    titles = (
+        "\n".join((study.title, study.official_title, study.acronym, *study.keywords))
+        for study in studies
     )
+    said = "\n".join(titles).casefold()
     return any(
-        terms - WIDE_WORDS and terms <= said for sets in names.sets.values() for terms in sets
+        terms - WIDE_WORDS and all(_plain_word(term, said) for term in terms)
+        for sets in names.sets.values()
+        for terms in sets
     )
 
 
@@ -429,6 +430,15 @@ def _words(study: Study, terms: Collection[str]) -> dict[str, str]:
 
 def _word(term: str, folded: str) -> str:
     """Return the first word of a case-folded text that is the term, or one of its spellings."""
+    word = _plain_word(term, folded)
+    if not word and term.isalpha():
+        found = _spelt(term).search(folded)
+        word = found[0] if found else ""
+    return word
+
+
+def _plain_word(term: str, folded: str) -> str:
+    """Return the first word of a case-folded text that is the term, with an s, or its code."""
     forms = (term,) if term.isalpha() else (term, *(_CODE_PARTS.sub(mark, term) for mark in "- "))
     for form in forms:
         at = folded.find(form)
@@ -438,8 +448,7 @@ def _word(term: str, folded: str) -> str:
             if not (folded[at - 1 : at].isalnum() or folded[end : end + 1].isalnum()):
                 return folded[at:end]
             at = folded.find(form, at + 1)
-    found = _spelt(term).search(folded) if term.isalpha() else None
-    return found[0] if found else ""
+    return ""
 
 
 @lru_cache(maxsize=2**12)
