@@ -42,14 +42,12 @@
         ├── NoRoomError          the disk has less free than a build takes
         └── PublishError         the disk refused (full, read-only, no permission)
 
-Each class keeps what it knows as attributes and builds its own message: what is
-wrong, which one, and what to do next, in one line. `exit_code` is how the command ends,
-for whoever schedules it:
+Each class keeps what it knows as attributes and builds its own message: what is wrong, which
+one, and what to do next, in one line. `exit_code` is how the command ends:
 
     1     an error that a person must look at
     2     ArgumentError, FilterError, NctIdError: wrong usage, as what the command line refuses
-    3     GuardError, RejectedRecordsError: nothing was published, a person decides whether it is
-          meant
+    3     GuardError, RejectedRecordsError: not published; a person decides whether it is meant
     75    IndexBusyError, RelatedBusyError, NoAnswerError, FetchError, EngineLostError: the same
           command may do later (EX_TEMPFAIL of sysexits.h)
 """

@@ -225,7 +225,6 @@ def test_wrong_values_exit_2_with_one_line_that_names_the_option(run, write):
     nothing = ("-w", "text=0,conditions=0,interventions=0,lexical=0")
     bad = {
         ("NTC00000102",): "'NTC00000102' is no NCT ID",
-        ("aplastic anemia",): "use --text",
         ("NCT101", "--weight", "lexical"): "--weight 'lexical': it must be like lexical=0.5",
         ("NCT101", "--weight", "title=1"): "--weight 'title=1': it must be of text, conditions,",
         ("NCT101", "--weight", "text=-1"): "--weight text=-1.0: it must be a number of 0 or more",
@@ -238,6 +237,7 @@ def test_wrong_values_exit_2_with_one_line_that_names_the_option(run, write):
         ("NCT101", "--min-enrollment", "-1"): "--min-enrollment -1: it must be 0 or more",
     }  # fmt: skip
     alone = {
+        ("aplastic anemia",): "use --text",
         ("NCT101", "--diverse", "2"): "--diverse 2.0: it must be from 0 to 1",
         ("NCT101", "--fold", "-k", "500"): "--top-k 500: it must be from 1 to 200",
         ("NCT101", "--not", "NCT101"): "--not 'NCT00000101': it must be another study",
@@ -283,7 +283,7 @@ def test_errors_exit_1_with_one_line(run, write, tmp_path):
 def test_words_are_sent_to_text_only_where_it_is_an_option(run, write, words):
     run("rebuild", write(), "-q")
     code, _, err = run(*words)
-    assert (code, "'iron' is no NCT ID" in err, "--text" in err) == (1, True, False)
+    assert (code, "'iron' is no NCT ID" in err, "--text" in err) == (2, True, False)
 
 
 def test_a_bug_keeps_its_traceback(run, monkeypatch):

@@ -705,7 +705,7 @@ def test_a_study_counts_once_by_whichever_number_or_file(
     draft.write_text(json.dumps(record("NCT00000200", "Marrow")))
     for number in ("NCT200", "NCT902"):
         code, _, err = run("--file", draft, "--not", number, "--online")
-        assert (code, "--not is 'NCT00000200'" in err) == (1, True)
+        assert (code, "--not 'NCT00000200': it must be another" in err) == (2, True)
 
 
 def test_a_registry_out_of_reach_is_named(monkeypatch, capsys, tmp_path):
@@ -723,9 +723,9 @@ def test_what_is_no_address_is_refused_at_once(monkeypatch, capsys, tmp_path, ad
     monkeypatch.setenv("SIMSEARCH_API", address)
     words = ("fetch", "--all", "--mirror", tmp_path / "m.sqlite", "-q")
     code, out, err = run_cli(monkeypatch, capsys, *words)
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert err.count("\n") == 1
-    assert f"SIMSEARCH_API is {address!r}: it must be an address like https://" in err
+    assert f"simsearch: SIMSEARCH_API {address!r}: it must be an address like https://" in err
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ def of_an_option(error: ArgumentError) -> str:
     return f"{option} {signal}{'=' if signal else ''}{found}: it must be {error.expected}"
 
 
-_OPTIONS = {"k": "--top-k", "weights": "--weight"}
+_OPTIONS = {"k": "--top-k", "weights": "--weight", "SIMSEARCH_API": "SIMSEARCH_API"}
 
 
 def print_facts(facts: Sequence[tuple[str, str]], *, quiet: bool) -> None:
