@@ -361,14 +361,27 @@ def combined(rows: Sequence[tuple[float, TermWeights]]) -> TermWeights:
     return TermWeights(terms, np.bincount(places, weights, minlength=len(terms)).astype(np.float64))
 
 
-def products(left: Sequence[TermWeights]) -> npt.NDArray[np.float64]:
-    """Return (n, n) the product of every row with every other."""
-    terms, places = np.unique(np.concatenate([row.terms for row in left]), return_inverse=True)
-    dense = np.zeros((len(left), len(terms)))
-    numbers = np.repeat(np.arange(len(left)), [len(row.terms) for row in left])
-    dense[numbers, places] = np.concatenate([row.weights for row in left])
-    found: npt.NDArray[np.float64] = dense @ dense.T
+def products(rows: Sequence[TermWeights], others: Sequence[TermWeights]) -> npt.NDArray[np.float64]:
+    """Return (n_rows, n_others) the product of every row with every other."""
+    terms = np.unique(np.concatenate([row.terms for row in others]))
+    if not len(terms):
+        return np.zeros((len(rows), len(others)))
+    right = _dense(others, terms)
+    # numpy multiplies an array with itself several times as fast.
+    left = right if rows is others else _dense(rows, terms)
+    found: npt.NDArray[np.float64] = left @ right.T
     return found
+
+
+def _dense(rows: Sequence[TermWeights], terms: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return (n_rows, n_terms) the weights of these terms, which are in order."""
+    dense = np.zeros((len(rows), len(terms)))
+    numbers = np.repeat(np.arange(len(rows)), [len(row.terms) for row in rows])
+    named = np.concatenate([row.terms for row in rows])
+    places = np.searchsorted(terms, named).clip(max=len(terms) - 1)
+    known = terms[places] == named
+    dense[numbers[known], places[known]] = np.concatenate([row.weights for row in rows])[known]
+    return dense
 
 
 def _idf(n_with: npt.NDArray[np.int64], n_studies: int) -> npt.NDArray[np.float64]:

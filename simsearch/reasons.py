@@ -325,12 +325,11 @@ def _substance_in_common(studies: Sequence[Study], neighbour: Study) -> tuple[st
     also has the parents of a substance (thalidomide of lenalidomide), and words found by chance:
     an intervention of each study must need the term.
     """
-    theirs = {term for study in studies for term in study.intervention_mesh if _needs(study, term)}
     shared = [
         term
         for term in neighbour.intervention_mesh
-        if term in theirs
-        and (not term.split(",")[0].endswith("s") or term.endswith("limus"))
+        if (not term.split(",")[0].endswith("s") or term.endswith("limus"))
+        and any(term in study.intervention_mesh and _needs(study, term) for study in studies)
         and _needs(neighbour, term)
     ]
     by_plainness = sorted(shared, key=lambda term: (any(map(str.isdigit, term)), len(term), term))

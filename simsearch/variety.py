@@ -15,7 +15,7 @@ import numpy.typing as npt
 from simsearch.errors import ArgumentError
 from simsearch.fields import FIELDS
 from simsearch.filters import NO_FILTERS, Filters
-from simsearch.lexical import TermWeights
+from simsearch.lexical import products
 from simsearch.parts import QueryPart
 from simsearch.reasons import are_sisters, mentions
 from simsearch.search import MAX_K, SIMILARITY_DECIMALS, Index, Neighbour
@@ -110,37 +110,14 @@ def between(
         left = right if rows is others else index.rows(field, rows).astype(np.float64)
         total += DEFAULT_WEIGHTS[field] * (left @ right.T)
         shares += DEFAULT_WEIGHTS[field] * np.outer(left.any(axis=1), right.any(axis=1))
-    total += DEFAULT_WEIGHTS["lexical"] * _term_products(index, rows, others)
+    right_terms = [index.lexical.row(row) for row in others.tolist()]
+    left_terms = right_terms
+    if rows is not others:
+        left_terms = [index.lexical.row(row) for row in rows.tolist()]
+    total += DEFAULT_WEIGHTS["lexical"] * products(left_terms, right_terms)
     shares += DEFAULT_WEIGHTS["lexical"]
     similarity: npt.NDArray[np.float64] = (total / shares).round(SIMILARITY_DECIMALS)
     return similarity
-
-
-def _term_products(
-    index: Index, rows: npt.NDArray[np.int64], others: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    """Return (n_rows, n_others) the products of the studies' rows of terms."""
-    terms_of_others = [index.lexical.row(row) for row in others.tolist()]
-    terms = np.unique(np.concatenate([each.terms for each in terms_of_others]))
-    if not len(terms):
-        return np.zeros((len(rows), len(others)))
-    right = _dense(terms_of_others, terms)
-    left = right
-    if rows is not others:
-        left = _dense([index.lexical.row(row) for row in rows.tolist()], terms)
-    products: npt.NDArray[np.float64] = left @ right.T
-    return products
-
-
-def _dense(rows: Sequence[TermWeights], terms: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return (n_rows, n_terms) the weights of these terms, which are in order."""
-    dense = np.zeros((len(rows), len(terms)))
-    numbers = np.repeat(np.arange(len(rows)), [len(row.terms) for row in rows])
-    named = np.concatenate([row.terms for row in rows])
-    places = np.searchsorted(terms, named).clip(max=len(terms) - 1)
-    known = terms[places] == named
-    dense[numbers[known], places[known]] = np.concatenate([row.weights for row in rows])[known]
-    return dense
 
 
 def _leaders(index: Index, found: Sequence[Neighbour], variety: Variety) -> list[Neighbour]:

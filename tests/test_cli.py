@@ -304,18 +304,23 @@ def command(*args, **options):
     )  # fmt: skip
 
 
-def test_a_query_by_id_loads_no_model():
+def answered_with(folder, *words):
+    """Run the command as a process of its own; return its output and the libraries it loaded."""
     script = (
         "import sys; from simsearch.cli import main\n"
-        "sys.argv = ['simsearch', 'query', 'NCT03540472']\n"
+        f"sys.argv = ['simsearch', *{words!r}]\n"
         "try: main()\n"
         "except SystemExit as done: assert not done.code\n"
         "print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=HERE
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=folder
     )
-    loaded = set(done.stderr.split())
+    return done.stdout, set(done.stderr.split())
+
+
+def test_a_query_by_id_loads_no_model():
+    _, loaded = answered_with(HERE, "query", "NCT03540472")
     assert "faiss" in loaded
     heavy = {"torch", "transformers", "sentence_transformers", "sklearn", "scipy", "ijson",
              "httpx", "tenacity", "defusedxml"}  # fmt: skip
@@ -327,20 +332,10 @@ def test_a_query_by_id_loads_no_model():
 def test_a_query_with_words_waits_for_no_torch(asked, tmp_path):
     draft = record(None, "Iron for anemia", ["Anemia"])
     (tmp_path / "draft.json").write_text(json.dumps(draft))
-    script = (
-        "import sys; from simsearch.cli import main\n"
-        f"sys.argv = ['simsearch', 'query', *{asked!r}, '-o', 'ids']\n"
-        "try: main()\n"
-        "except SystemExit as done: assert not done.code\n"
-        "print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
-    )
-    loaded = set(done.stderr.split())
+    out, loaded = answered_with(tmp_path, "query", *asked, "-o", "ids")
     assert "tokenizers" in loaded
     assert not loaded & {"torch", "transformers", "sentence_transformers", "sklearn"}
-    assert len(done.stdout.split()) == 10
+    assert len(out.split()) == 10
 
 
 def test_a_closed_pipe_is_no_error():

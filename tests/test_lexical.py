@@ -122,10 +122,13 @@ def test_the_signal_is_the_product_of_rows(tmp_path_factory, texts):
         ]
         assert index.signal(index.row(number)) == pytest.approx(expected, abs=1e-6)
         assert sum(value**2 for value in row.values()) == pytest.approx(float(bool(row)), abs=2e-3)
-    pairs = products([index.row(n) for n in range(len(texts))])
+    stored = [index.row(n) for n in range(len(texts))]
+    pairs = products(stored, stored)
     assert pairs == pytest.approx(
         np.array([index.signal(index.row(n)) for n in range(len(texts))]), abs=1e-6
     )
+    assert products(stored[:1], stored) == pytest.approx(pairs[:1], abs=1e-6)
+    assert products(stored, stored[:1]) == pytest.approx(pairs[:, :1], abs=1e-6)
     left, right = np.arange(len(texts)), np.arange(len(texts))[::-1]
     assert index.products(left, right) == pytest.approx(pairs[left, right], abs=1e-6)
 

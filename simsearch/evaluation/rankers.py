@@ -161,7 +161,7 @@ class Similarities:
             other = self._part(int(rows[place]))
             for name, vector in query.vectors.items():
                 found[name][place] = cosines(vector, other.vectors[name][np.newaxis])[0]
-            found["lexical"][place] = products([query.terms, other.terms])[0, 1]
+            found["lexical"][place] = products([query.terms], [other.terms])[0, 0]
         return found
 
     def _part(self, row: int) -> QueryPart:
