@@ -15,7 +15,16 @@ import sys
 def main() -> None:
     """Print the reference."""
     generated = subprocess.run(
-        [sys.executable, "-m", "typer", "simsearch.cli", "utils", "docs", "--name", "simsearch"],
+        [
+            sys.executable,
+            "-m",
+            "typer",
+            "simsearch.cli.main",
+            "utils",
+            "docs",
+            "--name",
+            "simsearch",
+        ],
         check=True,
         capture_output=True,
         text=True,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -19,6 +21,16 @@ _INSIDE = re.compile(
 # In running text fewer than five digits are something else (NCT 3, a chemical).
 _NAMED = re.compile(
     r"(?<![A-Za-z0-9])NCT(?:\s*|[\W_]{1,3})(?=[0-9]{5,8}(?![0-9]))0*([1-9][0-9]{0,7})(?![0-9])"
+)
+
+_STATUS_LABELS = MappingProxyType(
+    {
+        "ACTIVE_NOT_RECRUITING": "Active, not recruiting",
+        "ENROLLING_BY_INVITATION": "By invitation",
+        "NO_LONGER_AVAILABLE": "No longer available",
+        "NOT_YET_RECRUITING": "Not yet recruiting",
+        "TEMPORARILY_NOT_AVAILABLE": "Temporarily not available",
+    }
 )
 
 STUDY_URL = "https://clinicaltrials.gov/study/"
@@ -119,3 +131,16 @@ def named_nct_ids(text: str) -> set[str]:
 def canonical_nct_id(digits: str) -> str:
     """Return the NCT ID of a number given as one to eight digits."""
     return f"NCT{int(digits):08d}"
+
+
+def phase_label(phases: Sequence[str]) -> str:
+    """Return phases as people write them: `2`, `1/2`, `early 1`, `n/a`, or `` for none."""
+    if not phases:
+        return ""
+    named = [phase.replace("EARLY_PHASE", "early ").removeprefix("PHASE") for phase in phases]
+    return "/".join("n/a" if name == "NA" else name for name in named)
+
+
+def status_label(status: str) -> str:
+    """Return an overall status as people write it."""
+    return _STATUS_LABELS.get(status, status.replace("_", " ").capitalize())

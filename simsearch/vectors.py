@@ -14,12 +14,14 @@ from simsearch.errors import ArgumentError
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {"text": 0.35, "conditions": 0.1, "interventions": 0.0, "lexical": 0.55}
 )
-"""Good on both judged sets and on the case that the design names; the table is in DECISIONS.md.
+"""What each signal counts in a similarity, unless a question says otherwise (DECISIONS.md).
 
-Interventions stand in the whole text and among the terms already: they count as a signal of
-their own where a user says so.
+Interventions are part of the whole text and of the terms; as a signal of their own they count
+only where a question gives them a weight.
 """
 
+SIGNALS = tuple(DEFAULT_WEIGHTS)
+"""The signals, in the order of the columns of the random pairs: the dense fields, then terms."""
 
 _STRIDE = 64  # of the sample that tells which values are great
 

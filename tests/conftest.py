@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from simsearch import Index, build_index, open_index, read_studies
-from simsearch.build import BuildReport
+from simsearch import build_index, read_studies
+from simsearch.build.build import BuildReport
+from simsearch.index.opened import OpenedIndex, opened_index
 from simsearch.vectors import unit_rows
 
 REPOSITORY = Path(__file__).parent.parent
@@ -172,9 +173,9 @@ def build(
 
 
 @pytest.fixture
-def six(build: Callable[..., BuildReport]) -> Index:
+def six(build: Callable[..., BuildReport]) -> OpenedIndex:
     """An opened index of the six studies."""
-    return open_index(build().index)
+    return opened_index(build().index)
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,15 @@ import numpy as np
 import pytest
 from conftest import record
 
-from simsearch import Filters, blocks, open_index, search, tiles
-from simsearch.blocks import SCALE, BlockSearch
+from simsearch import Filters
 from simsearch.errors import ArgumentError, FilterError
+from simsearch.index.opened import opened_index
+from simsearch.related import batch_search as blocks
+from simsearch.related import coarse_int8 as tiles
+from simsearch.related.batch_search import SCALE, BlockSearch
+from simsearch.search import nearest as search
+from simsearch.search.nearest import ranked
+from simsearch.search.query_parts import study_part
 from simsearch.vectors import greatest
 
 TERMS = [
@@ -56,7 +62,7 @@ def assert_like_single_queries(index, k: int = 10, **options) -> BlockSearch:
     many_at_once = BlockSearch(index, k, **options)
     lists = many_at_once.lists(many_at_once.asked)
     for at, row in enumerate(many_at_once.asked.tolist()):
-        alone = index.ranked([index.part(row)], k, **options)
+        alone = ranked(index, [study_part(index, row)], k, **options)
         n = len(alone.rows)
         assert lists.rows[at].tolist() == [*alone.rows.tolist(), *[-1] * (k - n)]
         assert (lists.parts[at, :n] / SCALE).tolist() == alone.similarity.tolist()
@@ -73,46 +79,48 @@ def test_k_beyond_the_corpus(six):
 
 @pytest.mark.parametrize("k", [1, 10, 25])
 def test_candidates(build: Callable, few_are_enough, k):
-    index = open_index(build(many(400)).index)
+    index = opened_index(build(many(400)).index)
     assert assert_like_single_queries(index, k).is_wide
 
 
 def test_candidates_that_pass_a_filter(build: Callable, few_are_enough):
-    index = open_index(build(many(400)).index)
+    index = opened_index(build(many(400)).index)
     found = assert_like_single_queries(index, filters=Filters(status=("recruiting",)))
     assert found.is_wide
 
 
 def test_all_of_few_that_pass_a_filter(build: Callable):
-    index = open_index(build(many(300)).index)
+    index = opened_index(build(many(300)).index)
     found = assert_like_single_queries(index, filters=Filters(status=("recruiting",)))
     assert not found.is_wide
 
 
 def test_a_filter_that_nothing_passes(build: Callable):
-    index = open_index(build(many(100)).index)
+    index = opened_index(build(many(100)).index)
     lists = BlockSearch(index, 5, filters=Filters(min_enrollment=10**6)).lists(np.arange(90))
     assert (lists.rows == -1).all()
 
 
 @pytest.mark.parametrize("weights", [{"text": 1.0}, {"lexical": 1.0, "conditions": 0.5}])
 def test_other_weights(build: Callable, weights):
-    index = open_index(build(many(200)).index)
-    alone = [row for row in BlockSearch(index, 5).asked if all(index.part(row).present.values())]
+    index = opened_index(build(many(200)).index)
+    alone = [
+        row for row in BlockSearch(index, 5).asked if all(study_part(index, row).present.values())
+    ]
     found = BlockSearch(index, 5, weights)
     lists = found.lists(np.array(alone))
     for at, row in enumerate(alone):
-        ranked = index.ranked([index.part(row)], 5, weights)
+        ranked = ranked(index, [study_part(index, row)], 5, weights)
         assert lists.rows[at].tolist() == ranked.rows.tolist()
 
 
 def test_many_equal_studies(build: Callable, few_are_enough):
     same = [record(f"NCT{n:08}", "anemia iron", ["Anemia"], [], "iron") for n in range(1, 200)]
-    assert_like_single_queries(open_index(build(same).index))
+    assert_like_single_queries(opened_index(build(same).index))
 
 
 def test_studies_without_text_are_not_asked_with(build: Callable):
-    index = open_index(build(many(194)).index)
+    index = opened_index(build(many(194)).index)
     asked = {index.store.nct_ids()[row] for row in BlockSearch(index, 3).asked}
     assert "NCT00000097" not in asked
     assert "NCT00000098" in asked
@@ -138,13 +146,13 @@ def withheld(n: int, first: int = 1) -> list[dict]:
 def test_many_pass_and_few_of_them_have_a_text(build: Callable, few_are_enough, n_with_text):
     big = [record(f"NCT{n:08}", "iron knee", enrollment=500) for n in range(301, 301 + n_with_text)]
     records = [*many(100), *withheld(80, first=200), *big]
-    index = open_index(build(records, allow_rejects=True).index)
+    index = opened_index(build(records, allow_rejects=True).index)
     found = assert_like_single_queries(index, 3, filters=Filters(min_enrollment=500))
     assert found.is_wide
 
 
 def test_many_studies_without_a_text(build: Callable, few_are_enough):
-    index = open_index(build([*many(200), *withheld(150, first=300)]).index)
+    index = opened_index(build([*many(200), *withheld(150, first=300)]).index)
     for filters in (Filters(), Filters(min_enrollment=1)):
         assert assert_like_single_queries(index, filters=filters).is_wide
 
@@ -156,7 +164,7 @@ def test_nearest_by_terms_are_those_of_a_single_query_that_have_a_text(
     """Where few share a term with the query, a single query finds studies without a text too."""
     knees = [record(f"NCT{number:08}", "knee") for number in range(201, 301)]
     lonely = record("NCT00000900", "zebra", conditions=["Zebra"], summary="zebra")
-    index = open_index(build([*withheld(150), *knees, lonely]).index)
+    index = opened_index(build([*withheld(150), *knees, lonely]).index)
     found = BlockSearch(index, 10, filters=filters)
     row = index.row_of("NCT00000900")
     signal = index.lexical.signal(index.lexical.row(row))

@@ -4,20 +4,17 @@ import json
 
 import numpy as np
 import pytest
+from asking import similar_to_study
 from conftest import SIX, WordEncoder, record
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simsearch import build_index, open_index, read_studies, similar_to_study
-from simsearch.errors import (
-    PublishError,
-    RejectedRecordsError,
-    SourceError,
-    VerificationError,
-)
-from simsearch.lexical import LEXICAL_FILES
-from simsearch.storage import sha256_of
-from simsearch.verification import verify_generation, verify_index
+from simsearch import build_index, read_studies
+from simsearch.errors import PublishError, RejectedRecordsError, SourceError, VerificationError
+from simsearch.index.directory import sha256_of
+from simsearch.index.opened import opened_index
+from simsearch.index.terms import LEXICAL_FILES
+from simsearch.index.verify import verify_generation, verify_index
 
 
 def neighbours(index, nct_id="NCT00000101", k=5):
@@ -47,7 +44,7 @@ def test_the_report_counts_what_happened(build, encoder):
 
 
 def test_the_manifest_remembers_recipe_sources_and_versions(build, encoder):
-    manifest = open_index(build().index).generation.manifest
+    manifest = opened_index(build().index).generation.manifest
     assert manifest.n_studies == 6
     assert manifest.field_coverage == {"text": 6, "conditions": 6, "interventions": 5}
     assert manifest.recipe.fingerprint == encoder.fingerprint
@@ -90,7 +87,7 @@ def test_the_newest_record_of_an_id_wins(build, reverse):
     new = record("NCT00000101", "Marrow pills", updated="2022-01-01")
     report = build([new, old] if reverse else [old, new])
     assert report.n_duplicates == 1
-    assert open_index(report.index).study("NCT00000101").title == "Marrow pills"
+    assert opened_index(report.index).study("NCT00000101").title == "Marrow pills"
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -98,10 +95,10 @@ def test_of_two_records_of_one_day_the_later_download_then_the_richer_wins(build
     poor = record("NCT00000101", "Iron pills")
     rich = record("NCT00000101", "Iron pills", ["Anemia"], summary="For adults.")
     report = build([poor, rich][:: -1 if reverse else 1])
-    assert open_index(report.index).study("NCT00000101").conditions == ("Anemia",)
+    assert opened_index(report.index).study("NCT00000101").conditions == ("Anemia",)
     poor["derivedSection"]["miscInfoModule"] = {"versionHolder": "2025-12-09"}
     report = build([poor, rich][:: -1 if reverse else 1])
-    assert open_index(report.index).study("NCT00000101").conditions == ()
+    assert opened_index(report.index).study("NCT00000101").conditions == ()
 
 
 def test_a_study_under_its_obsolete_number_is_merged_into_the_one_it_became(build):
@@ -109,7 +106,7 @@ def test_a_study_under_its_obsolete_number_is_merged_into_the_one_it_became(buil
     assert report.n_studies == 6
     assert report.n_duplicates == 1
     assert any("NCT00000901" in note.place for note in report.notices)
-    index = open_index(report.index)
+    index = opened_index(report.index)
     assert index.study("NCT00000901").nct_id == "NCT00000102"
     assert "NCT00000102" not in dict(neighbours(index, "NCT00000901"))
 
@@ -117,14 +114,14 @@ def test_a_study_under_its_obsolete_number_is_merged_into_the_one_it_became(buil
 def test_of_two_that_name_each_other_the_newer_stays(build):
     first = record("NCT00000201", "Iron", aliases=["NCT00000202"], updated="2020-01-01")
     second = record("NCT00000202", "Iron", aliases=["NCT00000201"], updated="2021-01-01")
-    assert open_index(build([first, second]).index).store.nct_ids() == ["NCT00000202"]
+    assert opened_index(build([first, second]).index).store.nct_ids() == ["NCT00000202"]
 
 
 def test_a_chain_of_obsolete_numbers_leads_to_its_end(build):
     first = record("NCT00000201", "Iron", aliases=["NCT00000200"])
     second = record("NCT00000202", "Iron", aliases=["NCT00000201"])
     third = record("NCT00000203", "Iron", aliases=["NCT00000202"])
-    index = open_index(build([*SIX, first, second, third]).index)
+    index = opened_index(build([*SIX, first, second, third]).index)
     assert index.store.nct_ids()[-1] == "NCT00000203"
     assert index.n_studies == 7
     for number in ("NCT200", "NCT201", "NCT202", "NCT203"):
@@ -136,7 +133,7 @@ def test_of_a_circle_the_newest_stays(build):
         record(f"NCT0000020{n}", "Iron", aliases=[f"NCT0000020{n % 3 + 1}"], updated=f"202{n}-01")
         for n in (1, 2, 3)
     ]
-    index = open_index(build([*SIX, *circle]).index)
+    index = opened_index(build([*SIX, *circle]).index)
     assert index.store.nct_ids()[6:] == ["NCT00000203"]
     assert index.study("NCT00000201").nct_id == "NCT00000203"
 
@@ -147,7 +144,7 @@ def test_an_obsolete_number_that_two_studies_list_leads_to_the_newer_as_the_repo
     second = record("NCT00000203", "Iron", aliases=["NCT00000201"], updated="2021-01-01")
     report = build([old, first, second])
     assert "obsolete number of NCT00000203" in report.notices[0].message
-    assert open_index(report.index).study("NCT00000201").nct_id == "NCT00000203"
+    assert opened_index(report.index).study("NCT00000201").nct_id == "NCT00000203"
 
 
 def test_aliases_of_an_older_record_of_a_study_do_not_count(build):
@@ -155,7 +152,7 @@ def test_aliases_of_an_older_record_of_a_study_do_not_count(build):
     new = record("NCT00000201", "Iron", updated="2022-01-01")
     other = record("NCT00000202", "Marrow")
     for order in ([old, new, other], [new, old, other]):
-        index = open_index(build(order).index)
+        index = opened_index(build(order).index)
         assert index.store.nct_ids() == ["NCT00000201", "NCT00000202"]
 
 
@@ -178,7 +175,7 @@ def test_impossible_enrollments_are_unknown(build):
     odd = [record(f"NCT0000020{n}", "Iron", enrollment=count)
            for n, count in enumerate((-1, 2**62, 2**63, 10**30))]  # fmt: skip
     report = build([*SIX, *odd], allow_rejects=True)
-    index = open_index(report.index)
+    index = opened_index(report.index)
     assert index.study("NCT201").enrollment is None
 
 
@@ -198,7 +195,7 @@ def test_studies_without_any_text_are_kept_and_never_neighbours(build):
         status="WITHHELD",
     )
     withheld["protocolSection"]["conditionsModule"] = {}
-    index = open_index(build([*SIX, withheld]).index)
+    index = opened_index(build([*SIX, withheld]).index)
     assert index.study("NCT00000107").status == "WITHHELD"
     assert len(neighbours(index, k=100)) == 5
 
@@ -252,7 +249,7 @@ def test_an_index_that_fails_its_check_is_not_published(build, tmp_path, write, 
     before = build().generation
     with pytest.raises(VerificationError, match="never published"):
         build_index(read_studies(write()), tmp_path / "index", _BadEncoder(spoil))
-    assert open_index(tmp_path / "index").generation.manifest.generation == before
+    assert opened_index(tmp_path / "index").generation.manifest.generation == before
 
 
 def test_verify_accepts_a_good_index(six):
@@ -268,7 +265,7 @@ def test_a_full_disk_leaves_the_earlier_index(build, tmp_path, write):
     before = build().generation
     with pytest.raises(PublishError, match=r"No space left on device.*untouched"):
         build_index(read_studies(write()), tmp_path / "index", _FullDisk())
-    assert open_index(tmp_path / "index").generation.manifest.generation == before
+    assert opened_index(tmp_path / "index").generation.manifest.generation == before
     assert [path.name for path in (tmp_path / "index" / "generations").iterdir()] == [before]
 
 
@@ -282,7 +279,7 @@ def test_a_kept_fit_is_that_of_the_generation_it_was_found_in(build):
     assert first.fitted == first.generation
     second = build(grown(101), keep_fit=True)
     assert second.fitted == first.generation
-    manifest = open_index(build(grown(102), keep_fit=True).index).generation.manifest
+    manifest = opened_index(build(grown(102), keep_fit=True).index).generation.manifest
     assert (manifest.fitted, manifest.n_fitted) == (first.generation, 106)
     assert build(grown(102)).fitted != first.generation
 
@@ -295,8 +292,8 @@ def test_a_fit_is_found_anew_when_the_corpus_has_grown(build):
 
 def test_with_a_kept_fit_the_rows_of_unchanged_studies_stay(build):
     build(grown(100))
-    index = open_index(build(grown(103), keep_fit=True).index)
-    anew = open_index(build(grown(100), allow_shrink=True).index)
+    index = opened_index(build(grown(103), keep_fit=True).index)
+    anew = opened_index(build(grown(100), allow_shrink=True).index)
     names = [[each.lexical._arrays["terms"][row.terms].tolist() for row in [each.lexical.row(2)]]
              for each in (index, anew)]  # fmt: skip
     assert names[0] == names[1]
@@ -305,7 +302,7 @@ def test_with_a_kept_fit_the_rows_of_unchanged_studies_stay(build):
 
 def spoiled(index, name, spoil):
     """Change an array of the generation that answers, its checksum with it."""
-    generation = open_index(index).generation
+    generation = opened_index(index).generation
     path = generation.path / name
     array = np.load(path)
     np.save(path, spoil(array))

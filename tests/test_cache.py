@@ -19,9 +19,9 @@ from conftest import WORDS, WordEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simsearch import cache as cache_module
-from simsearch import cache_file
-from simsearch.cache import BATCH, CachedEncoder, Space, VectorCache, cached, default_cache
+from simsearch.encode import cache as cache_module
+from simsearch.encode import cache_file
+from simsearch.encode.cache import BATCH, CachedEncoder, Space, VectorCache, cached, default_cache
 from simsearch.errors import ArgumentError
 
 TEXTS = ["Iron for anemia.", "Knee surgery", "marrow pills marrow", ""]
@@ -315,7 +315,7 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from conftest import WordEncoder
 from test_cache import many
-from simsearch.cache import cached
+from simsearch.encode.cache import cached
 
 class Telling(WordEncoder):
     def encode(self, texts):

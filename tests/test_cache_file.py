@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cache import SCRIPT, TEXTS, change, encode, many, rounded
 
-from simsearch import cache_file
-from simsearch.cache import CachedEncoder, VectorCache, cached, default_cache
+from simsearch.encode import cache_file
+from simsearch.encode.cache import CachedEncoder, VectorCache, cached, default_cache
 from simsearch.errors import CacheError, ForeignCacheError
-from simsearch.mirror import Mirror
+from simsearch.records.mirror import Mirror
 
 MARK = slice(68, 72)  # of the header: what tells a file of ours
 

@@ -18,17 +18,18 @@ from conftest import record
 from test_blocks import few_are_enough, many  # noqa: F401 - a fixture
 from test_related import lists_of
 
-from simsearch import Filters, open_index
+from simsearch import Filters
 from simsearch.errors import RelatedFileError
-from simsearch.related import related
-from simsearch.related_files import COLUMNS, METADATA
+from simsearch.index.opened import opened_index
+from simsearch.related.files import COLUMNS, METADATA
+from simsearch.related.run import related
 
 
 @pytest.fixture(autouse=True)
 def frozen_lexical_fit(monkeypatch):
     """Weights of terms that do not depend on other studies, as a kept fit has them."""
-    monkeypatch.setattr("simsearch.lexical._ALWAYS_KEPT", 10**9)
-    monkeypatch.setattr("simsearch.lexical._idf", lambda n_with, _: np.ones(len(n_with)))
+    monkeypatch.setattr("simsearch.index.terms._ALWAYS_KEPT", 10**9)
+    monkeypatch.setattr("simsearch.index.terms._idf", lambda n_with, _: np.ones(len(n_with)))
     monkeypatch.setattr("simsearch.lexical._bm25", lambda often, *_: often.astype(np.float64))
 
 
@@ -57,9 +58,9 @@ def with_id(each: dict, nct_id: str) -> dict:
 
 def assert_update_equals_full_run(build, tmp_path, before, after, **options):
     folder = build(before, allow_rejects=True).index
-    related(open_index(folder), tmp_path / "kept.parquet", 5, **options)
+    related(opened_index(folder), tmp_path / "kept.parquet", 5, **options)
     build(after, allow_rejects=True, allow_shrink=True)
-    index = open_index(folder)
+    index = opened_index(folder)
     report = related(index, tmp_path / "kept.parquet", 5, **options)
     related(index, tmp_path / "full.parquet", 5, **options)
     pd.testing.assert_frame_equal(
@@ -103,8 +104,8 @@ def test_filters(build, tmp_path, seed):
 
 def test_nothing_is_computed_where_nothing_has_changed(build, tmp_path):
     folder = build(many(100)).index
-    related(open_index(folder), tmp_path / "x.parquet", 5)
-    report = related(open_index(folder), tmp_path / "x.parquet", 5)
+    related(opened_index(folder), tmp_path / "x.parquet", 5)
+    report = related(opened_index(folder), tmp_path / "x.parquet", 5)
     assert (report.n_computed, report.n_kept) == (0, report.n_lists)
 
 
@@ -117,21 +118,21 @@ def test_another_k_is_a_full_run_and_says_so(six, tmp_path):
 
 def test_a_generation_that_is_gone_is_a_full_run_and_says_so(build, tmp_path):
     folder = build().index
-    related(open_index(folder), tmp_path / "x.parquet", 2)
-    old = open_index(folder).generation.path
+    related(opened_index(folder), tmp_path / "x.parquet", 2)
+    old = opened_index(folder).generation.path
     build([*many(3), record("NCT00000500", "anemia")], allow_shrink=True)
     shutil.rmtree(old)
-    report = related(open_index(folder), tmp_path / "x.parquet", 2)
+    report = related(opened_index(folder), tmp_path / "x.parquet", 2)
     assert "not kept" in report.note
 
 
 def test_a_lexical_fit_of_its_own_is_a_full_run_and_says_so(build, tmp_path, monkeypatch):
     before = many(150)
     folder = build(before).index
-    related(open_index(folder), tmp_path / "x.parquet", 2)
+    related(opened_index(folder), tmp_path / "x.parquet", 2)
     monkeypatch.setattr("simsearch.lexical._bm25", lambda often, *_: 1 / (1.0 + often))
     build(before, allow_moved=True)
-    report = related(open_index(folder), tmp_path / "x.parquet", 2)
+    report = related(opened_index(folder), tmp_path / "x.parquet", 2)
     assert report.n_kept == 0
     assert "have changed" in report.note
 

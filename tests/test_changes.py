@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simsearch import build_index, read_studies
-from simsearch import store as store_module
-from simsearch.changes import KINDS, Comparison, changed_fields, compare
+from simsearch.diff.changes import KINDS, Comparison, changed_fields, compare
 from simsearch.errors import GenerationNameError, IndexNotFoundError, NoEarlierGenerationError
+from simsearch.index import studies as store_module
+from simsearch.index.studies import COMPARED, StudyStore, write_store
 from simsearch.records import Gone
-from simsearch.store import COMPARED, StudyStore, write_store
 from simsearch.study import Study
 
 IRON = SIX[3]

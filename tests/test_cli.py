@@ -14,12 +14,12 @@ import pytest
 from conftest import SIX, WordEncoder, record, run_on_terminal
 
 import simsearch
-from simsearch import cli
-from simsearch import storage as storage_module
-from simsearch.commands import building as building_module
-from simsearch.commands import info as info_module
-from simsearch.commands import query as query_module
-from simsearch.commands import related as related_module
+from simsearch.cli import building as building_module
+from simsearch.cli import info as info_module
+from simsearch.cli import main as cli
+from simsearch.cli import query as query_module
+from simsearch.cli import related as related_module
+from simsearch.index import directory as storage_module
 
 HERE = Path(__file__).parent  # a folder without an index of its own
 
@@ -290,7 +290,7 @@ def test_a_bug_keeps_its_traceback(run, monkeypatch):
     def broken(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(info_module, "open_index", broken)
+    monkeypatch.setattr(info_module, "opened_index", broken)
     monkeypatch.setattr(sys, "argv", ["simsearch", "info"])
     with pytest.raises(ZeroDivisionError):
         cli.main()
@@ -307,7 +307,7 @@ def command(*args, **options):
 def answered_with(folder, *words):
     """Run the command as a process of its own; return its output and the libraries it loaded."""
     script = (
-        "import sys; from simsearch.cli import main\n"
+        "import sys; from simsearch.cli.main import main\n"
         f"sys.argv = ['simsearch', *{words!r}]\n"
         "try: main()\n"
         "except SystemExit as done: assert not done.code\n"
@@ -360,8 +360,8 @@ def test_a_terminal_without_unicode_still_gets_an_answer():
 def test_an_answer_in_a_pipe_is_utf_8_unless_another_encoding_is_asked_for(asked, expected):
     """Also where the locale has another: here ASCII."""
     code = (
-        "from simsearch import cli\n"
-        "from simsearch.commands.terminal import print_text\n"
+        "from simsearch.cli import main as cli\n"
+        "from simsearch.cli.terminal import print_text\n"
         "cli.app = lambda *_, **__: print_text('\\xe9')\n"
         "cli.main()"
     )
@@ -389,7 +389,7 @@ def on_a_terminal(code: str) -> str:
 def test_a_terminal_sees_colour_and_keeps_its_width():
     shown = on_a_terminal("""
         import sys
-        from simsearch.cli import main
+        from simsearch.cli.main import main
         sys.argv = ["simsearch", "query", "NCT03540472"]
         main()
     """)
@@ -404,15 +404,15 @@ def test_a_terminal_sees_a_bar_with_rate_and_time_left(write, tmp_path):
         import time
         from conftest import WordEncoder
         from simsearch import build_index, read_studies
-        from simsearch.progress import progress_on_stderr
+        from simsearch.cli.progress import progress_on_stderr
 
         class Slow(WordEncoder):
             def encode(self, texts):
                 time.sleep(0.3)
                 return super().encode(texts)
 
-        import simsearch.encoding
-        simsearch.encoding._CHUNK = 3
+        import simsearch.build.distinct_texts
+        simsearch.build.distinct_texts._CHUNK = 3
         with progress_on_stderr(quiet=False) as progress:
             build_index(read_studies({str(write())!r}), {str(tmp_path / "index")!r}, Slow(),
                         progress=progress)
@@ -423,7 +423,7 @@ def test_a_terminal_sees_a_bar_with_rate_and_time_left(write, tmp_path):
 
 
 def test_log_lines_have_time_amounts_rate_and_time_left():
-    from simsearch import progress
+    from simsearch.cli import progress
 
     lines = []
     log = progress._LogProgress(lines.append)

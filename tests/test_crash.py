@@ -7,11 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+from asking import similar_to_study
 from conftest import WordEncoder, record
 
-from simsearch import build_index, open_index, read_studies, similar_to_study
-from simsearch.storage import verify_checksums
-from simsearch.verification import verify_index
+from simsearch import build_index, read_studies
+from simsearch.index.directory import verify_checksums
+from simsearch.index.opened import opened_index
+from simsearch.index.verify import verify_index
 
 KILLS = 10
 SCRIPT = """
@@ -57,7 +59,7 @@ def test_killed_at_random_moments(tmp_path, write):
         killed += process.wait() == -signal.SIGKILL
         assert process.stdout is not None
         process.stdout.close()
-        opened = open_index(index)
+        opened = opened_index(index)
         verify_checksums(opened.generation)
         assert len(similar_to_study(opened, "NCT00000007")) == 10
     assert killed >= KILLS // 2  # the others had just ended by themselves
@@ -65,12 +67,12 @@ def test_killed_at_random_moments(tmp_path, write):
     whole.stdout.close()
 
     report = build_index(read_studies(records), index, WordEncoder(), allow_moved=True)
-    verify_index(open_index(index))
+    verify_index(opened_index(index))
     generations = {path.name for path in (index / "generations").iterdir()}
     assert len(generations) == 2  # the new one and the one before: nothing left behind
     assert report.generation in generations
     same = tmp_path / "undisturbed"
     for nct_id in ("NCT00000007", "NCT00002500"):
-        assert similar_to_study(open_index(index), nct_id) == similar_to_study(
-            open_index(same), nct_id
+        assert similar_to_study(opened_index(index), nct_id) == similar_to_study(
+            opened_index(same), nct_id
         )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from simsearch import Study, read_studies
 from simsearch.errors import SourceError
 from simsearch.records import Rejected, csv_reader, json_reader
-from simsearch.records.outcome import NotRecordsError
+from simsearch.records.outcomes import NotRecordsError
 from simsearch.records.text import clean_text
 from simsearch.study import Intervention
 

@@ -7,11 +7,13 @@ import sys
 import zipfile
 
 import pytest
+from asking import similar_to_study
 from conftest import REPOSITORY
 
-from simsearch import Study, build_index, open_index, read_studies, similar_to_study
-from simsearch.storage import demo_index, verify_checksums
-from simsearch.verification import verify_index
+from simsearch import Study, build_index, read_studies
+from simsearch.index.directory import demo_index, verify_checksums
+from simsearch.index.opened import opened_index
+from simsearch.index.verify import verify_index
 
 RECORDS = REPOSITORY / "index" / "demo.jsonl"
 FACTS = (
@@ -23,7 +25,7 @@ NAMED = {"NCT03540472", "NCT00977691", "NCT03206086", "NCT06300723", "NCT0336476
 
 @pytest.fixture(scope="module")
 def demo():
-    return open_index(demo_index())
+    return opened_index(demo_index())
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def test_the_first_query_finds_the_same_teams_trial_in_the_same_disease(demo):
 
 @pytest.mark.model
 def test_building_it_again_finds_the_same_neighbours(demo, minilm, tmp_path):
-    again = open_index(build_index(read_studies(RECORDS), tmp_path / "index", minilm).index)
+    again = opened_index(build_index(read_studies(RECORDS), tmp_path / "index", minilm).index)
     for nct_id in demo.store.nct_ids():
         before, after = (similar_to_study(index, nct_id, 10) for index in (demo, again))
         assert [each.similarity for each in after] == pytest.approx(

@@ -8,9 +8,10 @@ import sys
 import pytest
 from conftest import REPOSITORY, SIX, record
 
-from simsearch import cli, progress
-from simsearch.bulletin import phrases
-from simsearch.changes import FieldChange
+from simsearch.cli import main as cli
+from simsearch.cli import progress
+from simsearch.diff.changes import FieldChange
+from simsearch.output.diff import phrases
 from simsearch.study import Intervention
 
 WATCHED = "NCT00000101"
@@ -287,7 +288,7 @@ def test_a_query_by_the_command_loads_no_model(two):
 
     code = (
         "import sys; sys.argv[1:] = ['diff', '-i', 'index', '-w', 'NCT101', '-q']\n"
-        "from simsearch import cli\n"
+        "from simsearch.cli import main as cli\n"
         "try: cli.main()\nexcept SystemExit as end: assert not end.code\n"
         "print(sorted({'torch', 'transformers', 'sklearn'} & set(sys.modules)))"
     )

@@ -6,10 +6,12 @@ import socket
 import numpy as np
 import pytest
 
-from simsearch import backends, encoders, load_encoder
-from simsearch.cache import Space
+from simsearch import load_encoder
+from simsearch.encode import encoders
+from simsearch.encode import openvino as backends
+from simsearch.encode.cache import Space
+from simsearch.encode.minilm import FINGERPRINTS
 from simsearch.errors import EncoderError
-from simsearch.light_encoder import FINGERPRINTS
 
 pytestmark = pytest.mark.model
 

@@ -9,11 +9,13 @@ from conftest import SIX, WordEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simsearch import Study, encoding, read_studies, room
-from simsearch.encoding import TextNumbers, encode_texts
+from simsearch import Study, read_studies
+from simsearch.build import disk_space as room
+from simsearch.build import distinct_texts as encoding
+from simsearch.build.distinct_texts import TextNumbers, encode_texts
+from simsearch.callbacks import no_progress
+from simsearch.encode.fields import FIELDS
 from simsearch.errors import NoRoomError
-from simsearch.fields import FIELDS
-from simsearch.jobs import no_progress
 
 titles = st.lists(st.sampled_from(["", "Iron", "Iron pills", "Knee", "Marrow drops"]), max_size=9)
 
@@ -109,7 +111,7 @@ def test_a_build_takes_no_more_disk_than_it_asks_for(build, monkeypatch, tmp_pat
         used.append(sum(path.stat().st_size for path in folder.iterdir()))
         return done
 
-    monkeypatch.setattr("simsearch.build.encode_texts", watched)
+    monkeypatch.setattr("simsearch.build.build.encode_texts", watched)
     many = [
         {**SIX[0], "protocolSection": {
             **SIX[0]["protocolSection"],

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from conftest import WORDS, WordEncoder
 
-from simsearch import engine
-from simsearch.cache import BATCH, CachedEncoder, Space, VectorCache, cached
-from simsearch.engine import spread_over_dask
+from simsearch.encode import dask as engine
+from simsearch.encode.cache import BATCH, CachedEncoder, Space, VectorCache, cached
+from simsearch.encode.dask import spread_over_dask
 from simsearch.errors import EngineError
 
 TESTS = Path(__file__).parent

@@ -9,12 +9,13 @@ import ir_measures
 import numpy as np
 import pytest
 import typer
+from asking import similar_to_study
 from conftest import SIX, WordEncoder, record
 from ir_measures import RR, Qrel, R, nDCG
 from typer.testing import CliRunner
 
-from simsearch import open_index, read_studies, similar_to_study
-from simsearch.commands import evaluate as evaluate_cli
+from simsearch import read_studies
+from simsearch.cli import evaluate as evaluate_cli
 from simsearch.errors import ArgumentError, JudgedSetError, RecipeError
 from simsearch.evaluation.baselines import BASELINES, baseline
 from simsearch.evaluation.comparison import Comparison, judged_records, needs_encoder, system_names
@@ -35,6 +36,7 @@ from simsearch.evaluation.scoring import (
     trec_run,
 )
 from simsearch.evaluation.slices import areas_of, decade_of, slices
+from simsearch.index.opened import opened_index
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
 
@@ -86,7 +88,7 @@ def test_each_member_of_a_group_is_a_query_for_the_others(corpus):
 
 
 def test_members_that_cannot_be_asked_about_are_counted_with_the_reason(build):
-    corpus = Corpus(open_index(build([*SIX, record("NCT00000107")]).index))
+    corpus = Corpus(opened_index(build([*SIX, record("NCT00000107")]).index))
     groups = {"A": (*APLASIA, ABSENT, "NCT00000107"), "B": ("NCT00000105", ABSENT), "C": (ABSENT,)}
     selection = select_groups(Groups("g", groups), corpus)
     assert [case.query for case in selection.cases] == list(APLASIA)
@@ -148,7 +150,7 @@ def test_ties_among_candidates_go_by_nct_id_wherever_a_study_comes_from(six, wri
 
 
 def test_a_study_without_text_is_never_ranked(build):
-    corpus = Corpus(open_index(build([*SIX, record("NCT00000001")]).index))
+    corpus = Corpus(opened_index(build([*SIX, record("NCT00000001")]).index))
     assert corpus.ids[0] == "NCT00000001"
     selection = select_groups(Groups("g", {"A": KNEE}), corpus)
     table = TableRanker({5: [9, 0, 0, 0, 0, 0, 1], 6: [9, 0, 0, 0, 0, 1, 0]})
@@ -221,9 +223,9 @@ def test_a_study_outside_the_index_is_as_similar_as_one_inside(build, write, enc
     By the encoded fields: how rare a term is depends on the studies that the index holds.
     """
     dense = {**DEFAULT_WEIGHTS, "lexical": 0.0}
-    whole = Corpus(open_index(build().index))
+    whole = Corpus(opened_index(build().index))
     inside = Similarities(whole).between(5, np.arange(5), dense)
-    without = Corpus(open_index(build(SIX[:5], allow_shrink=True).index), studies(write, SIX[5:]))
+    without = Corpus(opened_index(build(SIX[:5], allow_shrink=True).index), studies(write, SIX[5:]))
     similarities = Similarities(without, encoder)
     assert without.row_of("NCT00000106") == 5
     outside = similarities.between(5, np.arange(5), dense)
@@ -274,7 +276,7 @@ def test_a_baseline_puts_the_like_before_the_unlike(corpus, encoder, name):
 def test_tf_idf_is_the_cosine_worked_out_by_hand(build):
     """Words of one study each weigh the more; one word in common of two."""
     records = [record("NCT00000101", "Iron pills"), record("NCT00000102", "Iron drops")]
-    corpus = Corpus(open_index(build(records).index))
+    corpus = Corpus(opened_index(build(records).index))
     rare = np.log(3 / 2) + 1  # scikit-learn's idf of a word in one of two texts; of both: 1
     score = baseline("tfidf", corpus, None).scores(0, np.array([1]))[0]
     assert score == pytest.approx(1 / (1 + rare**2))
@@ -283,14 +285,14 @@ def test_tf_idf_is_the_cosine_worked_out_by_hand(build):
 def test_bm25_is_lucenes_formula(build):
     """Texts of two words: the length norm is 1, and only the word in common scores."""
     records = [record("NCT00000101", "Iron pills"), record("NCT00000102", "Iron drops")]
-    corpus = Corpus(open_index(build(records).index))
+    corpus = Corpus(opened_index(build(records).index))
     idf = np.log(1 + (2 - 2 + 0.5) / (2 + 0.5))
     score = baseline("bm25", corpus, None).scores(0, np.array([1]))[0]
     assert score == pytest.approx(idf * 1 / (1 + 1.5), rel=1e-5)
 
 
 def test_a_baseline_encodes_each_distinct_text_once_and_only_those_asked_for(build, encoder):
-    corpus = Corpus(open_index(build([*SIX, record("NCT00000107", "Knee surgery")]).index))
+    corpus = Corpus(opened_index(build([*SIX, record("NCT00000107", "Knee surgery")]).index))
     encoder.encoded.clear()
     ranker = baseline("encoder-title", corpus, encoder)
     ranker.prepare(np.array([4, 5, 6]))
@@ -314,7 +316,7 @@ def test_query_studies_are_sliced_by_the_sponsor_of_their_relevant_ones(build):
     for each, sponsor in zip(records, ["A", "B", "A", ""], strict=True):
         module = each["protocolSection"]["sponsorCollaboratorsModule"]
         module["leadSponsor"]["name"] = sponsor
-    corpus = Corpus(open_index(build(records).index))
+    corpus = Corpus(opened_index(build(records).index))
     members = tuple(corpus.ids)
     found = slices(corpus, select_groups(Groups("g", {"A": members}), corpus).cases)
     shared = "sponsor: one relevant study shares it"
@@ -373,7 +375,7 @@ def test_neighbours_that_repeat_the_query_study_are_counted(build):
     """Two of four studies say the same: one in three neighbours of each of the two."""
     twin = ("Iron pills for anemia", ["Anemia"], [("DRUG", "Iron")], "Adults take iron.")
     records = [record("NCT00000101", *twin), record("NCT00000102", *twin), *SIX[4:]]
-    corpus = Corpus(open_index(build(records).index))
+    corpus = Corpus(opened_index(build(records).index))
     found = neighbourhoods(corpus, Similarities(corpus), DEFAULT_WEIGHTS, n_queries=4)
     assert found.near_duplicate_share == pytest.approx(2 / 12)
 
@@ -387,7 +389,7 @@ def test_only_studies_with_a_signal_that_weighs_are_sampled(corpus):
 
 def test_a_sample_by_a_signal_that_no_study_has_is_refused(build):
     alone = {**dict.fromkeys(DEFAULT_WEIGHTS, 0.0), "interventions": 1.0}
-    corpus = Corpus(open_index(build([SIX[5], record("NCT00000107", "Knees")]).index))
+    corpus = Corpus(opened_index(build([SIX[5], record("NCT00000107", "Knees")]).index))
     with pytest.raises(ArgumentError, match="positive for a field that a study has"):
         neighbourhoods(corpus, Similarities(corpus), alone, n_queries=100)
 

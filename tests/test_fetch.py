@@ -18,8 +18,7 @@ import pytest
 from conftest import WordEncoder, record
 from registry_server import Registry, serving
 
-from simsearch import Study, api, build_index, open_index, read_studies
-from simsearch.api import RegistryApi
+from simsearch import Study, build_index, read_studies
 from simsearch.errors import (
     ApiError,
     FetchError,
@@ -29,10 +28,22 @@ from simsearch.errors import (
     ShrinkError,
     SourceError,
 )
-from simsearch.fetch import Scope, fetch, fetch_ids, plan, recheck, study_online, update, windows
-from simsearch.mirror import Mirror, MirroredRecord, Window, is_mirror
+from simsearch.index.opened import opened_index
 from simsearch.records import Gone, read_ids
+from simsearch.records.mirror import Mirror, MirroredRecord, Window, is_mirror
 from simsearch.records.registry import Record
+from simsearch.registry import api
+from simsearch.registry.api import RegistryApi
+from simsearch.registry.fetch import (
+    Scope,
+    fetch,
+    fetch_ids,
+    plan,
+    recheck,
+    study_online,
+    update,
+    windows,
+)
 
 DATES = ("2003-05-01", "2012-01-31", "2019-12-31", "2020-01-01", "2024-02-29", "2026-03-24")
 RECORDS = [
@@ -440,7 +451,7 @@ def test_a_query_for_a_gone_study_says_what_happened(mirror, client, registry, t
     registry.merged[IDS[1]] = IDS[3]
     update(mirror, client)
     build_index(read_studies(mirror.path), tmp_path / "index", WordEncoder())
-    index = open_index(tmp_path / "index")
+    index = opened_index(tmp_path / "index")
     with pytest.raises(GoneStudyError, match=r"NCT00000101 has left the registry \(noticed on 20"):
         index.study(IDS[0])
     with pytest.raises(GoneStudyError, match="was merged into NCT00000104"):
@@ -460,7 +471,7 @@ def test_a_build_that_would_lose_many_studies_is_refused(build, tmp_path):
     build(many)
     with pytest.raises(ShrinkError, match=r"lose 3 of its 100 studies.*--allow-shrink"):
         build(many[:97])
-    assert open_index(tmp_path / "index").n_studies == 100
+    assert opened_index(tmp_path / "index").n_studies == 100
     assert build(many[:98]).n_studies == 98
     assert build(many[:5], allow_shrink=True).n_studies == 5
     others = [record(f"NCT{n:08}", "Iron pills") for n in range(201, 206)]
@@ -578,9 +589,9 @@ def test_a_broken_record_costs_itself_alone(mirror, client, registry):
 SCRIPT = """
 import sys
 from pathlib import Path
-from simsearch import api
-from simsearch.fetch import Scope, fetch
-from simsearch.mirror import Mirror
+from simsearch.registry import api
+from simsearch.registry.fetch import Scope, fetch
+from simsearch.records.mirror import Mirror
 api.PAGE_SIZE = 20
 with Mirror(Path(sys.argv[1])) as mirror:
     with api.RegistryApi("t", base_url=sys.argv[2], pause_seconds=0.01) as client:
@@ -616,8 +627,8 @@ def test_a_fetch_killed_again_and_again_ends_complete(tmp_path):
 
 
 def run_cli(monkeypatch, capsys, *args):
-    from simsearch import cli
-    from simsearch.commands import building, query
+    from simsearch.cli import building, query
+    from simsearch.cli import main as cli
 
     for module, name in ((query, "load_query_encoder"), (building, "load_encoder")):
         monkeypatch.setattr(module, name, lambda *_, **__: WordEncoder())

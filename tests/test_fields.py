@@ -1,6 +1,12 @@
 """The texts that are encoded."""
 
-from simsearch.fields import FIELDS, conditions_text, has_words, interventions_text, whole_text
+from simsearch.encode.fields import (
+    FIELDS,
+    conditions_text,
+    has_words,
+    interventions_text,
+    whole_text,
+)
 from simsearch.study import Intervention, Study
 
 STUDY = Study(

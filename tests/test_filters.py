@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+from asking import similar_to_study
 from conftest import SIX, record
 
-from simsearch import Filters, open_index, similar_to_study
-from simsearch.errors import ArgumentError, FilterError, UntoldFilterError
-from simsearch.filters import allowed_rows, spelled
-from simsearch.store import StudyStore, write_store
+from simsearch import Filters
+from simsearch.errors import ArgumentError, FilterError, UnknownFieldError
+from simsearch.index.opened import opened_index
+from simsearch.index.studies import StudyStore, write_store
+from simsearch.search.filters import allowed_rows, spelled
+from simsearch.search.nearest import exhaustive
+from simsearch.search.query_parts import study_part
 from simsearch.study import Study
 
 
@@ -46,7 +50,7 @@ def varied(build):
     records[5]["protocolSection"]["designModule"].pop("enrollmentInfo")
     records[5]["protocolSection"]["designModule"]["studyType"] = "OBSERVATIONAL"
     del records[5]["hasResults"]
-    return open_index(build(records).index)
+    return opened_index(build(records).index)
 
 
 @pytest.mark.parametrize(
@@ -165,13 +169,13 @@ def test_a_few_letters_are_near_no_name_that_holds_them_by_chance(build):
     australian = record("NCT00000101", "Iron pills")
     australian["protocolSection"]["contactsLocationsModule"]["locations"] = sites
     with pytest.raises(FilterError, match="known: There are Australia, Belarus"):
-        passing(open_index(build([australian]).index), country=("U.S.",))
+        passing(opened_index(build([australian]).index), country=("U.S.",))
 
 
 @pytest.mark.parametrize("has_results", [True, False])
 def test_results_that_no_record_speaks_of_cannot_be_asked_for(build, has_results):
-    index = open_index(build([{**each, "hasResults": None} for each in SIX]).index)
-    with pytest.raises(UntoldFilterError) as caught:
+    index = opened_index(build([{**each, "hasResults": None} for each in SIX]).index)
+    with pytest.raises(UnknownFieldError) as caught:
         passing(index, has_results=has_results)
     assert str(caught.value) == (
         "--has-results: no record of this index tells it; ask without --has-results"
@@ -181,8 +185,8 @@ def test_results_that_no_record_speaks_of_cannot_be_asked_for(build, has_results
 def test_a_country_cannot_be_asked_for_where_no_record_has_one(build):
     nowhere = record("NCT00000101", "Iron pills")
     del nowhere["protocolSection"]["contactsLocationsModule"]
-    index = open_index(build([nowhere]).index)
-    with pytest.raises(UntoldFilterError, match="--country: no record of this index tells it"):
+    index = opened_index(build([nowhere]).index)
+    with pytest.raises(UnknownFieldError, match="--country: no record of this index tells it"):
         passing(index, country=("France",))
 
 
@@ -207,7 +211,7 @@ def test_a_date_or_number_that_is_none_is_refused(varied, filters):
 
 def test_filters_come_before_the_search(build, monkeypatch):
     """Of many studies only the two farthest pass, and both come back."""
-    from simsearch import search
+    from simsearch.search import nearest as search
 
     monkeypatch.setattr(search, "_MIN_CANDIDATES", 3)
     monkeypatch.setattr(search, "_CANDIDATES_PER_K", 1)
@@ -216,12 +220,12 @@ def test_filters_come_before_the_search(build, monkeypatch):
     far = [
         record(f"NCT0000030{n}", f"Knee surgery {'x' * n}", status="RECRUITING") for n in range(9)
     ]
-    index = open_index(build([*SIX, *near, *far]).index)
+    index = opened_index(build([*SIX, *near, *far]).index)
     for k in (1, 4, 10, 20):
         found = similar_to_study(index, "NCT00000104", k, filters=Filters(status=("recruiting",)))
         assert len(found) == min(k, 10)
         assert {each.study.status for each in found} == {"RECRUITING"}
-        every = index.exhaustive([index.part(index.row_of("NCT104"))])
+        every = exhaustive(index, [study_part(index, index.row_of("NCT104"))])
         allowed = allowed_rows(index.store, Filters(status=("recruiting",)))
         assert [each.similarity for each in found] == sorted(every[allowed], reverse=True)[:k]
 

@@ -11,11 +11,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from asking import similar_to_study
 from conftest import SIX, record
 from typer.testing import CliRunner
 
-from simsearch import build_index, open_index, read_studies, similar_to_study
-from simsearch.cli import app
+from simsearch import build_index, read_studies
+from simsearch.build.guards import Canary
+from simsearch.cli.main import app
+from simsearch.encode.fields import TEXT_VERSION
 from simsearch.errors import (
     ArgumentError,
     ForeignFolderError,
@@ -27,19 +30,18 @@ from simsearch.errors import (
     SourceError,
     VerificationError,
 )
-from simsearch.fields import TEXT_VERSION
-from simsearch.generations import (
+from simsearch.index.directory import FORMAT, Manifest, Recipe, demo_index, open_generation, pointed
+from simsearch.index.generations import (
     generation_names,
     list_generations,
     new_generation,
     prune,
     roll_back,
 )
-from simsearch.guards import Canary
-from simsearch.lexical import TERMS_VERSION
-from simsearch.reports import generations_table
-from simsearch.storage import FORMAT, Manifest, Recipe, demo_index, open_generation, pointed
-from simsearch.verification import verify_checksums, verify_generation
+from simsearch.index.opened import opened_index
+from simsearch.index.terms import TERMS_VERSION
+from simsearch.index.verify import verify_checksums, verify_generation
+from simsearch.output.reports import generations_table
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def test_the_list_names_what_is_wrong_with_a_damaged_generation(three):
 
 def test_rolling_back_goes_back_one_build_at_a_time(three):
     index, names = three
-    reader = open_index(index)
+    reader = opened_index(index)
     assert roll_back(index) == names[1]
     assert pointed(index) == names[1]
     assert roll_back(index) == names[0]
@@ -114,14 +116,14 @@ def test_rolling_back_mends_a_damaged_pointer(three):
     index, names = three
     (index / "CURRENT").write_text("nothing\n")
     assert roll_back(index, names[1]) == names[1]
-    assert open_index(index).n_studies == 6
+    assert opened_index(index).n_studies == 6
 
 
 def test_after_rolling_back_a_build_keeps_what_was_rolled_back_to(three, build):
     index, names = three
     roll_back(index)
     report = build(keep=2)
-    assert open_index(index).generation.manifest.previous == names[1]
+    assert opened_index(index).generation.manifest.previous == names[1]
     assert set(generation_names(index)) == {report.generation, names[1]}
     assert roll_back(index) == names[1]
 
@@ -141,7 +143,7 @@ def test_pruning_removes_the_oldest_and_never_what_answers(three):
     assert pointed(index) == names[1]
     assert prune(index, 1) == [names[2]]
     assert generation_names(index) == [names[1]]
-    assert open_index(index).n_studies == 6
+    assert opened_index(index).n_studies == 6
 
 
 def test_pruning_keeps_at_least_one(three):
@@ -173,7 +175,7 @@ def test_a_folder_without_an_index_is_named(tmp_path):
 
 def test_opening_while_the_generation_is_replaced_takes_the_new_one(build, monkeypatch):
     """Between reading the pointer and the files, a build may publish and prune."""
-    from simsearch import search
+    from simsearch.search import nearest as search
 
     old = build()
     published = []
@@ -184,7 +186,7 @@ def test_opening_while_the_generation_is_replaced_takes_the_new_one(build, monke
         return open_generation(index, name)
 
     monkeypatch.setattr(search, "open_generation", late)
-    opened = open_index(old.index)
+    opened = opened_index(old.index)
     assert opened.generation.manifest.generation == published[0] != old.generation
 
 
@@ -205,7 +207,7 @@ def resealed(index: Path, file: str, change) -> None:
     folder = index / "generations" / pointed(index)
     change(folder / file)
     manifest = json.loads((folder / "manifest.json").read_text())
-    from simsearch.storage import sha256_of
+    from simsearch.index.directory import sha256_of
 
     manifest["files"][file] = {
         "bytes": (folder / file).stat().st_size, "sha256": sha256_of(folder / file),
@@ -408,7 +410,7 @@ def test_a_fault_at_any_write_of_rolling_back_leaves_what_answers(three):
         if faults.n_writes < number:
             break
         assert pointed(index) == (names[2] if failed else names[0])
-        assert open_index(index).n_studies == 6
+        assert opened_index(index).n_studies == 6
         roll_back(index, names[2])
     assert number > 15
 
@@ -437,7 +439,7 @@ def test_a_build_after_a_fault_at_any_write_equals_an_undisturbed_one(build, tmp
 
     changed = [record("NCT00000101", "Iron for the knee", ["Knee"]), *SIX[1:]]
     index = build().index
-    asked = similar_to_study(open_index(index), "NCT00000101")
+    asked = similar_to_study(opened_index(index), "NCT00000101")
     records = tmp_path / "changed.jsonl"
     records.write_text("".join(json.dumps(each) + "\n" for each in changed))
     options = {"allow_moved": True}
@@ -451,7 +453,7 @@ def test_a_build_after_a_fault_at_any_write_equals_an_undisturbed_one(build, tmp
                 report = build_index(reader, index, WordEncoder(), **options)
             except (PublishError, SourceError) as error:
                 assert "\n" not in str(error)
-                assert similar_to_study(open_index(index), "NCT00000101") == asked
+                assert similar_to_study(opened_index(index), "NCT00000101") == asked
                 report = None
         if faults.n_writes < number:
             break
@@ -460,7 +462,7 @@ def test_a_build_after_a_fault_at_any_write_equals_an_undisturbed_one(build, tmp
         files = open_generation(index).manifest.files
         assert files == open_generation(whole.index).manifest.files
         roll_back(index, before)
-        assert similar_to_study(open_index(index), "NCT00000101") == asked
+        assert similar_to_study(opened_index(index), "NCT00000101") == asked
     assert number > 20
 
 
@@ -483,10 +485,10 @@ def small_disk(tmp_path):
 def test_a_disk_that_is_really_full_leaves_the_earlier_index(
     small_disk, write, encoder, monkeypatch
 ):
-    monkeypatch.setattr("simsearch.build.check_room", lambda *_: None)  # it would not begin
+    monkeypatch.setattr("simsearch.build.build.check_room", lambda *_: None)  # it would not begin
     index = small_disk / "index"
     build_index(read_studies(write()), index, encoder)
-    asked = similar_to_study(open_index(index), "NCT00000101")
+    asked = similar_to_study(opened_index(index), "NCT00000101")
     filler = small_disk / "filler"
     refused = 0
     for room in (0, 4096, 20_000, 60_000, 100_000, 140_000):
@@ -497,7 +499,7 @@ def test_a_disk_that_is_really_full_leaves_the_earlier_index(
             build_index(read_studies(write()), index, encoder)
         except PublishError:
             refused += 1
-        assert similar_to_study(open_index(index), "NCT00000101") == asked
+        assert similar_to_study(opened_index(index), "NCT00000101") == asked
         verify_generation(index)
     assert refused >= 2
     filler.unlink()

@@ -3,11 +3,12 @@
 import random
 
 import pytest
+from asking import similar_to_study
 from conftest import SIX, record
 
-from simsearch import open_index
+from simsearch.build.guards import measure
 from simsearch.errors import EmptyFieldError, GuardError, MovedError, ShrinkError
-from simsearch.guards import measure
+from simsearch.index.opened import opened_index
 
 WORDS = ["anemia", "aplasia", "marrow", "iron", "drops", "pills", "surgery", "knee", "children"]
 
@@ -36,13 +37,13 @@ def refused(build, tmp_path):
     """Build records and see them refused, while the earlier index goes on answering."""
 
     def _refused(records: list, error: type[GuardError], match: str) -> None:
-        before = open_index(tmp_path / "index").generation
+        before = opened_index(tmp_path / "index").generation
         with pytest.raises(error, match=match) as caught:
             build(records)
         assert "\n" not in str(caught.value)
         assert "nothing was published" in str(caught.value)
         assert caught.value.exit_code == 3
-        assert open_index(tmp_path / "index").generation == before
+        assert opened_index(tmp_path / "index").generation == before
         assert [path.name for path in before.path.parent.iterdir()] == [before.path.name]
 
     return _refused
@@ -148,10 +149,9 @@ def test_growth_pushes_no_neighbour_aside(build):
 
 def test_the_share_kept_is_that_of_the_lists_worked_out_by_hand(build, tmp_path):
     """Asked by brute force: the ten nearest among the studies of both, old and new."""
-    from simsearch import similar_to_study
 
-    before = open_index(build(some(120), keep=2).index)
-    now = open_index(build([*some(30, seed=5), *some(120)[30:110]], allow_shrink=True,
+    before = opened_index(build(some(120), keep=2).index)
+    now = opened_index(build([*some(30, seed=5), *some(120)[30:110]], allow_shrink=True,
                            allow_moved=True).index)  # fmt: skip
     both = set(before.store.nct_ids()) & set(now.store.nct_ids())
 
@@ -178,7 +178,7 @@ def test_a_first_build_has_nothing_to_compare_with(build):
 
 
 def test_the_sample_is_the_same_whatever_comes_beside_it():
-    from simsearch.guards import _sample
+    from simsearch.build.guards import _sample
 
     few, many = [[f"NCT{n:08}" for n in range(end)] for end in (500, 5000)]
     assert [each for each in _sample(many, 1000) if each in set(few)][:50] == _sample(few, 50)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simsearch.errors import IndexCorruptError
-from simsearch.index import open_vector_index, write_vector_index
+from simsearch.index.faiss_rows import open_vector_index, write_vector_index
 from simsearch.vectors import unit_rows
 
 

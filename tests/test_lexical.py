@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simsearch.errors import IndexCorruptError
-from simsearch.lexical import (
+from simsearch.index.terms import (
     LEXICAL_FILES,
     MAX_TERMS,
     combined,
@@ -183,7 +183,7 @@ def test_a_damaged_file_is_named(tmp_path, name, damage):
 def test_looking_up_needs_no_scikit_learn(tmp_path):
     write_lexical(tmp_path, TEXTS, len(TEXTS))
     script = (
-        "import sys; from pathlib import Path; from simsearch.lexical import open_lexical_index\n"
+        "import sys; from pathlib import Path; from simsearch.index.terms import open_lexical_index\n"
         "index = open_lexical_index(Path(sys.argv[1]), 4, 2.5)\n"
         "assert index.signal(index.encode('iron')).argmax() in (0, 1)\n"
         "assert not {'sklearn', 'scipy'} & {name.split('.')[0] for name in sys.modules}"

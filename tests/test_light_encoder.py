@@ -7,10 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from asking import similar_to_text
 
-from simsearch import encoders, light_encoder, load_encoder, open_index, similar_to_text
+from simsearch import load_encoder
+from simsearch.encode import encoders
+from simsearch.encode import minilm as light_encoder
+from simsearch.encode.minilm import FINGERPRINTS, LightEncoder, load_query_encoder
 from simsearch.errors import EncoderError
-from simsearch.light_encoder import FINGERPRINTS, LightEncoder, load_query_encoder
+from simsearch.index.opened import opened_index
 
 pytestmark = pytest.mark.model
 
@@ -105,7 +109,7 @@ def test_texts_are_encoded_one_at_a_time(monkeypatch):
 
 
 def test_a_text_is_encoded_by_the_model_that_built_the_index():
-    index = open_index(Path(__file__).parents[1] / "index" / "demo")
+    index = opened_index(Path(__file__).parents[1] / "index" / "demo")
     text = "eltrombopag for aplastic anemia in children"
     found = similar_to_text(index, text)
     assert "Eltrombopag" in found[0].study.title

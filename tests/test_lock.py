@@ -9,9 +9,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from asking import similar_to_study
 
-from simsearch import build_index, open_index, read_studies, similar_to_study
-from simsearch.cli import _with_values
+from simsearch import build_index, read_studies
+from simsearch.cli.main import _with_values
 from simsearch.errors import (
     ApiError,
     ArgumentError,
@@ -26,13 +27,14 @@ from simsearch.errors import (
     SimsearchError,
     UnknownStudyError,
 )
-from simsearch.generations import generation_names, new_generation, prune, roll_back
-from simsearch.lock import wait_until_free, write_lock
+from simsearch.index.generations import generation_names, new_generation, prune, roll_back
+from simsearch.index.lock import wait_until_free, write_lock
+from simsearch.index.opened import opened_index
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from simsearch.lock import write_lock
+from simsearch.index.lock import write_lock
 with write_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.readline()
@@ -42,8 +44,9 @@ READER = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from conftest import WordEncoder
-from simsearch import Filters, open_index, similar_to_studies, similar_to_study, similar_to_text
-index = open_index(sys.argv[1])
+from simsearch import Filters
+from simsearch.index.opened import opened_index
+index = opened_index(sys.argv[1])
 print("open", flush=True)
 sys.stdin.readline()
 print([each.study.nct_id for each in similar_to_study(index, "NCT101", 3)])
@@ -95,7 +98,7 @@ def test_a_second_writer_is_told_who_holds_the_lock(index, holder, write, encode
     for act in (roll_back, lambda path: prune(path, 1)):
         with pytest.raises(IndexBusyError, match=str(holder.pid)):
             act(index)
-    assert open_index(index).n_studies == 6
+    assert opened_index(index).n_studies == 6
 
 
 def test_the_lock_of_a_killed_process_is_free_and_what_it_left_misleads_nobody(index, holder):
@@ -194,7 +197,7 @@ def test_open_readers_go_on_when_their_generation_is_replaced_and_pruned(build):
     report = build()
     pruned = report.index / "generations" / report.generation
     reader = started(READER, report.index, Path(__file__).parent)
-    asked = similar_to_study(open_index(report.index), "NCT101", 3)
+    asked = similar_to_study(opened_index(report.index), "NCT101", 3)
     build(SIX[2:], keep=1, allow_shrink=True, allow_moved=True)
     assert not pruned.exists()
     out, _ = reader.communicate("\n")

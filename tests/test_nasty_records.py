@@ -6,10 +6,12 @@ The numbers are those of the checklist in the registry's reference that this pro
 import json
 
 import pytest
+from asking import similar_to_study
 from conftest import SIX, record
 
-from simsearch import Study, open_index, read_studies, similar_to_study
+from simsearch import Study, read_studies
 from simsearch.errors import NothingToCompareError
+from simsearch.index.opened import opened_index
 from simsearch.records import Rejected
 from simsearch.records.vocabulary import country, date, phases, status, study_type
 
@@ -40,7 +42,7 @@ def test_1_a_withheld_study_is_kept_and_never_matched(build, read):
     other = json.loads(json.dumps(withheld).replace("NCT00000107", "NCT00000108"))
     (study,) = read(withheld)
     assert (study.title, study.official_title, study.sponsor) == ("", "", "")
-    index = open_index(build([*SIX, withheld, other]).index)
+    index = opened_index(build([*SIX, withheld, other]).index)
     assert index.study("NCT107").status == "WITHHELD"
     with pytest.raises(NothingToCompareError, match="status WITHHELD"):
         similar_to_study(index, "NCT107")
@@ -52,7 +54,7 @@ def test_1_a_withheld_study_is_kept_and_never_matched(build, read):
 def test_2_a_study_without_summary_conditions_or_interventions_is_compared_by_its_title(build):
     identification = {"nctId": "NCT00000107", "briefTitle": "Knee surgery"}
     bare = {"protocolSection": {"identificationModule": identification}}
-    index = open_index(build([*SIX, bare]).index)
+    index = opened_index(build([*SIX, bare]).index)
     found = similar_to_study(index, "NCT107", 1)[0]
     assert found.study.nct_id == "NCT00000105"
     assert set(found.signals) == {"text", "lexical"}
@@ -118,7 +120,7 @@ def test_16_many_conditions_are_no_trouble(build):
     many = record("NCT00000107", "Iron", [f"Anemia {n}" for n in range(136)])
     many["protocolSection"]["conditionsModule"]["keywords"] = [f"k {n}" for n in range(489)]
     many["protocolSection"]["contactsLocationsModule"]["locations"] *= 1412
-    study = open_index(build([*SIX, many]).index).study("NCT107")
+    study = opened_index(build([*SIX, many]).index).study("NCT107")
     assert (len(study.conditions), len(study.keywords), study.countries) == (136, 489, ("France",))
 
 

@@ -6,22 +6,19 @@ import json
 
 import msgspec
 import pytest
+from asking import similar_to_study, study_parts, written
 from conftest import SIX, record
 
-from simsearch import open_index, presentation, similar_to_study
-from simsearch.filters import Filters
-from simsearch.presentation import (
-    FORMATTERS,
-    Answer,
-    Query,
-    answer_text,
-    percentile_label,
-    phase_label,
-    status_label,
-)
-from simsearch.queries import study_parts
-from simsearch.reasons import explain
-from simsearch.reports import duration_label, size_label
+from simsearch.index.opened import opened_index
+from simsearch.output.render import duration_label, size_label
+from simsearch.search import answer as answer_module
+from simsearch.search.answer import Answer
+from simsearch.search.filters import NO_FILTERS, Filters
+from simsearch.search.nearest import nearest
+from simsearch.search.question import Query
+from simsearch.search.reasons import explain
+from simsearch.search.shape import percentile_label
+from simsearch.study import phase_label, status_label
 from simsearch.vectors import DEFAULT_WEIGHTS
 
 LONG = "A very long title of a study that goes on and on, " * 12
@@ -30,8 +27,23 @@ LONG = "A very long title of a study that goes on and on, " * 12
 def answered(index, query, nct_id="NCT00000101"):
     neighbours = similar_to_study(index, nct_id)
     parts = study_parts(index, [nct_id])
+    return answer_of(index, query, parts, neighbours)
+
+
+def answer_of(index, query, parts, neighbours):
     reasons = explain(index, parts, query.studies, neighbours, DEFAULT_WEIGHTS)
-    return Answer(query, neighbours, reasons, index, DEFAULT_WEIGHTS)
+    neighbours = [
+        msgspec.structs.replace(each, reason=reason)
+        for each, reason in zip(neighbours, reasons, strict=True)
+    ]
+    return Answer(query, neighbours, index.facts, weights=DEFAULT_WEIGHTS, filters=NO_FILTERS)
+
+
+def changed(answer, **parts):
+    """Return an answer with other parts."""
+    kept = {name: getattr(answer, name) for name in ("query", "neighbours", "facts")}
+    rest = {"weights": answer.weights, "filters": answer.filters}
+    return Answer(**(kept | rest | parts))
 
 
 @pytest.fixture
@@ -47,20 +59,16 @@ def awkward(build):
         record(f"NCT0000020{n}", title, ["Aplasia"], [("DRUG", "Pills"), ("", "Iron | drops")])
         for n, title in enumerate(titles)
     ]
-    index = open_index(build([*SIX, *records]).index)
+    index = opened_index(build([*SIX, *records]).index)
     return answered(index, Query(text="pills"))
 
 
-def explained(answer):
-    return msgspec.structs.replace(answer, explain=True)
-
-
-def csv_of(answer):
-    return list(csv.DictReader(io.StringIO(FORMATTERS["csv"](answer))))
+def csv_of(answer, **view):
+    return list(csv.DictReader(io.StringIO(written(answer, "csv", **view))))
 
 
 def test_the_table_shows_query_neighbours_and_index(answer):
-    text = answer_text(answer, width=100, color=False)
+    text = written(answer, "table", width=100, color=False)
     lines = text.splitlines()
     assert lines[0] == "NCT00000101  Pills for aplasia"
     assert lines[1] == "Completed · phase 2 · Aplasia · Pills"
@@ -77,7 +85,7 @@ def test_the_table_shows_query_neighbours_and_index(answer):
 
 
 def test_a_pipe_loses_nothing_to_the_width(awkward):
-    text = answer_text(awkward, width=None, color=False)
+    text = written(awkward, "table", width=None, color=False)
     assert LONG.strip() in text
     assert "…" not in text
     assert "[bold]iron[/bold]" in text
@@ -86,20 +94,20 @@ def test_a_pipe_loses_nothing_to_the_width(awkward):
 
 def test_a_title_without_end_takes_no_column_away(build):
     endless = "Pills " * 20_000
-    index = open_index(build([*SIX, record("NCT00000200", endless, ["Aplasia"])]).index)
+    index = opened_index(build([*SIX, record("NCT00000200", endless, ["Aplasia"])]).index)
     answer = answered(index, Query((index.study("NCT00000101"),)))
-    lines = answer_text(answer, width=None, color=False).splitlines()
+    lines = written(answer, "table", width=None, color=False).splitlines()
     for each in answer.neighbours:
         (line,) = [line for line in lines if each.study.nct_id in line]
         assert line.split()[0] == str(each.rank)
         assert f" {each.similarity:.3f} " in line
         assert len(line) < 1100
-    assert endless.strip() in FORMATTERS["csv"](answer)
+    assert endless.strip() in written(answer, "csv")
 
 
 @pytest.mark.parametrize("width", [72, 80, 100, 140])
 def test_a_terminal_shows_two_lines_of_a_title_within_its_width(awkward, width):
-    text = answer_text(awkward, width=width, color=False, quiet=True)
+    text = written(awkward, "table", width=width, color=False, quiet=True)
     lines = text.splitlines()
     assert max(map(len, lines)) <= width
     assert 0 < text.count("very") < 12
@@ -111,39 +119,40 @@ def test_a_terminal_shows_two_lines_of_a_title_within_its_width(awkward, width):
 def test_a_reason_has_the_width_of_the_table_to_itself(answer, width):
     """Ninety characters and more fit in two lines at 80, under the NCT ID."""
     names = ("Pure red cell aplasia", "Refractory anemia", "Iron deficiency", "Thalassemia")
-    reason = msgspec.structs.replace(answer.reasons[0], relation="same condition", conditions=names)
-    one = msgspec.structs.replace(answer, neighbours=answer.neighbours[:1], reasons=[reason])
-    lines = answer_text(one, width=width, color=False, quiet=True).splitlines()[3:]
+    first = answer[0]
+    reason = msgspec.structs.replace(first.reason, relation="same condition", conditions=names)
+    one = changed(answer, neighbours=[msgspec.structs.replace(first, reason=reason)])
+    lines = written(one, "table", width=width, color=False, quiet=True).splitlines()[3:]
     assert " ".join(line.strip() for line in lines) == reason.line
     assert len(lines) == (2 if width == 80 else 1)
     assert {line[: line.index(line.strip())] for line in lines} == {" " * 4}
 
 
 def test_a_reason_is_dim_on_a_terminal(answer):
-    text = answer_text(answer, width=100, color=True)
+    text = written(answer, "table", width=100, color=True)
     assert "\x1b[2msame condition: Aplasia" in text
 
 
 def test_a_phone_gets_a_list_that_fits(awkward):
-    text = answer_text(awkward, width=40, color=False)
+    text = written(awkward, "table", width=40, color=False)
     assert max(map(len, text.splitlines())) <= 40
     assert "1. NCT0000" in text
 
 
 def test_quiet_leaves_the_neighbours_alone(answer):
-    text = answer_text(answer, width=None, color=False, quiet=True)
+    text = written(answer, "table", width=None, color=False, quiet=True)
     assert len(text.splitlines()) == 2 + 2 * 5
     assert "Index" not in text
 
 
 def test_colour_has_codes_and_links(answer):
-    text = answer_text(answer, width=100, color=True)
+    text = written(answer, "table", width=100, color=True)
     assert "\x1b[" in text
     assert "https://clinicaltrials.gov/study/NCT00000102" in text
 
 
 def test_json_holds_query_neighbours_and_index(answer):
-    shape = json.loads(FORMATTERS["json"](answer))
+    shape = json.loads(written(answer, "json"))
     assert shape["schema"] == "simsearch.answer/1"
     assert shape["query"]["kind"] == "study"
     assert shape["query"]["nct_id"] == "NCT00000101"
@@ -156,17 +165,17 @@ def test_json_holds_query_neighbours_and_index(answer):
     assert first["interventions"] == [{"type": "DRUG", "name": "Drops"}]
     assert first["url"].endswith("/NCT00000102")
     index = shape["index"]
-    assert index["generation"] == answer.index.generation.manifest.generation
+    assert index["generation"] == answer.facts.generation
     assert index["records_date"] == "2021-05-06"
     assert index["recipe"]["model"] == "words"
     assert index["demo"] is False
 
 
 def test_json_lines_hold_one_neighbour_each(answer):
-    lines = [json.loads(line) for line in FORMATTERS["jsonl"](answer).splitlines()]
+    lines = [json.loads(line) for line in written(answer, "jsonl").splitlines()]
     assert [line["rank"] for line in lines] == [1, 2, 3, 4, 5]
     assert {line["query"] for line in lines} == {"NCT00000101"}
-    whole = json.loads(FORMATTERS["json"](answer))
+    whole = json.loads(written(answer, "json"))
     for line, neighbour in zip(lines, whole["neighbours"], strict=True):
         assert neighbour.items() <= line.items()
 
@@ -182,7 +191,7 @@ def test_csv_reads_back_whole(awkward):
 
 
 def test_markdown_cells_stay_cells(awkward):
-    text = FORMATTERS["markdown"](awkward)
+    text = written(awkward, "markdown")
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert len(rows) == 8
     for row in rows:
@@ -192,9 +201,7 @@ def test_markdown_cells_stay_cells(awkward):
 
 
 def test_ids_are_bare(answer):
-    assert FORMATTERS["ids"](answer).splitlines() == [
-        each.study.nct_id for each in answer.neighbours
-    ]
+    assert written(answer, "ids").splitlines() == [each.study.nct_id for each in answer.neighbours]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +224,7 @@ def test_statuses_read_as_people_write_them(status, label):
 
 def test_sizes_and_durations():
     assert [size_label(n) for n in (5, 1500, 2_500_000, 3 * 10**12)] == [
-        "5 bytes", "1.5 kB", "2.5 MB", "3000.0 GB"
+        "5 bytes", "1.5 kB", "2.5 MB", "3.0 TB"
     ]  # fmt: skip
     assert [duration_label(s) for s in (0.44, 12.2, 185, 7810)] == [
         "0.4 s", "12 s", "3 min 5 s", "2 h 10 min"
@@ -225,14 +232,14 @@ def test_sizes_and_durations():
 
 
 def test_explain_says_all_of_the_reason(answer):
-    text = answer_text(explained(answer), width=None, color=False)
+    text = written(answer, "table", explain=True, width=None, color=False)
     for piece in ("conditions in common: Aplasia", "words in common: ", "similarity made of: text"):
         assert piece in text, piece
 
 
 def test_explain_says_all_of_the_reason_in_a_markdown_cell(awkward):
-    table = answer_text(explained(awkward), width=None, color=False)
-    text = FORMATTERS["markdown"](explained(awkward))
+    table = written(awkward, "table", explain=True, width=None, color=False)
+    text = written(awkward, "markdown", explain=True)
     rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
     assert len(rows) == 8
     for row in rows:
@@ -247,30 +254,31 @@ def test_explain_adds_columns_to_csv(answer):
         "relation", "conditions_in_common", "interventions_in_common", "near_in_meaning",
         "words_in_common", "similarity_made_of",
     ]  # fmt: skip
-    plain, rows = csv_of(answer), csv_of(explained(answer))
+    plain, rows = csv_of(answer), csv_of(answer, explain=True)
     assert list(rows[0]) == [*plain[0], *added]
-    for row, reason in zip(rows, answer.reasons, strict=True):
+    for row, reason in zip(rows, (each.reason for each in answer), strict=True):
         assert row["relation"] == reason.relation
         assert row["conditions_in_common"] == "|".join(reason.conditions)
         assert row["words_in_common"].count("|") == max(len(reason.terms) - 1, 0)
     assert rows[0]["similarity_made_of"].startswith("text ")
     assert rows[0]["similarity_made_of"].count(" %|") == 2
-    none = msgspec.structs.replace(explained(answer), neighbours=[], reasons=[])
-    assert FORMATTERS["csv"](none).rstrip().split(",")[-len(added) :] == added
+    none = changed(answer, neighbours=[])
+    assert written(none, "csv", explain=True).rstrip().split(",")[-len(added) :] == added
 
 
 def test_a_similarity_of_nothing_is_made_of_nothing(six):
     query = Query((six.study("NCT00000101"),), unlike=(six.study("NCT00000105"),))
     parts = [*study_parts(six, ["NCT101"]), *study_parts(six, ["NCT105"], away=True)]
-    neighbours = six.nearest(parts, 10)
-    reasons = explain(six, parts, query.studies, neighbours, DEFAULT_WEIGHTS)
-    answer = Answer(query, neighbours, reasons, six, DEFAULT_WEIGHTS, explain=True)
+    neighbours = nearest(six, parts, 10)
+    answer = answer_of(six, query, parts, neighbours)
     n_alike = sum(each.similarity > 0 for each in neighbours)
     assert 0 < n_alike < len(neighbours)
-    assert [bool(each.shares) for each in reasons] == [each.similarity > 0 for each in neighbours]
-    assert answer_text(answer, width=None, color=False).count("similarity made of") == n_alike
-    assert FORMATTERS["markdown"](answer).count("similarity made of") == n_alike
-    assert sum(bool(row["similarity_made_of"]) for row in csv_of(answer)) == n_alike
+    for each in answer:
+        assert bool(each.reason.shares) == (each.similarity > 0)
+    for name in ("table", "markdown"):
+        assert written(answer, name, explain=True).count("similarity made of") == n_alike
+    rows = csv_of(answer, explain=True)
+    assert sum(bool(row["similarity_made_of"]) for row in rows) == n_alike
 
 
 def test_poor_neighbours_are_said_to_be_poor(answer):
@@ -282,31 +290,29 @@ def test_poor_neighbours_are_said_to_be_poor(answer):
         ([near, far], "1 of these 2 studies is close"),
         ([near], ""),
     ):
-        some = msgspec.structs.replace(
-            answer, neighbours=percentiles, reasons=answer.reasons[: len(percentiles)]
-        )
-        text = answer_text(some, width=100, color=False)
+        some = changed(answer, neighbours=percentiles)
+        text = written(some, "table", width=100, color=False)
         assert said in text
         assert ("at least one random pair in 100 is as similar" in text) == bool(said)
 
 
 def test_in_a_large_index_a_neighbour_must_be_nearer_to_be_close(answer, monkeypatch):
     near = msgspec.structs.replace(answer.neighbours[0], percentile=99.5)
-    one = msgspec.structs.replace(answer, neighbours=[near], reasons=answer.reasons[:1])
-    assert json.loads(FORMATTERS["json"](one))["close_percentile"] == 99.0
+    one = changed(answer, neighbours=[near])
+    assert json.loads(written(one, "json"))["close_percentile"] == 99.0
     assert one.n_close == 1
-    monkeypatch.setattr(presentation, "_FEW_STUDIES", 6)
-    assert json.loads(FORMATTERS["json"](one))["close_percentile"] == 99.8
+    monkeypatch.setattr(answer_module, "_FEW_STUDIES", 6)
+    assert json.loads(written(one, "json"))["close_percentile"] == 99.8
     assert one.n_close == 0
-    assert "one random pair in 500" in answer_text(one, width=100, color=False)
+    assert "one random pair in 500" in written(one, "table", width=100, color=False)
 
 
 def test_an_answer_without_neighbours_says_why(answer):
-    none = msgspec.structs.replace(answer, neighbours=[], reasons=[])
-    assert "There is no other study." in answer_text(none, width=100, color=False)
-    filtered = msgspec.structs.replace(none, filters=Filters(phase=("4",)))
-    assert "No study passes the filters." in answer_text(filtered, width=100, color=False)
-    assert json.loads(FORMATTERS["json"](filtered))["filters"] == {"phase": ["4"]}
+    none = changed(answer, neighbours=[])
+    assert "There is no other study." in written(none, "table", width=100, color=False)
+    filtered = changed(none, filters=Filters(phase=("4",)))
+    assert "No study passes the filters." in written(filtered, "table", width=100, color=False)
+    assert json.loads(written(filtered, "json"))["filters"] == {"phase": ["4"]}
 
 
 def test_a_percentile_is_never_rounded_up():
@@ -320,19 +326,21 @@ def test_folded_studies_stand_under_their_best(answer):
         answer.neighbours[0], folded=(answer.neighbours[1].study, answer.neighbours[2].study)
     )
     neighbours = [first, answer.neighbours[3]]
-    folded = msgspec.structs.replace(answer, neighbours=neighbours, reasons=answer.reasons[:2])
-    text = answer_text(folded, width=None, color=False)
+    folded = changed(answer, neighbours=neighbours)
+    text = written(folded, "table", width=None, color=False)
     second, third = (each.study.nct_id for each in answer.neighbours[1:3])
     assert f"with 2 more: {second}, {third}" in text
-    assert json.loads(FORMATTERS["json"](folded))["neighbours"][0]["folded"] == [second, third]
-    for each in (folded, explained(folded)):
-        assert f"<br>with 2 more: {second}, {third} |\n" in FORMATTERS["markdown"](each)
-        assert [row["folded"] for row in csv_of(each)] == [f"{second}|{third}", ""]
-    assert FORMATTERS["ids"](folded).split() == [each.study.nct_id for each in neighbours]
+    assert json.loads(written(folded, "json"))["neighbours"][0]["folded"] == [second, third]
+    for explain_ in (False, True):
+        shown = written(folded, "markdown", explain=explain_)
+        assert f"<br>with 2 more: {second}, {third} |\n" in shown
+        rows = csv_of(folded, explain=explain_)
+        assert [row["folded"] for row in rows] == [f"{second}|{third}", ""]
+    assert written(folded, "ids").split() == [each.study.nct_id for each in neighbours]
 
 
 def test_markdown_has_the_percentile(answer):
-    lines = FORMATTERS["markdown"](answer).splitlines()
+    lines = written(answer, "markdown").splitlines()
     head, _, *rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")]
     shown = [row[head.index("Pctl.")] for row in rows]
     assert shown == [percentile_label(each.percentile) for each in answer.neighbours]
@@ -346,28 +354,28 @@ def test_a_line_of_json_names_all_that_was_asked_with(six, answer):
         (Query((draft,), draft=True), "draft"),
         (Query(text="iron pills"), "iron pills"),
     ):
-        lines = FORMATTERS["jsonl"](msgspec.structs.replace(answer, query=query)).splitlines()
+        lines = written(changed(answer, query=query), "jsonl").splitlines()
         assert {json.loads(line)["query"] for line in lines} == {said}
 
 
 def test_a_query_of_several_names_them_all(six, answer):
     both = Query((six.study("NCT101"), six.study("NCT102")), "pills", (six.study("NCT105"),))
-    several = msgspec.structs.replace(answer, query=both)
-    text = answer_text(several, width=100, color=False)
+    several = changed(answer, query=both)
+    text = written(several, "table", width=100, color=False)
     for piece in ("NCT00000101  Pills", "NCT00000102  Drops", "Text  pills", "unlike NCT00000105"):
         assert piece in text, piece
-    shape = json.loads(FORMATTERS["json"](several))["query"]
+    shape = json.loads(written(several, "json"))["query"]
     assert shape["kind"] == "several"
     assert [each["nct_id"] for each in shape["studies"]] == ["NCT00000101", "NCT00000102"]
     assert [each["nct_id"] for each in shape["unlike"]] == ["NCT00000105"]
-    assert "unlike NCT00000105" in FORMATTERS["markdown"](several)
+    assert "unlike NCT00000105" in written(several, "markdown")
 
 
 def test_the_percentile_beside_not_is_said_to_be_of_what_was_before(six, answer):
     note = "Pctl. is of the similarity before --not takes its part off."
     unlike = Query((six.study("NCT101"),), unlike=(six.study("NCT105"),))
-    away = msgspec.structs.replace(answer, query=unlike)
-    assert answer_text(away, width=100, color=False).splitlines().count(note) == 1
-    assert FORMATTERS["markdown"](away).splitlines().count(note) == 1
-    assert note not in answer_text(away, width=100, color=False, quiet=True)
-    assert note not in answer_text(answer, width=100, color=False)
+    away = changed(answer, query=unlike)
+    assert written(away, "table", width=100, color=False).splitlines().count(note) == 1
+    assert written(away, "markdown").splitlines().count(note) == 1
+    assert note not in written(away, "table", width=100, color=False, quiet=True)
+    assert note not in written(answer, "table", width=100, color=False)

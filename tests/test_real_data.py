@@ -8,18 +8,12 @@ import re
 
 import numpy as np
 import pytest
+from asking import similar_to_study, similar_to_text
 
-from simsearch import (
-    Study,
-    build_index,
-    load_encoder,
-    open_index,
-    read_studies,
-    search,
-    similar_to_study,
-    similar_to_text,
-)
-from simsearch.fields import FIELDS
+from simsearch import Study, build_index, load_encoder, read_studies
+from simsearch.encode.fields import FIELDS
+from simsearch.index.opened import opened_index
+from simsearch.search import nearest as search
 from simsearch.vectors import DEFAULT_WEIGHTS
 
 pytestmark = pytest.mark.real_data
@@ -43,7 +37,7 @@ def sample(shared, tmp_path_factory, encoder):
                 chosen.write(line)
     folder = records.parent / "index"
     build_index(read_studies(records), folder, encoder)
-    return open_index(folder)
+    return opened_index(folder)
 
 
 def test_every_record_in_api_layout_is_read(shared):

@@ -1,18 +1,21 @@
 """Why a study is a neighbour."""
 
 import pytest
+from asking import study_parts
 from conftest import SIX, record
 
-from simsearch import Study, open_index
-from simsearch.queries import study_parts, text_part
-from simsearch.reasons import explain
+from simsearch import Study
+from simsearch.index.opened import opened_index
+from simsearch.search.nearest import nearest
+from simsearch.search.query_parts import text_part
+from simsearch.search.reasons import explain
 from simsearch.study import Intervention
 from simsearch.vectors import DEFAULT_WEIGHTS
 
 
 def reason(index, nct_id, other):
     parts = study_parts(index, [nct_id])
-    found = {each.study.nct_id: each for each in index.nearest(parts, 50)}
+    found = {each.study.nct_id: each for each in nearest(index, parts, 50)}
     (found_reason,) = explain(index, parts, [index.study(nct_id)], [found[other]], DEFAULT_WEIGHTS)
     return found_reason
 
@@ -31,7 +34,7 @@ def relation(build, **changes):
             target["protocolSection"]["identificationModule"]["secondaryIdInfos"] = ids
     for each in (query, found):
         del each["derivedSection"]
-    index = open_index(build([query, found, *SIX]).index)
+    index = opened_index(build([query, found, *SIX]).index)
     return reason(index, "NCT201", "NCT00000202").relation
 
 
@@ -64,7 +67,14 @@ def test_the_relation_is_what_the_records_show(build, changes, expected):
 
 def studies_alike(one, other):
     """What a study whose condition and intervention are `one` has in common with `other`."""
-    from simsearch.reasons import _conditions, _contained, _in_common, _interventions, _mesh, _same
+    from simsearch.search.reasons import (
+        _conditions,
+        _contained,
+        _in_common,
+        _interventions,
+        _mesh,
+        _same,
+    )
 
     def study(condition, name, synonyms=(), mesh=()):
         return Study(
@@ -135,8 +145,8 @@ def test_words_in_common_are_shown_as_they_are_written(six):
      "exercises", "disease", "sulphates", "analysing", "trees", "series", "bms-986165"],
 )  # fmt: skip
 def test_a_term_is_shown_as_the_study_spells_it(word):
-    from simsearch.lexical import terms_of
-    from simsearch.reasons import _words
+    from simsearch.index.terms import terms_of
+    from simsearch.search.reasons import _words
 
     term = next(terms_of(word))
     study = Study(nct_id="", title="A", summary=f"Of {word.upper()}, and more.")
@@ -144,8 +154,8 @@ def test_a_term_is_shown_as_the_study_spells_it(word):
 
 
 def test_empty_words_are_terms():
-    from simsearch import empty_words
-    from simsearch.lexical import terms_of
+    from simsearch.index.terms import terms_of
+    from simsearch.search import stop_words as empty_words
 
     lists = [each for each in vars(empty_words).values() if isinstance(each, frozenset)]
     assert len(lists) == 8
@@ -161,7 +171,7 @@ def test_a_field_near_in_meaning_is_said_to_be(build):
     ]
     for each in records:
         del each["derivedSection"]
-    index = open_index(build([*SIX, *records]).index)
+    index = opened_index(build([*SIX, *records]).index)
     found = reason(index, "NCT201", "NCT00000202")
     assert found.near == {"conditions": pytest.approx(1.0, abs=1e-3)}
     assert not found.conditions
@@ -170,7 +180,7 @@ def test_a_field_near_in_meaning_is_said_to_be(build):
 
 def test_a_text_has_words_in_common_and_no_relation(six, encoder):
     parts = [text_part(six, "knee surgery", encoder)]
-    (first,) = six.nearest(parts, 1)
+    (first,) = nearest(six, parts, 1)
     (found,) = explain(six, parts, [], [first], DEFAULT_WEIGHTS)
     assert found.relation == ""
     assert found.line == "words in common: knee, surgery"
@@ -178,7 +188,7 @@ def test_a_text_has_words_in_common_and_no_relation(six, encoder):
 
 def test_of_several_query_studies_one_will_do(six):
     parts = study_parts(six, ["NCT101", "NCT105"])
-    found = {each.study.nct_id: each for each in six.nearest(parts, 6)}
+    found = {each.study.nct_id: each for each in nearest(six, parts, 6)}
     studies = [six.study("NCT101"), six.study("NCT105")]
     (knee,) = explain(six, parts, studies, [found["NCT00000106"]], DEFAULT_WEIGHTS)
     assert knee.conditions == ("Knee",)
@@ -194,7 +204,7 @@ def test_of_several_query_studies_one_will_do(six):
     ],
 )
 def test_a_substance_is_in_common_by_its_mesh_term_and_a_class_is_not(mesh, expected):
-    from simsearch.reasons import _substance_in_common
+    from simsearch.search.reasons import _substance_in_common
 
     one, other = (
         Study(nct_id="", intervention_mesh=tuple(each)) for each in (mesh, ["Iron", *mesh])
@@ -210,7 +220,7 @@ def test_a_substance_is_in_common_by_its_mesh_term_and_a_class_is_not(mesh, expe
     ],
 )
 def test_a_substance_is_one_that_both_need_for_an_intervention(one, other, expected):
-    from simsearch.reasons import _substance_in_common
+    from simsearch.search.reasons import _substance_in_common
 
     first, second = (
         Study(
@@ -233,7 +243,7 @@ def test_a_substance_is_one_that_both_need_for_an_intervention(one, other, expec
     ],
 )
 def test_of_mesh_terms_of_conditions_a_wide_one_is_none(mesh, expected):
-    from simsearch.reasons import _condition_mesh_in_common
+    from simsearch.search.reasons import _condition_mesh_in_common
 
     one, other = (Study(nct_id="", condition_mesh=(*more, *mesh)) for more in ((), ("Iron",)))
     assert _condition_mesh_in_common([one], other) == expected
@@ -248,6 +258,6 @@ def test_two_brands_of_a_substance_are_no_other_intervention(build):
         each["derivedSection"] = {
             "interventionBrowseModule": {"meshes": [{"id": "D000077143", "term": "Docetaxel"}]}
         }
-    found = reason(open_index(build([*SIX, *records]).index), "NCT201", "NCT00000202")
+    found = reason(opened_index(build([*SIX, *records]).index), "NCT201", "NCT00000202")
     assert found.relation in ("same condition and intervention", "same sponsor's sister study")
     assert found.interventions == ("Docetaxel",)

@@ -15,22 +15,24 @@ import msgspec
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from asking import similar_to_study
 from conftest import REPOSITORY
 from test_blocks import many
 
-from simsearch import Filters, open_index, similar_to_study
+from simsearch import Filters
 from simsearch.errors import ArgumentError, RelatedBusyError, RelatedFileError, UnknownStudyError
-from simsearch.lock import output_lock
-from simsearch.related import related
-from simsearch.related_files import METADATA
+from simsearch.index.lock import output_lock
+from simsearch.index.opened import opened_index
+from simsearch.related.files import METADATA
+from simsearch.related.run import related
 
 SCRIPT = """
 import sys, time
 from pathlib import Path
-import simsearch.blocks as b, simsearch.related as r
-from simsearch import open_index
+import simsearch.related.batch_search as b, simsearch.related as r
+from simsearch.index.opened import opened_index
 b.BLOCK = 4
-index = open_index(sys.argv[1])
+index = opened_index(sys.argv[1])
 def say(stage, done, total, unit):
     print(done, flush=True)
     time.sleep(0.02)
@@ -130,7 +132,7 @@ def test_an_unknown_study(six, tmp_path):
 
 
 def test_studies_without_text_are_counted(build, tmp_path):
-    index = open_index(build(many(97)).index)
+    index = opened_index(build(many(97)).index)
     report = related(index, tmp_path / "x.csv", 2)
     assert report.n_without_text == index.n_studies - report.n_lists >= 1
     assert "NCT00000097" not in (tmp_path / "x.csv").read_text()
@@ -149,7 +151,7 @@ def test_nothing_passes(six, tmp_path):
 
 def test_killed_runs_go_on_and_end_the_same(build, tmp_path):
     folder = build(many(120)).index
-    related(open_index(folder), tmp_path / "whole.parquet", 3)
+    related(opened_index(folder), tmp_path / "whole.parquet", 3)
     output = tmp_path / "x.parquet"
     for kill in range(4):
         process = subprocess.Popen(
@@ -172,8 +174,8 @@ def test_killed_runs_go_on_and_end_the_same(build, tmp_path):
 
 
 def test_a_torn_journal_is_used_as_far_as_it_is_whole(build, tmp_path, monkeypatch):
-    monkeypatch.setattr("simsearch.blocks.BLOCK", 4)
-    index = open_index(build(many(60)).index)
+    monkeypatch.setattr("simsearch.related.batch_search.BLOCK", 4)
+    index = opened_index(build(many(60)).index)
     output = tmp_path / "x.csv"
     related(index, output, 3)
     whole = output.read_text()
@@ -192,8 +194,8 @@ def test_a_torn_journal_is_used_as_far_as_it_is_whole(build, tmp_path, monkeypat
 
 
 def test_a_journal_of_another_job_is_not_used(build, tmp_path, monkeypatch):
-    monkeypatch.setattr("simsearch.blocks.BLOCK", 4)
-    index = open_index(build(many(60)).index)
+    monkeypatch.setattr("simsearch.related.batch_search.BLOCK", 4)
+    index = opened_index(build(many(60)).index)
 
     def stop(stage, done, total, unit):
         if done >= 20:
@@ -254,7 +256,7 @@ def test_a_full_disk(six, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("simsearch.related_files.os.fsync", full)
+    monkeypatch.setattr("simsearch.related.files.os.fsync", full)
     with pytest.raises(RelatedFileError, match="No space left"):
         related(six, tmp_path / "x.csv")
     assert not (tmp_path / "x.csv").exists()
@@ -336,7 +338,7 @@ def test_a_second_run_on_the_same_output_is_refused(build, tmp_path):
     process.stdout.readline()
     try:
         with pytest.raises(RelatedBusyError, match="another run"):
-            related(open_index(folder), tmp_path / "x.csv")
+            related(opened_index(folder), tmp_path / "x.csv")
     finally:
         process.kill()
         process.wait()
@@ -365,7 +367,7 @@ def test_studies_that_lack_all_that_weighs_are_counted_and_the_others_listed(six
 def test_a_run_that_fails_before_its_first_block_leaves_nothing(six, tmp_path, monkeypatch):
     folder = tmp_path / "out"
     folder.mkdir()
-    monkeypatch.setattr("simsearch.blocks.BlockSearch.lists", None)
+    monkeypatch.setattr("simsearch.related.batch_search.BlockSearch.lists", None)
     with pytest.raises(TypeError):
         related(six, folder / "x.csv")
     assert list(folder.iterdir()) == []
@@ -458,7 +460,7 @@ def test_lists_of_neighbours_are_counted_by_themselves(six, tmp_path):
 
 def test_tables_of_a_few_rows_hold_the_same(six, tmp_path, monkeypatch):
     related(six, tmp_path / "whole.csv", 3)
-    monkeypatch.setattr("simsearch.related._TABLE_ROWS", 4)
-    monkeypatch.setattr("simsearch.related._COMPARED", 4)
+    monkeypatch.setattr("simsearch.related.run._TABLE_ROWS", 4)
+    monkeypatch.setattr("simsearch.related.run._COMPARED", 4)
     related(six, tmp_path / "parts.csv", 3)
     assert (tmp_path / "parts.csv").read_text() == (tmp_path / "whole.csv").read_text()

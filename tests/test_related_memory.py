@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from simsearch.errors import ArgumentError
-from simsearch.related import related
-from simsearch.related_memory import blocks_at_once, can_compare
+from simsearch.related.memory import blocks_at_once, can_compare
+from simsearch.related.run import related
 
 N = 600_000
 
@@ -48,7 +48,7 @@ def test_a_single_study_may_have_as_many_as_a_query_gives():
 
 
 def test_a_refused_run_leaves_nothing(six, tmp_path, monkeypatch):
-    monkeypatch.setattr("simsearch.related_memory.MOST_BYTES", 10**6)
+    monkeypatch.setattr("simsearch.related.memory.MOST_BYTES", 10**6)
     with pytest.raises(ArgumentError, match="k is 3"):
         related(six, tmp_path / "x.csv", 3)
     assert list(tmp_path.glob("x*")) == []
@@ -58,7 +58,7 @@ def test_an_earlier_result_that_takes_too_much_to_compare_with_is_not_used(
     six, tmp_path, monkeypatch
 ):
     related(six, tmp_path / "x.parquet", 3)
-    monkeypatch.setattr("simsearch.carried_over.can_compare", lambda *_: False)
+    monkeypatch.setattr("simsearch.related.carried_over.can_compare", lambda *_: False)
     report = related(six, tmp_path / "x.parquet", 3)
     assert (report.n_computed, report.n_kept) == (6, 0)
     assert "too much memory" in report.note

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from asking import similar_to_study
 from conftest import SIX, WordEncoder
 from registry_server import Registry, serving
 
-from simsearch import build_index, open_index, read_studies, similar_to_study
-from simsearch.api import RegistryApi
+from simsearch import build_index, read_studies
 from simsearch.errors import (
     ApiError,
     FetchError,
@@ -24,9 +24,11 @@ from simsearch.errors import (
     PublishError,
     SourceError,
 )
-from simsearch.fetch import Scope, fetch, update
-from simsearch.mirror import Mirror
-from simsearch.reasons import Reason
+from simsearch.index.opened import opened_index
+from simsearch.records.mirror import Mirror
+from simsearch.registry.api import RegistryApi
+from simsearch.registry.fetch import Scope, fetch, update
+from simsearch.search.neighbour import Reason
 
 HERE = Path(__file__).parent
 
@@ -39,7 +41,7 @@ def test_a_source_whose_name_is_no_text_is_read_to_the_end(tmp_path, write):
     for source in (os.fsdecode(odd), os.fsdecode(odd + b"/r\xff.jsonl")):
         report = build_index(read_studies(source), tmp_path / "index", WordEncoder())
         assert report.n_studies == 6
-        assert "\ufffd" in open_index(report.index).generation.manifest.sources[0].name
+        assert "\ufffd" in opened_index(report.index).generation.manifest.sources[0].name
 
 
 def test_a_member_named_outside_of_its_zip_is_read_and_written_nowhere(tmp_path):
@@ -60,7 +62,7 @@ def test_a_linked_folder_is_left_out_with_a_note(tmp_path):
 
 
 def test_a_build_whose_log_no_one_reads_goes_on(monkeypatch, write, tmp_path):
-    from simsearch import progress
+    from simsearch.cli import progress
 
     class Full(io.StringIO):
         def write(self, _text):
@@ -69,7 +71,7 @@ def test_a_build_whose_log_no_one_reads_goes_on(monkeypatch, write, tmp_path):
     monkeypatch.setattr(sys, "stderr", Full())
     build_index(read_studies(write()), tmp_path / "index", WordEncoder(),
                 progress=progress._LogProgress(progress.log))  # fmt: skip
-    assert open_index(tmp_path / "index").n_studies == 6
+    assert opened_index(tmp_path / "index").n_studies == 6
 
 
 def test_a_pointer_that_cannot_be_switched_leaves_no_generation_behind(build):
@@ -78,12 +80,12 @@ def test_a_pointer_that_cannot_be_switched_leaves_no_generation_behind(build):
     with pytest.raises(PublishError):
         build()
     assert [each.name for each in (report.index / "generations").iterdir()] == [report.generation]
-    assert open_index(report.index).n_studies == 6
+    assert opened_index(report.index).n_studies == 6
 
 
 def test_a_name_too_long_for_an_index_holds_none():
     with pytest.raises(IndexNotFoundError):
-        open_index("x" * 300)
+        opened_index("x" * 300)
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="users are another thing there")
@@ -95,7 +97,7 @@ def test_an_index_without_permission_is_named(build):
         if was_root:
             os.seteuid(65534)
         with pytest.raises((IndexCorruptError, IndexNotFoundError)):
-            open_index(index)
+            opened_index(index)
     finally:
         if was_root:
             os.seteuid(0)
@@ -224,7 +226,7 @@ def test_a_manifest_that_cannot_be_is_refused(build, change):
     path = report.index / "generations" / report.generation / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(IndexCorruptError):
-        open_index(report.index)
+        opened_index(report.index)
 
 
 @pytest.mark.parametrize("dimension", [0, 10**12, 10**30])
@@ -235,7 +237,7 @@ def test_a_dimension_that_cannot_be_is_refused(build, dimension):
     manifest["recipe"]["dimension"] = dimension
     path.write_text(json.dumps(manifest))
     with pytest.raises(IndexCorruptError):
-        open_index(report.index)
+        opened_index(report.index)
 
 
 @pytest.mark.parametrize("head", [b"((((", b"PK\x03\x04", b"{'shape': (-1,)}"])
@@ -247,18 +249,20 @@ def test_an_array_with_another_head_is_named(build, head):
     content[at : at + len(head)] = head
     path.write_bytes(content)
     with pytest.raises(IndexCorruptError, match=r"conditions\.npy"):
-        open_index(report.index)
+        opened_index(report.index)
 
 
 REASON = Reason("same\x1b[31m condition", ("Iron\x1b[31m",), (), {}, {}, {})
 
 
 def test_titles_cannot_colour_a_terminal(build):
-    from simsearch.presentation import Answer, Query, answer_text
+    from simsearch.output.answer import answer_text
+    from simsearch.search.answer import Answer
+    from simsearch.search.question import Query
 
     odd = json.loads(json.dumps(SIX[0]).replace("NCT00000101", "NCT00000107"))
     odd["protocolSection"]["identificationModule"]["briefTitle"] = "Pills :bomb: [red]for\x1b[31m"
-    index = open_index(build([*SIX, odd]).index)
+    index = opened_index(build([*SIX, odd]).index)
     found = similar_to_study(index, "NCT00000101", 3)
     text = answer_text(Answer(Query(text="a\x1b[31m\nb"), found, [REASON] * len(found), index, {}),
                        width=None, color=False)  # fmt: skip
@@ -267,7 +271,9 @@ def test_titles_cannot_colour_a_terminal(build):
 
 
 def test_a_drawn_out_text_is_shown_short(six, encoder):
-    from simsearch.presentation import Answer, Query, answer_text
+    from simsearch.output.answer import answer_text
+    from simsearch.search.answer import Answer
+    from simsearch.search.question import Query
 
     text = answer_text(Answer(Query(text="iron " * 3000), [], [], six, {}), width=None, color=False)
     assert len(text.splitlines()[0]) < 400

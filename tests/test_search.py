@@ -7,21 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SIX, WordEncoder, record
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from simsearch import (
-    Filters,
-    Study,
-    build_index,
-    open_index,
-    read_studies,
+from asking import (
     similar_to_draft,
     similar_to_studies,
     similar_to_study,
     similar_to_text,
+    study_parts,
 )
+from conftest import SIX, WordEncoder, record
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simsearch import Filters, Study, build_index, read_studies
 from simsearch.errors import (
     ArgumentError,
     IndexCorruptError,
@@ -30,11 +27,12 @@ from simsearch.errors import (
     RecipeError,
     UnknownStudyError,
 )
-from simsearch.parts import SIGNALS, mixes
-from simsearch.queries import study_parts, text_part
-from simsearch.reasons import explain
+from simsearch.index.opened import opened_index
+from simsearch.search.nearest import exhaustive, nearest, ranked
+from simsearch.search.query_parts import mixes, text_part
+from simsearch.search.reasons import explain
 from simsearch.study import Intervention
-from simsearch.vectors import DEFAULT_WEIGHTS
+from simsearch.vectors import DEFAULT_WEIGHTS, SIGNALS
 
 
 def weights_by_term(index, row):
@@ -85,7 +83,7 @@ def test_two_stages_agree_with_scoring_every_study(six):
             scored.append((-round(sum(parts), 6), six.store.nct_ids()[other]))
         found = similar_to_study(six, nct_id)
         assert [(-each.similarity, each.study.nct_id) for each in found] == sorted(scored)
-        exhaustive = six.exhaustive(study_parts(six, [nct_id]))
+        exhaustive = exhaustive(six, study_parts(six, [nct_id]))
         assert [exhaustive[six.row_of(each.study.nct_id)] for each in found] == [
             each.similarity for each in found
         ]
@@ -104,7 +102,7 @@ def test_any_spelling_and_an_alias_ask_for_the_same_study(six, spelling):
 
 def test_an_equal_twin_is_a_neighbour_and_the_query_is_not(build):
     twin = json.loads(json.dumps(SIX[0]).replace("NCT00000101", "NCT00000100"))
-    index = open_index(build([*SIX, twin]).index)
+    index = opened_index(build([*SIX, twin]).index)
     found = similar_to_study(index, "NCT00000101", 3)
     assert found[0].study.nct_id == "NCT00000100"
     assert found[0].similarity == pytest.approx(1, abs=1e-3)
@@ -116,7 +114,7 @@ def test_no_signal_is_more_than_a_cosine_can_be(build):
     """Rows of 16 bits are not quite of length 1: this one is longer, and so its square."""
     same = ("Knee", ["Anemia knee knee knee iron iron iron"], [("DRUG", "Pills")])
     records = [record(f"NCT0000020{n}", *same) for n in range(2)]
-    index = open_index(build([*SIX, *records]).index)
+    index = opened_index(build([*SIX, *records]).index)
     (row,) = index.rows("conditions", np.array([index.row_of("NCT200")])).astype(float)
     assert row @ row > 1 + 1e-4
     (twin,) = similar_to_study(index, "NCT200", 1)
@@ -126,7 +124,7 @@ def test_no_signal_is_more_than_a_cosine_can_be(build):
 
 def test_ties_go_by_nct_id(build):
     equal = [record(f"NCT{n:08}", "Iron pills", ["Anemia"]) for n in (9, 3, 7, 1, 5)]
-    index = open_index(build([*SIX, *equal]).index)
+    index = opened_index(build([*SIX, *equal]).index)
     assert ids(similar_to_study(index, "NCT5", 4)) == [f"NCT{n:08}" for n in (1, 3, 7, 9)]
 
 
@@ -168,7 +166,7 @@ def test_k_out_of_range_is_refused(six, k):
 def test_a_study_without_text_says_so(build):
     withheld = {"protocolSection": {"identificationModule": {"nctId": "NCT00000107"},
                                     "statusModule": {"overallStatus": "WITHHELD"}}}  # fmt: skip
-    index = open_index(build([*SIX, withheld]).index)
+    index = opened_index(build([*SIX, withheld]).index)
     with pytest.raises(NothingToCompareError, match=r"NCT00000107.*status WITHHELD"):
         similar_to_study(index, "NCT00000107")
 
@@ -228,12 +226,12 @@ def test_none_of_a_drafts_own_numbers_is_its_neighbour(six, encoder):
 
 def test_other_weights_are_scored_over_every_study(build, monkeypatch):
     """Also studies that the whole text would never retrieve."""
-    from simsearch import search
+    from simsearch.search import nearest as search
 
     monkeypatch.setattr(search, "_MIN_CANDIDATES", 1)
     monkeypatch.setattr(search, "_CANDIDATES_PER_K", 1)
     far = record("NCT00000201", "Knee surgery children knee surgery", ["Aplasia"])
-    index = open_index(build([*SIX, far]).index)
+    index = opened_index(build([*SIX, far]).index)
     found = similar_to_study(index, "NCT00000101", 2, {"conditions": 1})
     assert ids(found) == ["NCT00000102", "NCT00000201"]
 
@@ -271,7 +269,7 @@ def test_properties_of_any_answer(tmp_path_factory, studies, k):
     ))  # fmt: skip
     if not any(title or conditions for title, conditions in studies):
         return
-    index = open_index(build_index(read_studies(path), folder / "index", WordEncoder()).index)
+    index = opened_index(build_index(read_studies(path), folder / "index", WordEncoder()).index)
     for n, (title, conditions) in enumerate(studies, start=1):
         if not (title or conditions):
             continue
@@ -294,7 +292,7 @@ def test_damaged_vectors_are_named_not_ranked(build, row):
     rows[row] = np.nan
     rows.flush()
     with (
-        open_index(report.index) as index,
+        opened_index(report.index) as index,
         pytest.raises(IndexCorruptError, match="no numbers"),
     ):
         similar_to_study(index, "NCT00000101")
@@ -303,7 +301,7 @@ def test_damaged_vectors_are_named_not_ranked(build, row):
 def test_several_studies_are_met_on_average(six):
     both = similar_to_studies(six, ["NCT101", "NCT105", "NCT00000105"], 10)
     assert not {"NCT00000101", "NCT00000105"} & set(ids(both))
-    one, other = (six.exhaustive(study_parts(six, [nct_id])) for nct_id in ("NCT101", "NCT105"))
+    one, other = (exhaustive(six, study_parts(six, [nct_id])) for nct_id in ("NCT101", "NCT105"))
     for each in both:
         row = six.row_of(each.study.nct_id)
         assert each.similarity == pytest.approx((one[row] + other[row]) / 2, abs=2e-6)
@@ -312,7 +310,7 @@ def test_several_studies_are_met_on_average(six):
 def test_away_from_a_study_takes_half_its_similarity_off(six):
     found = similar_to_studies(six, ["NCT101"], 10, unlike=["NCT102"])
     assert not {"NCT00000101", "NCT00000102"} & set(ids(found))
-    near, away = (six.exhaustive(study_parts(six, [n])) for n in ("NCT101", "NCT102"))
+    near, away = (exhaustive(six, study_parts(six, [n])) for n in ("NCT101", "NCT102"))
     for each in found:
         row = six.row_of(each.study.nct_id)
         assert each.similarity == pytest.approx(near[row] - 0.5 * away[row], abs=2e-6)
@@ -330,13 +328,13 @@ def test_away_alone_is_no_query(six):
 
 def test_a_study_and_a_text_together_steer_the_answer(six, encoder):
     parts = [*study_parts(six, ["NCT101"]), text_part(six, "knee surgery", encoder)]
-    found = ids(six.nearest(parts, 5))
+    found = ids(nearest(six, parts, 5))
     assert found.index("NCT00000105") < ids(similar_to_study(six, "NCT101")).index("NCT00000105")
 
 
 def test_a_rare_name_alone_brings_a_study_up(build, monkeypatch):
     """The encoder knows no such word: only the terms can find it."""
-    from simsearch import search
+    from simsearch.search import nearest as search
 
     monkeypatch.setattr(search, "_MIN_CANDIDATES", 2)
     monkeypatch.setattr(search, "_CANDIDATES_PER_K", 1)
@@ -344,8 +342,8 @@ def test_a_rare_name_alone_brings_a_study_up(build, monkeypatch):
     crowd = [record(f"NCT000003{n:02}", "Pills for aplasia", ["Aplasia"]) for n in range(30)]
     rare = [record("NCT00000201", "Zolgensma pills for aplasia", ["Aplasia"]),
             record("NCT00000202", "Zolgensma of the knee", ["Knee"])]  # fmt: skip
-    index = open_index(build([*SIX, *crowd, *rare]).index)
-    found = index.ranked(study_parts(index, ["NCT201"]), 2)
+    index = opened_index(build([*SIX, *crowd, *rare]).index)
+    found = ranked(index, study_parts(index, ["NCT201"]), 2)
     parts = study_parts(index, ["NCT201"])
     near = mixes(parts, DEFAULT_WEIGHTS)[0]
     candidates, _ = index._candidates(near, 1, DEFAULT_WEIGHTS, None, exact=False)
@@ -357,13 +355,13 @@ def test_a_rare_name_alone_brings_a_study_up(build, monkeypatch):
 def test_a_code_is_found_however_it_is_typed(build, encoder, typed):
     studies = [record(f"NCT000003{n:02}", f"AMG {300 + n} pills", ["Knee"]) for n in range(12)]
     studies.append(record("NCT00000201", "AMG 706 pills", ["Knee"]))
-    index = open_index(build([*SIX, *studies]).index)
+    index = opened_index(build([*SIX, *studies]).index)
     assert similar_to_text(index, typed, encoder, 1)[0].study.nct_id == "NCT00000201"
 
 
 def test_a_name_of_another_study_is_no_term(build):
     named = record("NCT00000201", "Iron", summary="It follows NCT00000105 and (NCT00000106).")
-    index = open_index(build([*SIX, named]).index)
+    index = opened_index(build([*SIX, named]).index)
     terms = index.lexical._arrays["terms"].tolist()
     assert not [term for term in terms if b"nct" in term]
 
@@ -395,7 +393,7 @@ def test_answers_are_the_same_for_any_number_of_threads(six, threads):
 
 
 def test_what_goes_wrong_beside_is_raised_where_the_answer_is_waited_for(six, monkeypatch):
-    from simsearch import search
+    from simsearch.search import nearest as search
 
     def broken(*_):
         raise IndexCorruptError(six.path, "torn")
@@ -434,7 +432,7 @@ def test_the_vectors_are_freed_with_the_index(build):
     path = build().index
     gc.disable()
     try:
-        index = open_index(path)
+        index = opened_index(path)
         similar_to_study(index, "NCT00000101")
         del index
         assert held(path) <= {"studies.sqlite"}
@@ -456,5 +454,5 @@ def test_an_index_that_cannot_be_opened_holds_no_file(build, file):
     damaged = next((path / "generations").iterdir()) / file
     damaged.write_bytes(b"x" * damaged.stat().st_size)
     with pytest.raises(IndexCorruptError) as caught:
-        open_index(path)
+        opened_index(path)
     assert "studies.sqlite" not in held(path), caught  # which has all that was opened

@@ -11,8 +11,7 @@ import msgspec
 import pytest
 from conftest import SIX, WordEncoder
 
-from simsearch import build_index, open_index, read_studies
-from simsearch import storage as st
+from simsearch import build_index, read_studies
 from simsearch.errors import (
     ForeignFolderError,
     IndexBusyError,
@@ -21,7 +20,9 @@ from simsearch.errors import (
     PublishError,
     RecipeError,
 )
-from simsearch.generations import new_generation
+from simsearch.index import directory as st
+from simsearch.index.generations import new_generation
+from simsearch.index.opened import opened_index
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_a_first_build_that_fails_leaves_no_index_and_a_folder_that_can_be_built
     with pytest.raises(SourceError):
         build_index(read_studies(write([])), tmp_path / "new", WordEncoder())
     with pytest.raises(IndexNotFoundError):
-        open_index(tmp_path / "new")
+        opened_index(tmp_path / "new")
     assert list((tmp_path / "new" / "generations").iterdir()) == []
     assert build_index(read_studies(write()), tmp_path / "new", WordEncoder()).n_studies == 6
 
@@ -120,8 +121,8 @@ def test_the_generation_before_stays_and_older_ones_go(build):
     names = [build().generation for _ in range(4)]
     index = build().index
     kept = {path.name for path in (index / "generations").iterdir()}
-    assert kept == {names[-1], open_index(index).generation.manifest.generation}
-    assert open_index(index).generation.manifest.previous == names[-1]
+    assert kept == {names[-1], opened_index(index).generation.manifest.generation}
+    assert opened_index(index).generation.manifest.previous == names[-1]
 
 
 def test_what_a_killed_build_left_is_cleared_away(build):
@@ -134,11 +135,11 @@ def test_what_a_killed_build_left_is_cleared_away(build):
 
 
 def test_an_open_index_goes_on_answering_when_a_new_one_is_published(build):
-    reader = open_index(build().index)
+    reader = opened_index(build().index)
     build(SIX[:4], allow_shrink=True)
     assert reader.n_studies == 6
     assert reader.study("NCT00000106").title == "Knee surgery in children"
-    assert open_index(reader.path).n_studies == 4
+    assert opened_index(reader.path).n_studies == 4
 
 
 def test_a_second_build_is_told_who_builds(build, tmp_path, write):
@@ -161,7 +162,7 @@ def test_a_missing_file_is_named(build, name):
     index = build().index
     spoil(index, name).unlink()
     with pytest.raises(IndexCorruptError, match=f"{name}.*rebuild"):
-        open_index(index)
+        opened_index(index)
 
 
 @pytest.mark.parametrize("name", [*ALL_FILES, "manifest.json"])
@@ -170,7 +171,7 @@ def test_a_cut_file_is_named(build, name):
     path = spoil(index, name)
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(IndexCorruptError, match=name):
-        open_index(index)
+        opened_index(index)
 
 
 @pytest.mark.parametrize("name", ALL_FILES)
@@ -179,7 +180,7 @@ def test_a_foreign_file_of_the_same_size_is_named(build, name):
     path = spoil(index, name)
     path.write_bytes(b"x" * path.stat().st_size)
     with pytest.raises(IndexCorruptError, match=name):
-        open_index(index)
+        opened_index(index)
 
 
 @pytest.mark.parametrize("name", ALL_FILES)
@@ -198,9 +199,9 @@ def test_a_damaged_pointer_is_named_and_a_rebuild_mends_it(build, text):
     index = build().index
     (index / "CURRENT").write_bytes(text.encode("latin-1"))
     with pytest.raises(IndexCorruptError, match="CURRENT"):
-        open_index(index)
+        opened_index(index)
     build()
-    assert open_index(index).n_studies == 6
+    assert opened_index(index).n_studies == 6
 
 
 def change_manifest(index: Path, change) -> None:
@@ -214,14 +215,14 @@ def test_an_index_of_another_format_is_refused_in_words(build):
     index = build().index
     change_manifest(index, lambda m: m.update(format=99, files="other things"))
     with pytest.raises(RecipeError, match="format is 99 where 2 is needed"):
-        open_index(index)
+        opened_index(index)
 
 
 def test_an_index_of_another_text_version_is_refused_in_words(build):
     index = build().index
     change_manifest(index, lambda m: m["recipe"].update(text_version=0))
     with pytest.raises(RecipeError, match="text version is 0"):
-        open_index(index)
+        opened_index(index)
 
 
 @pytest.mark.parametrize("wrong", [{"n_studies": 5}, {"n_studies": 7}])
@@ -229,20 +230,20 @@ def test_parts_that_disagree_are_refused(build, wrong):
     index = build().index
     change_manifest(index, lambda m: m.update(wrong))
     with pytest.raises(IndexCorruptError, match="6"):
-        open_index(index)
+        opened_index(index)
 
 
 def test_the_manifest_of_another_generation_is_refused(build):
     index = build().index
     change_manifest(index, lambda m: m.update(generation="20200101T000000Z-abcdef"))
     with pytest.raises(IndexCorruptError, match="is of generation"):
-        open_index(index)
+        opened_index(index)
 
 
 def test_a_file_more_in_the_folder_does_no_harm(build):
     index = build().index
     spoil(index, ".DS_Store").touch()
-    assert open_index(index).n_studies == 6
+    assert opened_index(index).n_studies == 6
 
 
 def test_the_recipe_is_named_by_what_fixes_the_vectors():
@@ -274,7 +275,7 @@ def test_a_store_whose_lists_are_damaged_is_named(build):
     path = spoil(index, "studies.sqlite")
     path.write_bytes(path.read_bytes().replace(b'["Aplasia"]', b'["Aplasia",'))
     with pytest.raises(IndexCorruptError, match="damaged study store"):
-        open_index(index).study("NCT00000101")
+        opened_index(index).study("NCT00000101")
 
 
 LIMITED = """
@@ -298,7 +299,7 @@ except PublishError as error:
 def test_a_disk_that_takes_no_more_leaves_the_earlier_index(build, write, limit):
     """A limit on the size of files refuses writes as a full disk does, wherever it strikes."""
     index = build().index
-    before = open_index(index).generation.manifest.generation
+    before = opened_index(index).generation.manifest.generation
     script = LIMITED.format(
         tests=str(Path(__file__).parent), records=str(write()), index=str(index), limit=limit
     )
@@ -308,7 +309,7 @@ def test_a_disk_that_takes_no_more_leaves_the_earlier_index(build, write, limit)
     assert run.returncode == 1, run.stderr
     assert "untouched" in run.stdout
     assert run.stdout.count("\n") == 1
-    assert open_index(index).generation.manifest.generation == before
+    assert opened_index(index).generation.manifest.generation == before
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders have other permissions there")
@@ -334,4 +335,4 @@ def test_a_folder_without_permission_is_named_and_the_index_intact(build, write)
         if is_root:
             os.seteuid(0)
         folder.chmod(0o755)
-    assert open_index(folder).generation.manifest.generation == report.generation
+    assert opened_index(folder).generation.manifest.generation == report.generation

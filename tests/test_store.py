@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simsearch.errors import IndexCorruptError
-from simsearch.store import StudyStore, write_store
+from simsearch.index.studies import StudyStore, write_store
 from simsearch.study import Intervention, Study
 
 text = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"))

@@ -8,7 +8,7 @@ import pytest
 
 NEAREST = """
 import numpy as np
-from simsearch.tiles import CoarseTexts, floats
+from simsearch.related.coarse_int8 import CoarseTexts, floats
 
 signs = np.random.default_rng(0).choice([-1, 1], (600, 64))
 stored = (signs / 8).astype(np.float16)  # all entries are as great as the greatest

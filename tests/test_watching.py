@@ -3,9 +3,9 @@
 import pytest
 from conftest import SIX, WordEncoder, record
 
-from simsearch.changes import compare
+from simsearch.diff.changes import compare
+from simsearch.diff.watch import is_known, watched_change
 from simsearch.errors import ArgumentError, UnknownStudyError
-from simsearch.watching import is_known, watched_change
 
 PILLS, DROPS, MARROW, IRON, KNEE, CHILDREN = SIX
 WATCHED = "NCT00000101"  # pills for aplasia; its two nearest are drops and iron pills

@@ -15,7 +15,7 @@ from conftest import SIX, record
 from simsearch import Study
 from simsearch.errors import SourceError
 from simsearch.records import Rejected, json_reader, xml_reader
-from simsearch.records.outcome import NotRecordsError
+from simsearch.records.outcomes import NotRecordsError
 from simsearch.study import Intervention
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'

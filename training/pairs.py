@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from simsearch.fields import conditions_text, interventions_text, plain_text
+from simsearch.encode.fields import conditions_text, interventions_text, plain_text
 from simsearch.study import Study
 
 # An intervention of more studies than this says little (placebo, questionnaire).

@@ -19,7 +19,7 @@ import typer
 from pairs import TWINS, make_pairs
 
 from simsearch import read_studies
-from simsearch.encoders import packaged_folder
+from simsearch.encode.encoders import packaged_folder
 from simsearch.study import Study
 
 SCALE = 20.0  # of the cosines in the loss

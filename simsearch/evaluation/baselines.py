@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from simsearch.encoders import Encoder
+from simsearch.callbacks import Progress, no_progress
+from simsearch.encode.encoders import Encoder
+from simsearch.encode.fields import plain_text, whole_text
 from simsearch.evaluation.rankers import Corpus, Ranker, Rows, Values, encode_said
-from simsearch.fields import plain_text, whole_text
-from simsearch.jobs import Progress, no_progress
 from simsearch.study import Study
 from simsearch.vectors import cosines
 

@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from simsearch.encoders import Encoder
+from simsearch.callbacks import Progress, no_progress
+from simsearch.encode.encoders import Encoder
 from simsearch.errors import ArgumentError, JudgedSetError
 from simsearch.evaluation.baselines import BASELINES, ENCODER_TEXTS, baseline
 from simsearch.evaluation.judged import Groups, Qrels
@@ -28,9 +29,8 @@ from simsearch.evaluation.scoring import (
     trec_run,
 )
 from simsearch.evaluation.slices import slices
-from simsearch.jobs import Progress, no_progress
+from simsearch.index.opened import OpenedIndex
 from simsearch.records import read_studies
-from simsearch.search import Index
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
 
@@ -38,7 +38,7 @@ from simsearch.vectors import DEFAULT_WEIGHTS
 class Report(msgspec.Struct, frozen=True):
     """All that one run of an evaluation found."""
 
-    index: Index
+    index: OpenedIndex
     weights: Mapping[str, float]
     evaluations: Sequence[tuple[Evaluation, Mapping[str, npt.NDArray[np.bool_]]]]
     """Each with its slices: name → (n_cases,) which cases it holds."""
@@ -62,7 +62,7 @@ class Comparison:
 
     def __init__(
         self,
-        index: Index,
+        index: OpenedIndex,
         systems: Sequence[str],
         weights: Mapping[str, float] = DEFAULT_WEIGHTS,
         encoder: Encoder | None = None,
@@ -169,7 +169,7 @@ def needs_encoder(systems: Iterable[str]) -> bool:
 def judged_records(
     paths: Sequence[Path],
     qrels: Sequence[Qrels],
-    index: Index,
+    index: OpenedIndex,
     progress: Progress = no_progress,
 ) -> list[Study]:
     """Return the judged studies that the index lacks, from records; the first record counts.

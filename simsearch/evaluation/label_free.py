@@ -13,12 +13,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from simsearch.callbacks import Progress, no_progress
+from simsearch.encode.fields import whole_text
 from simsearch.errors import ArgumentError
 from simsearch.evaluation.rankers import Corpus, Similarities
 from simsearch.evaluation.scoring import top_places
-from simsearch.fields import whole_text
-from simsearch.jobs import Progress, no_progress
-from simsearch.queries import similar_to_study
+from simsearch.search.nearest import nearest
+from simsearch.search.query_parts import study_part
 
 K = 10
 NEAR_DUPLICATE = 0.8
@@ -82,7 +83,7 @@ def neighbourhoods(
         others = rows[rows != row]
         best = others[top_places(similarities.between(row, others, weights), K)]
         occurrences[best] += 1
-        answer = similar_to_study(corpus.index, corpus.ids[row], K, weights)
+        answer = nearest(corpus.index, [study_part(corpus.index, row)], K, weights)
         answered = {neighbour.study.nct_id for neighbour in answer}
         overlaps.append(np.mean([corpus.ids[each] in answered for each in best]))
         query, *texts = (set(whole_text(each).lower().split()) for each in corpus.studies(

@@ -14,12 +14,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from simsearch.encoders import Encoder
-from simsearch.fields import FIELDS, has_words, lexical_text, whole_text
-from simsearch.lexical import products
-from simsearch.parts import QueryPart
-from simsearch.queries import check_encoder
-from simsearch.search import Index, rounded
+from simsearch.encode.encoders import Encoder
+from simsearch.encode.fields import FIELDS, has_words, lexical_text, whole_text
+from simsearch.index.opened import OpenedIndex
+from simsearch.index.terms import products
+from simsearch.search.nearest import rounded
+from simsearch.search.nearest import signals as signals_of
+from simsearch.search.query_parts import QueryPart, check_encoder
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS, cosines, weights_for
 
@@ -35,7 +36,7 @@ _BLOCK = 8192  # rows looked at, at once
 class Corpus:
     """The studies of an index, in row order, then `extra` studies that it lacks."""
 
-    def __init__(self, index: Index, extra: Iterable[Study] = ()) -> None:
+    def __init__(self, index: OpenedIndex, extra: Iterable[Study] = ()) -> None:
         self.index = index
         self.n_indexed = index.n_studies
         lacking = {each.nct_id: each for each in extra if index.store.row_of(each.nct_id) is None}
@@ -150,7 +151,7 @@ class Similarities:
     def _compute(self, row: int, rows: Rows) -> dict[str, Values]:
         query, n_indexed = self._part(row), self._corpus.n_indexed
         indexed = rows < n_indexed
-        signals = self._corpus.index.signals(query, rows[indexed])
+        signals = signals_of(self._corpus.index, query, rows[indexed])
         if indexed.all():
             return signals
         found = {}

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from simsearch.callbacks import Progress, no_progress
 from simsearch.evaluation.judged import Groups, Qrels
 from simsearch.evaluation.measures import (
     GROUP_MEASURES,
@@ -24,7 +25,6 @@ from simsearch.evaluation.measures import (
     ratio_interval,
 )
 from simsearch.evaluation.rankers import Corpus, Ranker, Rows, Values
-from simsearch.jobs import Progress, no_progress
 
 NOT_INDEXED = "not in the index"
 NOT_HERE = "neither in the index nor in the records"

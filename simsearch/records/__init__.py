@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from simsearch.errors import NctIdError, SourceError
-from simsearch.records.outcome import Gone, Notice, Outcome, Rejected, SourceFile
+from simsearch.records.outcomes import Gone, Notice, Outcome, Rejected, SourceFile
 from simsearch.study import Study, parse_nct_id
 
 __all__ = [

@@ -34,7 +34,7 @@ from simsearch.errors import NctIdError, SourceError
 from simsearch.records import vocabulary
 from simsearch.records.archive import open_member
 from simsearch.records.assemble import RawIntervention, assemble_study
-from simsearch.records.outcome import (
+from simsearch.records.outcomes import (
     MAX_DOCUMENT_BYTES,
     Notice,
     Outcome,

@@ -10,7 +10,7 @@ import struct
 import zipfile
 from typing import IO, cast
 
-from simsearch.records.outcome import Stream
+from simsearch.records.outcomes import Stream
 
 _DAMAGE = (ValueError, OverflowError, struct.error, RuntimeError, NotImplementedError)
 

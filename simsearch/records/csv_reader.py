@@ -18,7 +18,7 @@ import msgspec
 from simsearch.errors import NctIdError, SourceError
 from simsearch.records import vocabulary
 from simsearch.records.assemble import RawIntervention, assemble_study
-from simsearch.records.outcome import (
+from simsearch.records.outcomes import (
     MAX_DOCUMENT_BYTES,
     NotRecordsError,
     Outcome,

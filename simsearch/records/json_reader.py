@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from simsearch.errors import NctIdError, SourceError
-from simsearch.records.outcome import (
+from simsearch.records.outcomes import (
     DRAFT_HINT,
     MAX_DOCUMENT_BYTES,
     Notice,

@@ -24,10 +24,10 @@ from typing import IO, cast
 from isal import igzip, isal_zlib
 
 from simsearch.errors import SourceError
-from simsearch.mirror import Mirror, is_mirror
 from simsearch.records import aact_reader, csv_reader, json_reader, xml_reader
 from simsearch.records.archive import open_archive, open_member
-from simsearch.records.outcome import (
+from simsearch.records.mirror import Mirror, is_mirror
+from simsearch.records.outcomes import (
     DRAFT_HINT,
     Gone,
     Notice,

@@ -15,7 +15,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 from simsearch.errors import NctIdError, SourceError
 from simsearch.records.assemble import RawIntervention, assemble_study
-from simsearch.records.outcome import (
+from simsearch.records.outcomes import (
     MAX_DOCUMENT_BYTES,
     NotRecordsError,
     Outcome,

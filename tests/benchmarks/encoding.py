@@ -28,8 +28,8 @@ import torch
 from spine import Listed, TimedEncoder, processor, ten, timed
 
 from simsearch import Study, build_index, load_encoder, read_studies
-from simsearch.build import BuildReport
-from simsearch.fields import FIELDS, has_words, whole_text
+from simsearch.build.build import BuildReport
+from simsearch.encode.fields import FIELDS, has_words, whole_text
 
 Forward = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """(n, length) int64 token numbers and mask → (n, dimension) rows, of any length."""

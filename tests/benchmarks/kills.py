@@ -27,13 +27,15 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import sentence_transformers  # noqa: F401 - imported once, for all runs
+from asking import similar_to_study
 
-from simsearch import encoders, open_index, similar_to_study
-from simsearch.cache import BATCH
-from simsearch.cli import main as simsearch
-from simsearch.generations import generation_names
-from simsearch.storage import open_generation, pointed
-from simsearch.verification import verify_generation
+from simsearch.cli.main import main as simsearch
+from simsearch.encode import encoders
+from simsearch.encode.cache import BATCH
+from simsearch.index.directory import open_generation, pointed
+from simsearch.index.generations import generation_names
+from simsearch.index.opened import opened_index
+from simsearch.index.verify import verify_generation
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from registry_server import Registry, nct_id, serving
@@ -132,7 +134,7 @@ def verified(index: Path, ids: list[str]) -> list:
 
 
 def _answers(index: Path, ids: list[str]) -> list:
-    with open_index(index) as opened:
+    with opened_index(index) as opened:
         return [
             [(each.study.nct_id, each.similarity) for each in similar_to_study(opened, nct_id)]
             if opened.holds(nct_id)

@@ -20,11 +20,13 @@ from typing import Annotated
 import msgspec
 import numpy as np
 import typer
+from asking import study_parts
 
-from simsearch import Filters, Index, Study, build_index, open_index
-from simsearch.fields import FIELDS
-from simsearch.queries import study_parts
-from simsearch.reasons import explain
+from simsearch import Filters, Study, build_index
+from simsearch.encode.fields import FIELDS
+from simsearch.index.opened import OpenedIndex, opened_index
+from simsearch.search.nearest import exhaustive, nearest, ranked
+from simsearch.search.reasons import explain
 from simsearch.vectors import DEFAULT_WEIGHTS, unit_rows
 
 FILTERS = Filters(status=("recruiting", "completed"), phase=("2", "3"))
@@ -38,25 +40,25 @@ def main(
     queries: Annotated[int, typer.Option(help="Random query studies.")] = 1000,
 ) -> None:
     """Print the figures."""
-    with open_index(index) as opened:
+    with opened_index(index) as opened:
         measure(opened, queries, agreement=True)
         if copies and into:
             started = time.perf_counter()
             report = build_index(Repeated(opened, copies), into, Noisy(opened))
             print(f"built {report.n_studies:,} in {time.perf_counter() - started:.0f} s")
     if into:
-        with open_index(into) as larger:
+        with opened_index(into) as larger:
             measure(larger, min(queries, 200), agreement=False)
 
 
-def measure(index: Index, n_queries: int, *, agreement: bool) -> None:
+def measure(index: OpenedIndex, n_queries: int, *, agreement: bool) -> None:
     """Print the times of random queries on an index, and whether its two stages agree."""
     rows = np.random.default_rng(0).choice(index.n_studies, n_queries, replace=False)
     ids = [study.nct_id for study in index.store.studies(rows.tolist()) if study.title]
     named: dict[str, Callable[[str], object]] = {
         "FAISS alone, 10 nearest": lambda nct_id: _faiss(index, nct_id, 10),
         "FAISS alone, 200 nearest": lambda nct_id: _faiss(index, nct_id, 200),
-        "query": lambda nct_id: index.nearest(study_parts(index, [nct_id]), 10),
+        "query": lambda nct_id: nearest(index, study_parts(index, [nct_id]), 10),
         "query, filtered and explained": lambda nct_id: _explained(index, nct_id),
     }
     times: dict[str, list[float]] = {name: [] for name in named}
@@ -81,7 +83,7 @@ class Repeated:
     bytes_read = bytes_total = 0
     source_files = ()
 
-    def __init__(self, index: Index, copies: int) -> None:
+    def __init__(self, index: OpenedIndex, copies: int) -> None:
         self._index = index
         self._copies = copies
         self.bytes_total = index.n_studies * copies
@@ -110,7 +112,7 @@ class Noisy:
 
     precision = "float32"
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: OpenedIndex) -> None:
         recipe = index.generation.manifest.recipe
         self.name, self.fingerprint = "noisy", f"noisy {recipe.fingerprint}"
         self.dimension, self.max_tokens = recipe.dimension, recipe.max_tokens
@@ -142,23 +144,23 @@ class Noisy:
         return vector + self._chance.normal(0, NOISE, len(vector)).astype(np.float32)
 
 
-def _faiss(index: Index, nct_id: str, k: int) -> None:
+def _faiss(index: OpenedIndex, nct_id: str, k: int) -> None:
     index.text.nearest(index.vectors(index.row_of(nct_id))["text"], k)
 
 
-def _explained(index: Index, nct_id: str) -> None:
+def _explained(index: OpenedIndex, nct_id: str) -> None:
     parts = study_parts(index, [nct_id])
     study = index.study(nct_id)
-    found = index.nearest(parts, 10, filters=FILTERS)
+    found = nearest(index, parts, 10, filters=FILTERS)
     explain(index, parts, [study], found, DEFAULT_WEIGHTS)
 
 
-def _overlap(index: Index, nct_id: str) -> float:
+def _overlap(index: OpenedIndex, nct_id: str) -> float:
     parts = study_parts(index, [nct_id])
-    similarity = index.exhaustive(parts)
+    similarity = exhaustive(index, parts)
     similarity[index.row_of(nct_id)] = -np.inf
     best = np.lexsort((np.arange(len(similarity)), -similarity))[:10]
-    return float(np.isin(best, index.ranked(parts, 10).rows).mean())
+    return float(np.isin(best, ranked(index, parts, 10).rows).mean())
 
 
 if __name__ == "__main__":

@@ -22,8 +22,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from simsearch import open_index
-from simsearch.blocks import BLOCK, BlockSearch
+from simsearch.index.opened import opened_index
+from simsearch.related.batch_search import BLOCK, BlockSearch
+from simsearch.search.nearest import nearest, ranked
+from simsearch.search.query_parts import study_part
 
 K = 10
 
@@ -87,11 +89,11 @@ def asked(rows: np.ndarray, wanted: int) -> np.ndarray:
 
 
 def by_related(options: argparse.Namespace) -> dict:
-    from simsearch.jobs import no_progress
-    from simsearch.related import _Run
+    from simsearch.callbacks import no_progress
+    from simsearch.related.run import _Run
 
     began = time.perf_counter()
-    index = open_index(options.index)
+    index = opened_index(options.index)
     search = BlockSearch(index, K)
     rows = asked(search.asked, options.queries)
     run = _Run(search, os.cpu_count() or 1, no_progress)
@@ -102,22 +104,22 @@ def by_related(options: argparse.Namespace) -> dict:
 
 def by_singles(options: argparse.Namespace) -> dict:
     began = time.perf_counter()
-    index = open_index(options.index)
+    index = opened_index(options.index)
     rows = np.random.default_rng(1).choice(BlockSearch(index, K).asked, options.singles, False)
     for row in rows[:5].tolist():
-        index.ranked([index.part(row)], K)
+        ranked(index, [study_part(index, row)], K)
     setup = time.perf_counter() - began
 
     def run() -> None:
         for row in rows.tolist():
-            index.nearest([index.part(row)], K)
+            nearest(index, [study_part(index, row)], K)
 
     return measured(index.n_studies, setup, len(rows), run)
 
 
 def texts(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, int]:
     """Vectors of all, vectors asked with, number of studies."""
-    stored = open_index(options.index)
+    stored = opened_index(options.index)
     rows = stored.stored("text")
     found = np.array(rows, dtype=np.float32)
     queries = asked(np.flatnonzero(found.any(axis=1)), options.queries)

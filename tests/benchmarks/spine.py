@@ -23,9 +23,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from asking import similar_to_study
 
-from simsearch import Study, build_index, load_encoder, open_index, read_studies, similar_to_study
-from simsearch.fields import whole_text
+from simsearch import Study, build_index, load_encoder, read_studies
+from simsearch.encode.fields import whole_text
+from simsearch.index.opened import opened_index
 
 RATE_TEXTS = 768
 BUILD_STUDIES = 1500
@@ -143,7 +145,7 @@ def whole_build(studies: Sequence[Study], folder: Path) -> None:
 def cold(index: Path) -> None:
     """A query as a new process against importing the libraries alone, in turns."""
     bare = [sys.executable, "-c", "import faiss, typer, rich"]
-    nct_id = open_index(index).store.nct_ids()[0]
+    nct_id = opened_index(index).store.nct_ids()[0]
     query = [sys.executable, "-m", "simsearch", "query", nct_id, "--index", str(index)]
     times = {"bare": [], "query": []}
     for _ in range(ROUNDS):
@@ -157,7 +159,7 @@ def cold(index: Path) -> None:
 
 def warm(folder: Path, rng: random.Random) -> None:
     """Queries in one process."""
-    index = open_index(folder)
+    index = opened_index(folder)
     ids = index.store.nct_ids()
     asked = rng.choices(ids, k=QUERIES)
     similar_to_study(index, ids[0])
@@ -169,7 +171,7 @@ def warm(folder: Path, rng: random.Random) -> None:
 
 def exact(folder: Path, rng: random.Random) -> None:
     """FAISS against numpy brute force."""
-    index = open_index(folder)
+    index = opened_index(folder)
     n = index.n_studies
     rows = np.asarray(index.rows("text", np.arange(n)), dtype=np.float32)
     sample = rng.sample(range(n), min(QUERIES, n))

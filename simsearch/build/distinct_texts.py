@@ -1,0 +1,136 @@
+"""The distinct texts of a corpus, each encoded once, and their rows on disk.
+
+Studies pass by in the order of their NCT IDs; neither they nor their texts stay in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from simsearch.encode.encoders import Encoder
+from simsearch.encode.fields import FIELDS, has_words
+from simsearch.callbacks import Progress
+from simsearch.study import Study
+
+_BLOCK = 16_384  # texts sorted by length together: they pack as well as all at once
+_CHUNK = 256  # texts encoded between two signs of progress
+_MARKS = 8  # at most so many tokens stand for no letter: start, end
+_KEY_BYTES = 16  # of a text's SHA-256: among a billion texts two share it with a chance of 1e-21
+
+
+class TextNumbers:
+    """Which distinct text each field of each study has; texts count from 0 as they first come.
+
+    Args:
+        n_studies: how many studies will pass.
+    """
+
+    def __init__(self, n_studies: int) -> None:
+        self.numbers: npt.NDArray[np.int32] = np.full((n_studies, len(FIELDS)), -1, dtype=np.int32)
+        """(n_studies, n_fields) number of the text, or -1 for none."""
+        self.n_distinct = 0
+
+    def numbered(self, studies: Iterable[Study]) -> Iterator[Study]:
+        """Yield the studies as they come, in row order, and number their texts."""
+        number_of: dict[bytes, int] = {}
+        for row, study in enumerate(studies):
+            for column, text in enumerate(_texts(study)):
+                if has_words([text]):
+                    key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+                    self.numbers[row, column] = number_of.setdefault(
+                        key[:_KEY_BYTES], len(number_of)
+                    )
+            yield study
+        self.n_distinct = len(number_of)
+
+    def coverage(self) -> dict[str, int]:
+        """Return field name → how many studies have a text in it."""
+        counts = (self.numbers >= 0).sum(axis=0).tolist()
+        return dict(zip(FIELDS, counts, strict=True))
+
+    def distinct(self, studies: Iterable[Study]) -> Iterator[str]:
+        """Yield the distinct texts in the order of their numbers; the studies come once more."""
+        following = 0
+        for row, study in enumerate(studies):
+            if self.numbers[row].max(initial=-1) >= following:
+                for column, text in enumerate(_texts(study)):
+                    if self.numbers[row, column] == following:
+                        following += 1
+                        yield text
+
+
+class EncodedTexts(msgspec.Struct, frozen=True):
+    """The rows of the distinct texts, memory-mapped, and how many texts were cut off."""
+
+    rows: npt.NDArray[np.float16]
+    """(n_distinct, dimension) float16, unit rows."""
+    n_truncated: int
+
+
+def encode_texts(
+    texts: Iterable[str], n_texts: int, encoder: Encoder, path: Path, progress: Progress
+) -> EncodedTexts:
+    """Encode texts block by block into a file of rows.
+
+    Args:
+        texts: the distinct texts, in the order of their numbers.
+        n_texts: how many they are, at least one.
+        encoder: encodes them, some hundred at a time, or as many as its `n_at_once` says.
+        path: the file, written anew.
+        progress: called after every few hundred texts.
+
+    Raises:
+        OSError: the disk refuses a write.
+    """
+    done, n_truncated = 0, 0
+    with path.open("wb") as file:
+        for block in _blocks(texts, _BLOCK):
+            rows = np.zeros((len(block), encoder.dimension), dtype=np.float16)
+            for chunk in _chunks(block, getattr(encoder, "n_at_once", _CHUNK)):
+                progress("encoding", done, n_texts, "texts")
+                rows[chunk] = encoder.encode([block[place] for place in chunk])
+                done += len(chunk)
+            n_truncated += _n_truncated(block, encoder)
+            file.write(rows.astype("<f2", copy=False).tobytes())
+    progress("encoding", done, n_texts, "texts")
+    shape = (n_texts, encoder.dimension)
+    return EncodedTexts(np.memmap(path, dtype="<f2", mode="r", shape=shape), n_truncated)
+
+
+def _chunks(texts: Sequence[str], size: int) -> list[list[int]]:
+    """Return the places of texts in chunks of like length.
+
+    They come in a shuffled but fixed order, so that the rate, and with it the time left,
+    holds from the start.
+    """
+    order = sorted(range(len(texts)), key=lambda place: (len(texts[place]), texts[place]))
+    chunks = [order[at : at + size] for at in range(0, len(order), size)]
+    return [chunks[number] for number in np.random.default_rng(0).permutation(len(chunks))]
+
+
+def _n_truncated(texts: Sequence[str], encoder: Encoder) -> int:
+    """Return how many texts the encoder reads in part; no token is shorter than a byte."""
+    least = encoder.max_tokens - _MARKS
+    long = [text for text in texts if len(text.encode("utf-8", "surrogatepass")) > least]
+    return int((encoder.count_tokens(long) > encoder.max_tokens).sum())
+
+
+def _blocks(texts: Iterable[str], size: int) -> Iterator[list[str]]:
+    block: list[str] = []
+    for text in texts:
+        block.append(text)
+        if len(block) == size:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def _texts(study: Study) -> list[str]:
+    return [text_of(study) for text_of in FIELDS.values()]

@@ -1,0 +1,1 @@
+"""The command `simsearch`: a file a command; each parses, asks the library, and prints."""

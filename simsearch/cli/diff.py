@@ -1,0 +1,117 @@
+"""`simsearch diff`: what changed between two generations."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simsearch.callbacks import Progress
+from simsearch.cli.options import DiffFormat, IndexOption, TopKOption
+from simsearch.cli.progress import patient, progress_on_stderr
+from simsearch.cli.terminal import fail, print_pieces, view
+from simsearch.diff.changes import Comparison, compare
+from simsearch.diff.watch import WatchedChange, is_known, watched_change
+from simsearch.index.directory import find_index
+from simsearch.output.diff import Bulletin
+from simsearch.output.formats import write
+from simsearch.records import read_ids
+from simsearch.study import parse_nct_id
+
+EXAMPLES = """
+simsearch diff
+simsearch diff --watch NCT03540472
+simsearch update --quiet && simsearch diff --watch-list mine.txt --quiet
+simsearch diff 20261123 20261124 --format csv > changes.csv
+simsearch diff ../monday/index --format jsonl | jq 'select(.fields.status)'
+simsearch diff --format ids > new-or-changed.txt
+"""
+
+EXIT_CHANGED = 4
+"""How `--exit-code` ends where something changed; 1 is an error, 2 wrong usage."""
+
+
+def diff(
+    old: Annotated[
+        str,
+        typer.Argument(
+            metavar="OLD",
+            help="A generation, by its name or the start of it (20261123), or the folder of "
+            "another index. Default: the previous generation.",
+            show_default=False,
+        ),
+    ] = "",
+    new: Annotated[
+        str,
+        typer.Argument(
+            metavar="NEW", help="The same. Default: the current one.", show_default=False
+        ),
+    ] = "",
+    watch: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--watch",
+            "-w",
+            metavar="NCT_ID",
+            help="Report only this study and its neighbours; repeatable.",
+        ),
+    ] = None,
+    watch_list: Annotated[
+        Path | None,
+        typer.Option(
+            "--watch-list", metavar="FILE", help="The same for the NCT IDs in a file, one a line."
+        ),
+    ] = None,
+    top_k: TopKOption = 10,
+    limit: Annotated[
+        int,
+        typer.Option(
+            "--limit", min=1, help="The most studies listed of each kind, in table and markdown."
+        ),
+    ] = 20,
+    exit_code: Annotated[
+        bool,
+        typer.Option("--exit-code", help=f"Exit with {EXIT_CHANGED} if something changed, else 0."),
+    ] = False,
+    index: IndexOption = None,
+    format_: DiffFormat = "table",
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", help="Print only the lists: nothing if nothing changed."),
+    ] = False,
+) -> None:
+    """Print what changed between two generations: studies, or the neighbours of watched ones."""
+    wanted = [parse_nct_id(nct_id) for nct_id in watch or []]
+    wanted += read_ids(watch_list) if watch_list else []
+    with ExitStack() as opened:
+        with progress_on_stderr(quiet=quiet) as shown:  # nothing is printed while it shows
+            progress = patient(shown)
+            both = opened.enter_context(compare(find_index(index, Path()), old, new, progress))
+            watched = _watched(both, wanted, top_k, progress)
+        bulletin = Bulletin(both, watched, top_k if wanted else 0)
+        print_pieces(write("diff", bulletin, format_, view(quiet=quiet, limit=limit)))
+    if exit_code and bulletin:
+        raise typer.Exit(EXIT_CHANGED)
+
+
+def _watched(
+    both: Comparison, nct_ids: Sequence[str], k: int, progress: Progress
+) -> tuple[WatchedChange, ...]:
+    """Return what became of the watched studies, each once; report those that are missing."""
+    found: dict[str, WatchedChange] = {}
+    asked = list(dict.fromkeys(nct_ids))
+    for done, nct_id in enumerate(asked):
+        progress("watching", done, len(asked), "studies")
+        if is_known(both, nct_id):
+            change = watched_change(both, nct_id, k)
+            found.setdefault(change.study.study.nct_id, change)
+        else:
+            print(f"simsearch: {nct_id} is in neither generation: skipped", file=sys.stderr)
+    progress("watching", len(asked), len(asked), "studies")
+    if asked and not found:
+        fail("no watched study is in either generation", 1)
+    return tuple(found.values())

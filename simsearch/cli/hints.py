@@ -1,0 +1,106 @@
+"""Errors as the command reports them: the library's sentence, and which option helps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from simsearch.errors import (
+    ArgumentError,
+    CacheError,
+    EmptyFieldError,
+    FilterError,
+    ForeignFolderError,
+    GoneStudyError,
+    GuardError,
+    IndexBusyError,
+    IndexCorruptError,
+    IndexNotFoundError,
+    MirrorError,
+    NoEarlierGenerationError,
+    NoRoomError,
+    RejectedRecordsError,
+    SimsearchError,
+    UnknownFieldError,
+    UnknownStudyError,
+)
+from simsearch.index.directory import WHOLE_REGISTRY_COMMAND
+
+_OPTIONS = MappingProxyType(
+    {
+        "k": "--top-k",
+        "unlike": "--not",
+        "weights": "--weight",
+        "SIMSEARCH_API": "SIMSEARCH_API",
+    }
+)
+"""Arguments whose option has another name."""
+
+
+def line_of(error: SimsearchError) -> str:
+    """Return what is wrong, and what to do next, for a person at the command line."""
+    kind = next((kind for kind in type(error).__mro__ if kind in _LINES), SimsearchError)
+    line = _LINES[kind](error) if kind in _LINES else str(error)
+    return "; ".join([line, *getattr(error, "__notes__", ())])
+
+
+def _option(name: str) -> str:
+    return _OPTIONS.get(name, f"--{name.removeprefix('--').replace('_', '-')}")
+
+
+def _argument(error: ArgumentError) -> str:
+    name, _, signal = error.name.partition(" ")  # `weight text`: one of several
+    found = repr(error.found)
+    if isinstance(error.found, dict):
+        found = ",".join(f"{each}={value:g}" for each, value in error.found.items())
+    return f"{_option(name)} {signal}{'=' if signal else ''}{found}: it must be {error.expected}"
+
+
+def _unknown_study(error: UnknownStudyError) -> str:
+    step = "rebuild from records that contain it"
+    if error.is_demo:
+        step = f"for the whole registry, {WHOLE_REGISTRY_COMMAND}"
+    return f"{error}: {step}"
+
+
+def _no_earlier(error: NoEarlierGenerationError) -> str:
+    if error.there:
+        step = f"give one of {', '.join(error.there)} as OLD"
+    elif error.is_demo:
+        step = "it is the demo collection, which never changes; build an index of your own"
+    else:
+        step = "the next rebuild makes one"
+    return f"{error}: {step}, or give the folder of another index"
+
+
+def _guard(error: GuardError) -> str:
+    how = ", or give" if isinstance(error, EmptyFieldError) else "; give"
+    return f"{error}{how} {_option(error.allowed_by)} if that is intended"
+
+
+_LINES: Mapping[type, Callable[[Any], str]] = MappingProxyType(
+    {
+        ArgumentError: _argument,
+        CacheError: lambda error: f"{error}; name another with --cache or give --no-cache",
+        FilterError: lambda error: (
+            f"{_option(error.name)} {error.value!r} is not known: {error.advice}"
+        ),
+        ForeignFolderError: lambda error: f"{error}: name another folder with --index",
+        GoneStudyError: str,
+        GuardError: _guard,
+        IndexBusyError: lambda error: f"{error}: try again later, or wait for it with --wait",
+        IndexCorruptError: lambda error: f"{error} with `simsearch rebuild`",
+        IndexNotFoundError: lambda error: f"{error}: build one with `simsearch rebuild RECORDS`",
+        MirrorError: lambda error: f"{error}; name another with --mirror",
+        NoEarlierGenerationError: _no_earlier,
+        NoRoomError: lambda error: f"{error}: make room, or name another folder with --index",
+        RejectedRecordsError: lambda error: f"{error}; correct the source, or give --allow-rejects",
+        UnknownFieldError: lambda error: (
+            f"{_option(error.name)}: no study in this index has this field; "
+            f"remove {_option(error.name)}"
+        ),
+        UnknownStudyError: _unknown_study,
+    }
+)
+"""Error → its line, where an option of the command helps; others say it all by themselves."""

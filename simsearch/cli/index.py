@@ -1,0 +1,152 @@
+"""`simsearch index`: the generations of an index, one build each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simsearch.cli.command import add_command, new_group
+from simsearch.cli.options import (
+    GenerationsFormat,
+    IndexOption,
+    QuietOption,
+    WaitOption,
+)
+from simsearch.cli.terminal import print_facts, print_pieces, view
+from simsearch.errors import SimsearchError
+from simsearch.index.directory import find_index
+from simsearch.output.formats import write
+from simsearch.output.reports import Listing
+
+GenerationArgument = Annotated[
+    str, typer.Argument(metavar="GENERATION", help="Its name, as index list shows it.")
+]
+
+
+def list_(
+    index: IndexOption = None,
+    format_: GenerationsFormat = "table",
+) -> None:
+    """Print the generations, the youngest first; * marks the one that answers."""
+    from simsearch.index.generations import list_generations
+
+    path = find_index(index, Path())
+    listing = Listing(path, list_generations(path))
+    print_pieces(write("generations", listing, format_, view()))
+
+
+def verify(
+    generation: GenerationArgument = "",
+    all_: Annotated[bool, typer.Option("--all", help="Every generation.")] = False,
+    index: IndexOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Check a generation to its last byte: the one that answers, unless another is named.
+
+    Checksums, counts, unit rows, sample queries, and that every study has a
+    vector of each field that it has a text for. Exit code 1 if not.
+    """
+    from simsearch.cli.progress import progress_on_stderr
+    from simsearch.index.generations import generation_names, named
+    from simsearch.index.verify import verify_generation
+
+    if all_ and generation:
+        raise typer.BadParameter("name a GENERATION or give --all, not both")
+    path = find_index(index, Path())
+    failures: list[SimsearchError] = []
+    for name in generation_names(path) if all_ else [named(path, generation)]:
+        try:
+            with progress_on_stderr(quiet=quiet) as progress:
+                manifest = verify_generation(path, name, progress).manifest
+        except SimsearchError as error:
+            failures.append(error)
+            if all_:
+                print_facts([(name, f"not whole: {error}")], quiet=quiet)
+        else:
+            found = f"whole: {manifest.n_studies:,} studies, {len(manifest.files)} files"
+            print_facts([(name, found)], quiet=quiet)
+    if failures:
+        raise failures[0]
+
+
+def rollback(
+    generation: GenerationArgument = "",
+    index: IndexOption = None,
+    wait: WaitOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Let the generation before answer again, or the one named, once it has been verified.
+
+    The other stays until it is pruned: name it to go forward again. The next
+    build keeps, and is compared with, what answers then.
+    """
+    from simsearch.cli.progress import log, progress_on_stderr
+    from simsearch.index.directory import open_generation
+    from simsearch.index.generations import roll_back
+
+    path = find_index(index, Path())
+    with progress_on_stderr(quiet=quiet) as progress:
+        name = roll_back(path, generation, wait=wait, say=log, progress=progress)
+    manifest = open_generation(path, name).manifest
+    built = manifest.built.replace("T", " ").replace("+00:00", " UTC")
+    dated = f", records to {manifest.records_date}" if manifest.records_date else ""
+    facts = f"{name}: {manifest.n_studies:,} studies{dated}, built {built}"
+    print_facts([("Answers now", facts)], quiet=quiet)
+
+
+def prune(
+    keep: Annotated[
+        int, typer.Option("--keep", metavar="N", min=1, max=1000, help="How many stay.")
+    ],
+    index: IndexOption = None,
+    wait: WaitOption = 0,
+    quiet: QuietOption = False,
+) -> None:
+    """Remove the oldest generations, never the one that answers.
+
+    The one that answers stays, then those that answered before it, then the
+    others, the youngest first: what was rolled back from goes first.
+    """
+    from simsearch.cli.progress import log
+    from simsearch.index.generations import prune as remove
+
+    path = find_index(index, Path())
+    removed = remove(path, keep, wait=wait, say=log)
+    print_facts([("Removed", ", ".join(removed) or "none")], quiet=quiet)
+
+
+app = new_group("The generations of an index, one build each.")
+add_command(
+    app,
+    list_,
+    "list",
+    examples="""
+simsearch index list
+simsearch index list --format json | jq -r '.generations[].name'
+""",
+)
+add_command(
+    app,
+    verify,
+    examples="""
+simsearch index verify
+simsearch index verify --all --quiet
+""",
+)
+add_command(
+    app,
+    rollback,
+    examples="""
+simsearch index rollback
+simsearch index rollback 20261124T104323Z-3af65b
+""",
+)
+add_command(
+    app,
+    prune,
+    examples="""
+simsearch index prune --keep 2
+""",
+)

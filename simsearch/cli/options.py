@@ -1,0 +1,215 @@
+"""Options that several commands of `simsearch` share, and the values they take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+import typer
+
+from simsearch.cli.command import OptionGroup
+from simsearch.errors import ArgumentError
+from simsearch.output.formats import format_names
+from simsearch.search.filters import DATE_WANTED, Filters
+from simsearch.vectors import DEFAULT_WEIGHTS, weights_for
+
+
+def given_path(text: str) -> Path:
+    """Return the file or folder that a text names; an empty one names nothing."""
+    if not text:
+        raise typer.BadParameter("it is empty: name a file")
+    return Path(text)
+
+
+def _format_option(kind: str) -> Any:
+    names = format_names(kind)
+    *others, last = names
+    help_text = f"Output format: {', '.join(others)} or {last}."
+    option = typer.Option("--format", "-o", metavar="FORMAT", help=help_text)
+    return Annotated[Literal[names], option]
+
+
+if TYPE_CHECKING:
+    AnswerFormat: TypeAlias = str
+    DiffFormat: TypeAlias = str
+    InfoFormat: TypeAlias = str
+    GenerationsFormat: TypeAlias = str
+    EvaluationFormat: TypeAlias = str
+else:  # the choices are those that the registry of formats has
+    AnswerFormat = _format_option("answer")
+    DiffFormat = _format_option("diff")
+    InfoFormat = _format_option("info")
+    GenerationsFormat = _format_option("generations")
+    EvaluationFormat = _format_option("evaluation")
+
+IndexOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--index",
+        "-i",
+        metavar="DIR",
+        envvar="SIMSEARCH_INDEX",
+        help="Folder of the index. Default: ./index if there is one, else your own "
+        "(and for questions the demo).",
+        show_default=False,
+    ),
+]
+IndexModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME-OR-FOLDER",
+        envvar="SIMSEARCH_MODEL",
+        help="Where the model that built the index is now; needed only for words and drafts.",
+        show_default="as the index names it",
+    ),
+]
+TopKOption = Annotated[
+    int, typer.Option("--top-k", "-k", metavar="N", min=1, max=10_000, help="How many neighbours.")
+]
+WaitOption = Annotated[
+    float,
+    typer.Option(
+        "--wait",
+        metavar="[SECONDS]",
+        min=0,
+        help="Wait while another process writes the index; without a number, as long as it takes.",
+        show_default=False,
+    ),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="FILE",
+        envvar="SIMSEARCH_CACHE",
+        help="Vectors of texts encoded before. Default: a file in your cache folder.",
+        show_default=False,
+    ),
+]
+NoCacheOption = Annotated[
+    bool, typer.Option("--no-cache", help="Encode every text, and keep no vectors.")
+]
+MirrorOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mirror",
+        metavar="FILE",
+        envvar="SIMSEARCH_MIRROR",
+        help="The file of the mirror. Default: in your data folder.",
+        show_default=False,
+    ),
+]
+ApiOption = Annotated[
+    str | None,
+    typer.Option(
+        "--api",
+        metavar="URL",
+        envvar="SIMSEARCH_API",
+        help="Another address of the API.",
+        show_default=False,
+        hidden=True,
+    ),
+]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log each request to stderr.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result.")]
+WeightOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--weight",
+        "-w",
+        metavar="SIGNAL=NUMBER",
+        help="How much text, conditions, interventions and lexical count; "
+        "signals not named keep their weight.",
+        show_default=False,
+    ),
+]
+
+
+def _filter(*names: str, metavar: str, help_text: str) -> Any:
+    return typer.Option(
+        *names, metavar=metavar, help=help_text, rich_help_panel="Filters", show_default=False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterOptions(OptionGroup):
+    """What a neighbour must be, named as the fields of `Filters`."""
+
+    status: Annotated[
+        list[str] | None,
+        _filter("--status", metavar="STATUS", help_text="Recruiting, completed, …; repeatable."),
+    ] = None
+    phase: Annotated[
+        list[str] | None,
+        _filter("--phase", metavar="PHASE", help_text="1 to 4, early 1, n/a; 1/2 matches either."),
+    ] = None
+    study_type: Annotated[
+        list[str] | None,
+        _filter("--study-type", metavar="TYPE", help_text="Interventional, observational, …"),
+    ] = None
+    intervention_type: Annotated[
+        list[str] | None,
+        _filter("--intervention-type", metavar="TYPE", help_text="Drug, device, behavioral, …"),
+    ] = None
+    country: Annotated[
+        list[str] | None,
+        _filter("--country", metavar="COUNTRY", help_text="With a site there; repeatable."),
+    ] = None
+    sponsor: Annotated[
+        list[str] | None,
+        _filter(
+            "--sponsor",
+            metavar="NAME",
+            help_text="Words of the lead sponsor's name, or the beginnings of words.",
+        ),
+    ] = None
+    start_after: Annotated[
+        str | None,
+        _filter("--start-after", metavar="DATE", help_text="Started on or after 2020, 2020-06, …"),
+    ] = None
+    start_before: Annotated[
+        str | None,
+        _filter("--start-before", metavar="DATE", help_text="Started on or before this date."),
+    ] = None
+    min_enrollment: Annotated[
+        int | None,
+        _filter("--min-enrollment", metavar="N", help_text="With at least this many participants."),
+    ] = None
+    has_results: Annotated[
+        bool | None,
+        _filter("--has-results/--no-results", metavar="", help_text="With posted results, or not."),
+    ] = None
+
+    def filters(self) -> Filters:
+        """Return the filters that were typed.
+
+        Raises:
+            ArgumentError: a date was given, and is empty.
+        """
+        for name in ("start_after", "start_before"):
+            if getattr(self, name) == "":
+                raise ArgumentError(name, "", DATE_WANTED)
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return Filters(**given)
+
+
+def parsed_weights(given: Sequence[str] | None) -> dict[str, float]:
+    """Return the weights that `text=1,lexical=.5` asks for; signals not named keep theirs.
+
+    Raises:
+        ArgumentError: something else than SIGNAL=NUMBER, no such signal, or all are 0.
+    """
+    weights = dict(DEFAULT_WEIGHTS)
+    for piece in (part for text in given or () for part in text.split(",")):
+        name, _, number = (part.strip() for part in piece.partition("="))
+        if name not in weights:
+            raise ArgumentError("weight", piece, f"of {', '.join(weights)}")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            raise ArgumentError("weight", piece, "like lexical=0.5") from None
+    weights_for(weights, dict.fromkeys(weights, True))  # refuses what is no weight
+    return weights

@@ -1,0 +1,141 @@
+"""`simsearch related`: the related list of every study, in a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simsearch.cli.options import (
+    FilterOptions,
+    IndexOption,
+    QuietOption,
+    TopKOption,
+    WeightOption,
+    parsed_weights,
+)
+from simsearch.cli.progress import log, progress_on_stderr
+from simsearch.cli.terminal import print_facts, terminal
+from simsearch.errors import SourceError, UnknownStudyError
+from simsearch.index.opened import OpenedIndex, opened_index
+from simsearch.output.reports import related_facts, related_lacking
+from simsearch.records import ids_with_places
+from simsearch.related.files import ending
+from simsearch.related.run import related as write_related
+
+EXAMPLES = """
+simsearch related --all -o related.parquet
+simsearch related --all -k 5 --status recruiting -o recruiting.csv
+simsearch related NCT03540472 NCT00229619
+simsearch related --ids watched.txt --with-titles -o watched.jsonl
+"""
+
+_ANEW = (
+    "CSV and JSON Lines are always computed anew; of Parquet, or with --since FILE.parquet, "
+    "the lists that cannot have changed are carried over"
+)
+
+
+def related(
+    studies: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="NCT_ID", help="Write the lists of these studies.", show_default=False
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", "-a", help="Write the lists of all studies of the index.")
+    ] = False,
+    ids: Annotated[
+        Path | None,
+        typer.Option(
+            "--ids",
+            metavar="FILE",
+            help="Write the lists of the studies in a file, one NCT ID a line (- for standard "
+            "input).",
+        ),
+    ] = None,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The file to write; its ending decides the form: .parquet, .csv or .jsonl. "
+            "- is standard output, as JSON Lines.",
+            show_default=False,
+        ),
+    ] = Path("-"),
+    top_k: TopKOption = 10,
+    *,
+    filters: FilterOptions,
+    weight: WeightOption = None,
+    with_titles: Annotated[
+        bool, typer.Option("--with-titles", help="Add title and status of both studies.")
+    ] = False,
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            "--since",
+            metavar="FILE",
+            help="With --all: an earlier file (.parquet) to take the lists from that cannot have "
+            "changed. Default: the output itself.",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that holds something else.")
+    ] = False,
+    threads: Annotated[
+        int,
+        typer.Option(
+            "--threads", min=0, metavar="N", help="Blocks computed at once; 0 is one a core."
+        ),
+    ] = 0,
+    index: IndexOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write the neighbours of every study, exactly as `simsearch query` answers for each.
+
+    If it is killed, the same command continues. Repeated after an update it computes only the
+    lists that can have changed, for Parquet or with --since; CSV and JSON Lines are always
+    computed anew. docs/related.md describes the columns.
+    """
+    if everything == bool(studies or ids):
+        raise typer.BadParameter("give --all, or NCT_IDs, or --ids FILE")
+    if since and not everything:
+        raise typer.BadParameter("--since goes with --all: named lists are always computed")
+    target = None if str(output) == "-" else output
+    if everything and target is None and terminal()[0] is not None:
+        raise typer.BadParameter(f"--all prints {top_k} lines a study: give -o FILE, or pipe it")
+    in_file = ids_with_places(ids) if ids else {}
+    named = None if everything else [*(studies or []), *in_file]
+    asked, weights = filters.filters(), parsed_weights(weight)
+    with opened_index(index) as opened, progress_on_stderr(quiet=quiet) as progress:
+        _check_known(opened, in_file)
+        report = write_related(
+            opened, target, top_k, nct_ids=named, weights=weights, filters=asked, since=since,
+            with_titles=with_titles, force=force, threads=threads, progress=progress,
+        )  # fmt: skip
+    if target is not None:
+        print_facts(related_facts(report), quiet=quiet)
+        if everything and not since and not quiet and ending(target) != ".parquet":
+            print(f"simsearch: {_ANEW}", file=sys.stderr)
+    elif (lacking := related_lacking(report)) and not quiet:
+        log(f"no list: {lacking}")
+
+
+def _check_known(index: OpenedIndex, places: Mapping[str, str]) -> None:
+    """Refuse a file that names a study which the index lacks, with the line.
+
+    Raises:
+        SourceError: it does.
+    """
+    for nct_id, place in places.items():
+        try:
+            index.row_of(nct_id)
+        except UnknownStudyError as error:
+            raise SourceError(place, str(error)) from error

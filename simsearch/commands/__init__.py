@@ -1,1 +1,0 @@
-"""The commands of `simsearch`, a file each: parse, call the library, print."""

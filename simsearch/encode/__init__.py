@@ -1,0 +1,1 @@
+"""The texts of a study, and what turns them into vectors."""

@@ -1,0 +1,49 @@
+"""The base of all errors: what they know, as a sentence."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, dataclass_transform
+
+WRONG_USAGE = 2
+NOT_PUBLISHED = 3
+TRY_LATER = 75
+
+
+def one_line(text: str, keep: str = "") -> str:
+    """Return a text as one line that no name within it can break or colour."""
+    return "".join(each if each.isprintable() or each in keep else " " for each in text)
+
+
+@dataclass_transform(eq_default=False)
+class SimsearchError(Exception):
+    """Base of all errors raised on purpose; `str(error)` is one line for a person.
+
+    The annotated attributes of a subclass are its arguments, as of a dataclass (which would take
+    ten milliseconds of every start to make them all).
+    """
+
+    exit_code: ClassVar[int] = 1
+    _names: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        own = [name for name, kind in cls.__annotations__.items() if "ClassVar" not in str(kind)]
+        cls._names = (*cls._names, *(name for name in own if name not in cls._names))
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        super().__init__(*values)
+        known = dict(zip(self._names, values, strict=False)) | named
+        if len(values) > len(self._names) > 0 or not known.keys() <= set(self._names):
+            raise TypeError(f"{type(self).__name__} takes {', '.join(self._names)}")
+        missing = [name for name in self._names if name not in known and not hasattr(self, name)]
+        if missing:
+            raise TypeError(f"{type(self).__name__} lacks {', '.join(missing)}")
+        vars(self).update(known)
+
+    def __str__(self) -> str:
+        return one_line(self._message())
+
+    def _message(self) -> str:
+        return super().__str__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, name) for name in self._names) or self.args

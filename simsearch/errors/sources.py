@@ -1,0 +1,155 @@
+"""Errors about what an index is made from and with: records, registry, models, files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from simsearch.errors.base import NOT_PUBLISHED, TRY_LATER, SimsearchError
+
+
+class SourceError(SimsearchError):
+    """A source of records that cannot be read, or not to its end."""
+
+    place: str
+    reason: str
+
+    def _message(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
+class RejectedRecordsError(SourceError):
+    """More of the records are unusable than a build accepts."""
+
+    exit_code = NOT_PUBLISHED
+
+    def __init__(self, n_rejected: int, n_read: int, first: str) -> None:
+        self.n_rejected = n_rejected
+        self.n_read = n_read
+        self.first = first
+        super().__init__(
+            f"{n_rejected:,} of {n_read:,} records rejected",
+            f"more than 1 % (first: {first}); nothing was published",
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.n_rejected, self.n_read, self.first)
+
+
+class MirrorError(SimsearchError):
+    """The mirror is something else, damaged, or cannot be written."""
+
+    path: Path
+    reason: str
+
+    def _message(self) -> str:
+        return f"mirror {self.path} {self.reason}"
+
+
+class ApiError(SimsearchError):
+    """The registry refuses a request, or answers it in an unexpected form."""
+
+    url: str
+    reason: str
+
+    def _message(self) -> str:
+        return f"{self.url}: {self.reason}"
+
+
+class NoAnswerError(ApiError):
+    """The registry does not answer after several tries."""
+
+    exit_code = TRY_LATER
+
+
+class RedirectError(ApiError):
+    """The registry redirects from one study to the next, in a circle or too often."""
+
+
+class FetchError(SimsearchError):
+    """A fetch that could not be completed; what arrived is kept."""
+
+    reason: str
+    n_received: int
+    exit_code = TRY_LATER
+
+    def _message(self) -> str:
+        return (
+            f"{self.reason}; the {self.n_received:,} studies received are kept, and the same "
+            "fetch resumes from there"
+        )
+
+
+class FetchRefusedError(FetchError):
+    """A fetch that the registry refuses, or answers in another form: a person must look."""
+
+    exit_code = 1
+
+
+class EncoderError(SimsearchError):
+    """A model that cannot be loaded, or that is not the one expected."""
+
+    model: str
+    reason: str
+
+    def _message(self) -> str:
+        return f"model {self.model}: {self.reason}"
+
+
+class EngineError(SimsearchError):
+    """The scheduler or a worker of an engine cannot be reached or used."""
+
+    address: str
+    reason: str
+
+    def _message(self) -> str:
+        return f"dask {self.address}: {self.reason}"
+
+
+class EngineLostError(EngineError):
+    """The scheduler or all workers are out of reach: the same command may succeed later."""
+
+    exit_code = TRY_LATER
+
+
+class JudgedSetError(SimsearchError):
+    """A judged set that cannot be read; `line` counts from 1, 0 is the file as a whole."""
+
+    path: Path
+    line: int
+    reason: str
+
+    def _message(self) -> str:
+        place = f"{self.path} line {self.line:,}" if self.line else str(self.path)
+        return f"{place}: {self.reason}"
+
+
+class RelatedFileError(SimsearchError):
+    """A file of related lists that is something else, or cannot be read or written."""
+
+    path: str
+    reason: str
+
+    def _message(self) -> str:
+        return f"{self.path} {self.reason}"
+
+
+class RelatedBusyError(RelatedFileError):
+    """Another run is writing the same file."""
+
+    reason: str = "is being written by another run: try again later"
+    exit_code = TRY_LATER
+
+
+class CacheError(SimsearchError):
+    """The cache of vectors cannot be read or written; a build can do without."""
+
+    path: Path
+    reason: str
+
+    def _message(self) -> str:
+        return f"cache {self.path} {self.reason}"
+
+
+class ForeignCacheError(CacheError):
+    """The file named as cache is something else; it is left as it is."""

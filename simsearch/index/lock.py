@@ -1,0 +1,150 @@
+"""Locks: one process writes to an index, or to a file of lists; any number read.
+
+A lock is the system's own, on DIR/.lock or FILE.lock, so it goes when its process does, however
+that ends. DIR/.lock.owner says who holds that of an index, for people.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import getpass
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from simsearch.callbacks import Log, no_log
+from simsearch.errors import IndexBusyError, RelatedBusyError, RelatedFileError
+
+_LOCK, _OWNER = ".lock", ".lock.owner"
+
+
+class _Owner(msgspec.Struct, frozen=True):
+    """Who holds the lock; `since` is a time, UTC."""
+
+    process: int
+    host: str
+    user: str
+    since: str
+
+    @classmethod
+    def of_this_process(cls) -> _Owner:
+        """Return this process as an owner."""
+        try:
+            user = getpass.getuser()
+        except (OSError, KeyError):  # a user without a name, in a container say
+            user = "unknown"
+        since = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return cls(os.getpid(), socket.gethostname(), user, since)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether that process may still run: one of another host may."""
+        if self.host != socket.gethostname() or os.name == "nt":
+            return True
+        try:
+            os.kill(self.process, 0)
+        except ProcessLookupError:
+            return False
+        except (OSError, OverflowError):  # another user's
+            return True
+        return True
+
+    def __str__(self) -> str:
+        return f"process {self.process} of {self.user} on {self.host} since {self.since}"
+
+
+@contextmanager
+def write_lock(index: Path, wait: float = 0, say: Log = no_log) -> Iterator[None]:
+    """Hold the lock of an index, whose folder must be there.
+
+    Args:
+        index: the folder.
+        wait: how many seconds to wait for another process, 0 for none, infinity for ever.
+        say: told once, in a line, for whom it waits.
+
+    Raises:
+        IndexBusyError: another process holds it, and did so until the end of the wait.
+        OSError: the disk refuses.
+    """
+    with _acquired(index, wait, say):
+        owner = index / _OWNER
+        owner.write_bytes(msgspec.json.encode(_Owner.of_this_process()))
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                owner.unlink()
+
+
+@contextmanager
+def output_lock(output: Path) -> Iterator[None]:
+    """Hold the lock of a file that is to be written, FILE.lock beside it; it goes at the end.
+
+    Raises:
+        RelatedBusyError: another process holds it.
+        RelatedFileError: the disk refuses the lock.
+    """
+    import filelock
+
+    path = output.with_name(output.name + _LOCK)
+    lock = filelock.FileLock(path, blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise RelatedBusyError(str(output)) from error
+    except OSError as error:
+        raise RelatedFileError(str(path), f"cannot be locked: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows keeps what is held
+            path.unlink()  # still held: whoever opened it meanwhile finds that it is gone
+        lock.release()
+
+
+def wait_until_free(index: Path, wait: float, say: Log = no_log) -> None:
+    """Return when no process writes to an index: before a costly preparation to write.
+
+    Raises:
+        IndexBusyError: one does, and did so until the end of the wait.
+    """
+    with contextlib.suppress(OSError):  # a folder that cannot be written is found out later
+        if (index / _LOCK).is_file():
+            with _acquired(index, wait, say):
+                pass
+
+
+@contextmanager
+def _acquired(index: Path, wait: float, say: Log) -> Iterator[None]:
+    import filelock
+
+    lock = filelock.FileLock(index / _LOCK)
+    try:
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            if wait <= 0:
+                raise
+            until = "" if wait == float("inf") else f", {wait:g} s at most"
+            say(f"waiting for {_owner(index) or 'another process'}, which writes {index}{until}")
+            lock.acquire(timeout=-1 if wait == float("inf") else wait)
+    except filelock.Timeout as error:
+        raise IndexBusyError(index, _owner(index)) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _owner(index: Path) -> str:
+    """Return who holds the lock, `""` where that is not known: what a dead process left is not."""
+    try:
+        owner = msgspec.json.decode((index / _OWNER).read_bytes(), type=_Owner)
+    except (OSError, msgspec.MsgspecError):
+        return ""
+    return str(owner) if owner.is_alive else ""

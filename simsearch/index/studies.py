@@ -1,0 +1,312 @@
+"""The studies of an index, in SQLite: what lists show and filters ask for.
+
+One row a study, numbered by its position in the order of NCT IDs; lists are JSON
+arrays, so that any SQLite tool can read them (`json_each`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from heapq import merge
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from simsearch.callbacks import Progress, no_progress
+from simsearch.encode.fields import has_words, whole_text
+from simsearch.errors import IndexCorruptError
+from simsearch.records import Gone
+from simsearch.study import Study
+
+# Columns of text, number or yes/no, and columns of JSON arrays; both named as in Study.
+_SCALARS = (
+    "nct_id", "title", "official_title", "acronym", "summary", "status", "last_known_status",
+    "study_type", "sponsor",
+    "start_date", "completion_date", "last_update_date", "enrollment", "has_results",
+    "data_version",
+)  # fmt: skip
+_LISTS = (
+    "aliases", "phases", "conditions", "interventions", "keywords", "countries",
+    "condition_mesh", "intervention_mesh", "outcomes", "mentions",
+)  # fmt: skip
+_COLUMNS = (*_SCALARS, *_LISTS)
+
+COMPARED = tuple(name for name in _COLUMNS if name not in ("nct_id", "data_version"))
+"""Fields by which two records of a study differ: not by when they were downloaded."""
+
+_SCHEMA = f"""
+CREATE TABLE study (
+    row INTEGER PRIMARY KEY,
+    {
+    ", ".join(
+        f"{name} INTEGER" if name in ("enrollment", "has_results") else f"{name} TEXT NOT NULL"
+        for name in _COLUMNS
+    )
+}
+);
+CREATE UNIQUE INDEX study_nct_id ON study (nct_id);
+CREATE TABLE alias (alias TEXT PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE facet (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, value TEXT NOT NULL);
+CREATE TABLE has_facet (
+    facet INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (facet, row)
+) WITHOUT ROWID;
+CREATE TABLE gone (
+    nct_id TEXT PRIMARY KEY, since TEXT NOT NULL, became TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+# Made when all studies are in: each answers one filter without touching the studies.
+_INDEXES = """
+CREATE INDEX study_start_date ON study (start_date) WHERE start_date > '';
+CREATE INDEX study_enrollment ON study (enrollment) WHERE enrollment IS NOT NULL;
+CREATE INDEX study_has_results ON study (has_results) WHERE has_results IS NOT NULL;
+"""
+
+TEXTLESS = ("text", ("missing",))
+"""Facet and values of the studies that are registered without a text to compare."""
+
+_DIFFERING = f"""
+SELECT here.nct_id, ifnull(there.row, -1), here.row
+FROM main.study AS here LEFT JOIN old.study AS there ON there.nct_id = here.nct_id
+WHERE here.row >= ? AND here.row < ? AND (there.row IS NULL OR {
+    " OR ".join(f"here.{name} IS NOT there.{name}" for name in COMPARED)
+})
+ORDER BY here.row
+"""
+_GONE = """
+SELECT nct_id, row, -1 FROM old.study
+WHERE row >= ? AND row < ? AND nct_id NOT IN (SELECT nct_id FROM main.study) ORDER BY row
+"""
+_BLOCK = 20_000  # studies compared between two signs of progress
+
+# SQLite takes a few hundred variables in one statement everywhere.
+_MAX_VARIABLES = 500
+
+
+def write_store(
+    path: Path,
+    studies: Iterable[Study],
+    gone: Iterable[Gone] = (),
+    survivors: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Write the store of these studies, which come in the order of their rows.
+
+    `gone` are the studies that have left the registry; `survivors` leads from obsolete
+    numbers to the NCT IDs of the studies that they became, whichever studies list them.
+
+    Raises:
+        sqlite3.Error: the file cannot be written.
+    """
+    marks = ", ".join("?" * (len(_COLUMNS) + 1))
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("PRAGMA journal_mode = OFF")
+        database.execute("PRAGMA synchronous = OFF")  # the publishing step syncs the file
+        database.executescript(_SCHEMA)
+        facets: dict[tuple[str, str], int] = {}
+        for row, study in enumerate(studies):
+            numbers = {facets.setdefault(facet, len(facets)) for facet in _facets(study)}
+            database.executemany(
+                "INSERT INTO has_facet VALUES (?, ?)", [(number, row) for number in numbers]
+            )
+            database.execute(f"INSERT INTO study VALUES ({marks})", (row, *_values(study)))
+            database.executemany(
+                "INSERT OR IGNORE INTO alias VALUES (?, ?)",
+                [(alias, row) for alias in study.aliases],
+            )
+        database.executemany(
+            "INSERT INTO facet VALUES (?, ?, ?)",
+            [(number, *facet) for facet, number in facets.items()],
+        )
+        database.executescript(_INDEXES)
+        database.executemany(
+            "INSERT OR REPLACE INTO alias SELECT ?, row FROM study WHERE nct_id = ?",
+            survivors.items(),
+        )
+        database.executemany(
+            "INSERT OR IGNORE INTO gone VALUES (?, ?, ?)",
+            [(each.nct_id, each.since, each.became) for each in gone],
+        )
+
+
+class StudyStore:
+    """Read access to the studies; rows as in the vectors."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.address = path.resolve().as_uri() + "?mode=ro&immutable=1"
+        """The file as SQLite takes it, to be read only."""
+        try:
+            self._database = sqlite3.connect(self.address, uri=True, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise IndexCorruptError(path, f"no study store ({error})") from error
+        try:
+            self.n_studies = int(self._one("SELECT count(*) FROM study") or 0)
+        except IndexCorruptError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def row_of(self, nct_id: str) -> int | None:
+        """Return the row of a study by its NCT ID or an alias of it."""
+        row = self._one("SELECT row FROM study WHERE nct_id = ?", nct_id)
+        if row is None:
+            row = self._one("SELECT row FROM alias WHERE alias = ?", nct_id)
+        if row is not None and not (isinstance(row, int) and 0 <= row < self.n_studies):
+            raise IndexCorruptError(self._path, f"damaged study store (row {row!r})")
+        return row
+
+    def rows_of_studies(self, nct_ids: Sequence[str]) -> list[int]:
+        """Return the rows of studies that the store holds, by their own NCT IDs."""
+        known = dict(
+            self._all(
+                "SELECT nct_id, row FROM study WHERE nct_id IN (SELECT value FROM json_each(?))",
+                msgspec.json.encode(list(nct_ids)).decode(),
+            )
+        )
+        return [known[nct_id] for nct_id in nct_ids]
+
+    def gone(self, nct_id: str) -> Gone | None:
+        """Return what is known of a study that has left the registry."""
+        for found in self._all("SELECT nct_id, since, became FROM gone WHERE nct_id = ?", nct_id):
+            return Gone(*found)
+        return None
+
+    def studies(self, rows: Sequence[int]) -> list[Study]:
+        """Return the studies of these rows, in the order asked for."""
+        found: dict[int, Study] = {}
+        for start in range(0, len(rows), _MAX_VARIABLES):
+            part = [int(row) for row in rows[start : start + _MAX_VARIABLES]]
+            marks = ", ".join("?" * len(part))
+            statement = f"SELECT row, {', '.join(_COLUMNS)} FROM study WHERE row IN ({marks})"
+            for row, *values in self._all(statement, *part):
+                try:
+                    found[row] = _study(values)
+                except msgspec.MsgspecError as error:
+                    raise IndexCorruptError(self._path, f"damaged study store ({error})") from error
+        missing = [row for row in rows if row not in found]
+        if missing:
+            raise IndexCorruptError(self._path, f"the study of row {missing[0]:,} is missing")
+        return [found[row] for row in rows]
+
+    def nct_ids(self) -> list[str]:
+        """Return the NCT IDs of all studies, in row order."""
+        return [nct_id for (nct_id,) in self._all("SELECT nct_id FROM study ORDER BY row")]
+
+    def values_of(self, kind: str) -> list[str]:
+        """Return the values that studies here have of a facet (see `_facets`), in order."""
+        found = self._all("SELECT value FROM facet WHERE kind = ? ORDER BY value", kind)
+        return [value for (value,) in found]
+
+    def rows_of(self, kind: str, values: Collection[str]) -> npt.NDArray[np.int64]:
+        """Return the rows of the studies that have one of these values of a facet."""
+        return self._rows(
+            "SELECT row FROM facet JOIN has_facet ON facet = id WHERE kind = ? "
+            "AND value IN (SELECT value FROM json_each(?))",
+            kind,
+            msgspec.json.encode(list(values)).decode(),
+        )
+
+    def rows_started(self, after: str, before: str) -> npt.NDArray[np.int64]:
+        """Return the rows of the studies that started in this time, both ends counted in.
+
+        Dates are compared as far as both are precise; `""` is no limit.
+        """
+        return self._rows(
+            "SELECT row FROM study WHERE start_date > '' "
+            "AND substr(start_date, 1, length(?1)) >= substr(?1, 1, length(start_date)) "
+            "AND (?2 = '' "
+            "OR substr(start_date, 1, length(?2)) <= substr(?2, 1, length(start_date)))",
+            after,
+            before,
+        )
+
+    def rows_enrolling(self, least: int) -> npt.NDArray[np.int64]:
+        """Return the rows of the studies of at least so many participants."""
+        return self._rows("SELECT row FROM study WHERE enrollment >= ?", least)
+
+    def rows_with_results(self, *, has_results: bool) -> npt.NDArray[np.int64]:
+        """Return the rows of the studies that are known to have results, or to have none."""
+        return self._rows("SELECT row FROM study WHERE has_results = ?", int(has_results))
+
+    def differing_rows(
+        self, old: StudyStore, progress: Progress = no_progress
+    ) -> npt.NDArray[np.int64]:
+        """Return (n, 2), in the order of NCT IDs, the rows of the studies that differ.
+
+        The first is the row in `old`, the second the row here; -1 where a store does not hold
+        the study. Studies differ by the `COMPARED` fields.
+        """
+        total = self.n_studies + old.n_studies
+        done = 0
+
+        def found(statement: str, n_studies: int) -> Iterator[tuple[str, int, int]]:
+            nonlocal done
+            for start in range(0, n_studies, _BLOCK):
+                yield from self._all(statement, start, start + _BLOCK)
+                done += min(_BLOCK, n_studies - start)
+                progress("comparing", done, total, "studies")
+
+        self._all("ATTACH ? AS old", old.address)
+        try:
+            here, gone = found(_DIFFERING, self.n_studies), found(_GONE, old.n_studies)
+            pairs = [pair[1:] for pair in merge(here, gone)]
+        finally:
+            self._all("DETACH old")
+        return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+    def integrity(self) -> str:
+        """Return what SQLite's own check says: `ok`, or the first damage found."""
+        return str(self._one("PRAGMA integrity_check(1)"))
+
+    def _rows(self, statement: str, *values: object) -> npt.NDArray[np.int64]:
+        found = self._all(statement, *values)
+        return np.fromiter((row for (row,) in found), dtype=np.int64, count=len(found))
+
+    def _one(self, statement: str, *values: object) -> Any:
+        for first, *_ in self._all(statement, *values):
+            return first
+        return None
+
+    def _all(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._database.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise IndexCorruptError(self._path, f"damaged study store ({error})") from error
+
+
+def _facets(study: Study) -> set[tuple[str, str]]:
+    """Return what filters ask of a study by name: kind and value."""
+    several = {
+        "phase": study.phases,
+        "country": study.countries,
+        "intervention_type": [each.type for each in study.interventions],
+    }
+    found = {(kind, value) for kind, values in several.items() for value in values}
+    if not has_words([whole_text(study)]):
+        found.add((TEXTLESS[0], *TEXTLESS[1]))
+    found |= {(kind, getattr(study, kind)) for kind in ("status", "study_type", "sponsor")}
+    return {(kind, value) for kind, value in found if value}
+
+
+def _values(study: Study) -> list[object]:
+    scalars = [getattr(study, name) for name in _SCALARS]
+    lists = [msgspec.json.encode(getattr(study, name)).decode() for name in _LISTS]
+    return scalars + lists
+
+
+def _study(values: Sequence[object]) -> Study:
+    fields = dict(zip(_COLUMNS, values, strict=True))
+    for name in _LISTS:
+        fields[name] = msgspec.json.decode(str(fields[name]))
+    if fields["has_results"] is not None:
+        fields["has_results"] = bool(fields["has_results"])
+    return msgspec.convert(fields, Study)

@@ -1,0 +1,137 @@
+"""Whether an index is whole: its files, and that its parts belong together and answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from simsearch.callbacks import Progress, no_progress
+from simsearch.encode.fields import FIELDS, has_words, lexical_text
+from simsearch.errors import VerificationError
+from simsearch.index.directory import Generation, open_generation, verify_checksums
+from simsearch.index.opened import OpenedIndex
+from simsearch.index.studies import TEXTLESS
+from simsearch.index.vector_files import random_pairs
+from simsearch.study import Study
+
+_BLOCK = 4096  # rows or studies checked at once
+_LENGTH_TOLERANCE = 0.01  # of a unit row, after rounding to 16 bits
+_PAIRS = 2000  # random pairs compared
+_SAMPLE = 50  # studies that must find themselves
+
+
+def verify_generation(index: Path, name: str = "", progress: Progress = no_progress) -> Generation:
+    """Check a generation to its last byte and study; return it.
+
+    Args:
+        index: the folder.
+        name: which generation; the one that answers if empty.
+        progress: called after every few thousand studies.
+
+    Raises:
+        IndexReadError: a file is missing, damaged, or of another version.
+        VerificationError: the parts do not belong together.
+    """
+    generation = open_generation(index, name)
+    with OpenedIndex(index, generation) as opened:
+        verify_opened(opened, progress)
+    return generation
+
+
+def verify_opened(index: OpenedIndex, progress: Progress = no_progress) -> None:
+    """Check an opened index to its last byte and study (see `verify_generation`)."""
+    verify_checksums(index.generation)
+    verify_index(index)
+    verify_studies(index, progress)
+
+
+def verify_index(index: OpenedIndex) -> None:
+    """Check that the parts of an index belong together and answer.
+
+    Raises:
+        VerificationError: IDs are not in order, rows are neither unit nor zero or not as
+            many as the manifest says, or a study is not its own nearest row.
+    """
+    if index.store.integrity() != "ok":
+        raise VerificationError("the study store", index.store.integrity())
+    ids = index.store.nct_ids()
+    if ids != sorted(set(ids)) or len(ids) != index.n_studies:
+        raise VerificationError("NCT IDs", "not unique and in order")
+    for field in FIELDS:
+        _verify_rows(index, field, ids)
+    _verify_pairs(index)
+    sample = np.unique(np.linspace(0, index.n_studies - 1, _SAMPLE).astype(np.int64)).tolist()
+    for row, study in zip(sample, index.store.studies(sample), strict=True):
+        vector = index.rows("text", np.array([row]))[0]
+        if vector.any() and not index.text.nearest(vector, 1)[1][0] > 1 - _LENGTH_TOLERANCE:
+            raise VerificationError("sample queries", f"{ids[row]} does not find itself")
+        _verify_terms(index, row, study)
+
+
+def _verify_pairs(index: OpenedIndex) -> None:
+    """See that rows belong to the studies: random pairs are as near as they were at the build."""
+    with_text = np.flatnonzero(index.has_text)
+    left, right = (rows[:_PAIRS] for rows in random_pairs(with_text))
+    for column, field in enumerate(FIELDS):
+        products = index.rows(field, left).astype(np.float32) * index.rows(field, right)
+        found = products.sum(axis=1)
+        was = index.pairs[: len(found), column].astype(np.float32)
+        if len(found) and not np.abs(found - was).max() < _LENGTH_TOLERANCE:
+            raise VerificationError(f"the {field} vectors", "rows belong to other studies")
+
+
+def _verify_terms(index: OpenedIndex, row: int, study: Study) -> None:
+    """See that a study's stored terms are those of its texts, and lead to it."""
+    stored, expected = index.lexical.row(row), index.lexical.encode(lexical_text(study))
+    if not np.array_equal(stored.terms, expected.terms) or not np.allclose(
+        stored.weights, expected.weights, atol=_LENGTH_TOLERANCE
+    ):
+        raise VerificationError("the terms", f"{study.nct_id} has those of another text")
+    if stored and not index.lexical.signal(stored)[row] > 1 - _LENGTH_TOLERANCE:
+        raise VerificationError("the terms", f"{study.nct_id} is not found by its own")
+
+
+def verify_studies(index: OpenedIndex, progress: Progress = no_progress) -> None:
+    """Check for every study that it has a vector of each field that it has a text for.
+
+    Raises:
+        VerificationError: one has a vector without a text, or a text without a vector.
+    """
+    for numbers in _blocks(index.n_studies):
+        progress("verifying", int(numbers[0]), index.n_studies, "studies")
+        studies = index.store.studies(numbers.tolist())
+        for field, text_of in FIELDS.items():
+            has_vector = np.any(index.rows(field, numbers), axis=1).tolist()
+            for study, has in zip(studies, has_vector, strict=True):
+                if has != has_words([text_of(study)]):
+                    what = "a vector and no text" if has else "a text and no vector"
+                    raise VerificationError(f"the {field} vectors", f"{study.nct_id} has {what}")
+    progress("verifying", index.n_studies, index.n_studies, "studies")
+
+
+def _verify_rows(index: OpenedIndex, field: str, ids: list[str]) -> None:
+    has_row = np.zeros(index.n_studies, dtype=np.bool_)
+    for numbers in _blocks(index.n_studies):
+        rows = index.rows(field, numbers)
+        has_row[numbers] = rows.any(axis=1)
+        lengths = np.linalg.norm(rows.astype(np.float32), axis=1)
+        bad = numbers[has_row[numbers] & ~(np.abs(lengths - 1) < _LENGTH_TOLERANCE)]
+        if len(bad):
+            raise VerificationError(f"the {field} vectors", f"{ids[bad[0]]} has no unit row")
+    expected = index.generation.manifest.field_coverage.get(field)
+    if int(has_row.sum()) != expected:
+        found = f"{int(has_row.sum()):,} where the manifest says {expected}"
+        raise VerificationError(f"the {field} vectors", found)
+    if field == "text":
+        wrong = np.setxor1d(np.flatnonzero(~has_row), index.store.rows_of(*TEXTLESS))
+        if len(wrong):
+            found = f"the store does not agree on whether {ids[wrong[0]]} has a text"
+            raise VerificationError("the text vectors", found)
+
+
+def _blocks(n_rows: int) -> Iterator[npt.NDArray[np.int64]]:
+    for start in range(0, n_rows, _BLOCK):
+        yield np.arange(start, min(start + _BLOCK, n_rows))

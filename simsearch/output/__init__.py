@@ -1,0 +1,1 @@
+"""Answers and facts as text. Nothing here prints."""

@@ -1,0 +1,269 @@
+"""Evaluations → text: tables, Markdown, CSV or JSON. Nothing is printed here.
+
+The JSON shape is versioned by its `schema` value and described in docs/evaluation.md.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from simsearch.evaluation.comparison import Report
+from simsearch.evaluation.label_free import NEAR_DUPLICATE, Neighbourhoods
+from simsearch.evaluation.measures import Estimate
+from simsearch.evaluation.scoring import Evaluation
+from simsearch.files import pretty_json
+from simsearch.output.formats import View
+from simsearch.output.render import render
+
+EVALUATION_SCHEMA = "simsearch.evaluation/1"
+
+Slices = Mapping[str, npt.NDArray[np.bool_]]
+
+
+class Sheet(msgspec.Struct, frozen=True):
+    """One table: a line above, columns, lines below."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+
+def sheets(report: Report) -> Iterator[Sheet]:
+    """Yield the tables of a report."""
+    for evaluation, parts in report.evaluations:
+        yield _systems_sheet(evaluation)
+        if parts and evaluation.selection.cases:
+            yield _slices_sheet(evaluation, parts)
+    if report.neighbourhoods:
+        yield _neighbourhoods_sheet(report.neighbourhoods)
+
+
+def used(evaluation: Evaluation) -> str:
+    """Return how many queries were used, how many left out, and why."""
+    selection = evaluation.selection
+    n_units = len({case.unit for case in selection.cases})
+    queries = f"{len(selection.cases):,} queries"
+    if selection.unit != "queries":
+        queries += f" of {n_units:,} {selection.unit}"
+    reasons = ", ".join(f"{n:,} {reason}" for reason, n in selection.left_out.items())
+    return f"{queries} used; left out: {reasons or 'none'}"
+
+
+def _systems_sheet(evaluation: Evaluation) -> Sheet:
+    selection = evaluation.selection
+    names = [measure.name for measure in selection.measures]
+    first, *others = evaluation.systems
+    rows = [
+        [system, *map(_cell, evaluation.estimates(evaluation.values[system]))]
+        for system in evaluation.systems
+    ]
+    rows[0].append("")
+    for row, other in zip(rows[1:], others, strict=True):
+        row.append(_cell(evaluation.difference(other, first)[0], sign="+"))
+    for name, values in (("ceiling", evaluation.ceiling), ("random order", evaluation.chance)):
+        means = (each.mean for each in evaluation.estimates(values))
+        rows.append([name, *map(_number, means), ""])
+    notes = [f"95 % intervals by bootstrap over {selection.unit}, each of the same weight."]
+    best = evaluation.best_baseline()
+    if best and first != best:
+        ratio = _cell(evaluation.ratio(first, best))
+        notes.append(f"{first} reaches {ratio} times the {names[0]} of the best baseline, {best}.")
+    return Sheet(
+        f"{selection.name}: {selection.protocol}. {used(evaluation)}.",
+        ["System", *names, f"{names[0]} less {first}'s"],
+        rows if selection.cases else [],
+        notes if selection.cases else ["No query can be used."],
+    )
+
+
+def _slices_sheet(evaluation: Evaluation, parts: Slices) -> Sheet:
+    selection, systems = evaluation.selection, _sliced_systems(evaluation)
+    rows = []
+    for name, chosen in parts.items():
+        n_units = len({
+            case.unit for case, each in zip(selection.cases, chosen, strict=True) if each
+        })  # fmt: skip
+        cells = [
+            _cell(evaluation.estimates(evaluation.values[system], chosen)[0]) for system in systems
+        ]
+        rows.append([name, f"{chosen.sum():,}", f"{n_units:,}", *cells])
+    if selection.unit == "queries":
+        rows = [[name, n_queries, *cells] for name, n_queries, _, *cells in rows]
+    units = ["Queries", "Groups"] if selection.unit != "queries" else ["Queries"]
+    return Sheet(
+        f"{selection.name}, slices: {selection.measures[0].name} of the queries of each",
+        ["Slice", *units, *systems],
+        rows,
+        ["Areas go by words of MeSH terms; a query may be of several."],
+    )
+
+
+def _sliced_systems(evaluation: Evaluation) -> list[str]:
+    """Return the systems that slices are shown for: the first, and the best baseline."""
+    return list(dict.fromkeys(filter(None, (evaluation.systems[0], evaluation.best_baseline()))))
+
+
+def _neighbourhoods_sheet(found: Neighbourhoods) -> Sheet:
+    rows = [
+        ("two-stage top 10 in the exhaustive one", _number(found.agreement), "1.000"),
+        ("query studies where they differ", f"{found.n_disagreeing:,}", "0"),
+        ("skewness of occurrence in the top 10", f"{found.skewness:.2f}",
+         f"{found.chance_skewness:.2f} by lot"),
+        ("studies that are nobody's neighbour", _number(found.nobody_share),
+         f"{_number(found.chance_nobody_share)} by lot"),
+        ("occurrences of the commonest neighbour", f"{found.largest_hub:,}", ""),
+        (f"neighbours with {NEAR_DUPLICATE:.0%} of the words in common",
+         _number(found.near_duplicate_share), ""),
+    ]  # fmt: skip
+    return Sheet(
+        f"Without judgements: the top {found.k} of {found.n_queries:,} of "
+        f"{found.n_studies:,} studies",
+        ["Measure", "Value", "Reference"],
+        rows,
+    )
+
+
+def _number(value: float, *, sign: str = "") -> str:
+    return f"{value:{sign}.3f}"
+
+
+def _cell(found: Estimate, *, sign: str = "") -> str:
+    low, high = _number(found.low, sign=sign), _number(found.high, sign=sign)
+    return f"{_number(found.mean, sign=sign)} [{low} {high}]"
+
+
+def evaluation_table(report: Report, _: View) -> Iterator[str]:
+    """Yield the tables as plain text."""
+    parts = []
+    for sheet in sheets(report):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+        for place, name in enumerate(sheet.header):
+            table.add_column(name, justify="right" if place else "left", no_wrap=True)
+        for row in sheet.rows:
+            table.add_row(*map(escape, row))
+        shown = render(table, width=None, color=False) if sheet.rows else ""
+        parts.append("\n".join([sheet.title, "", *shown.splitlines(), "", *sheet.notes, ""]))
+    yield "\n".join([*parts, f"{_foot(report)}\n"])
+
+
+def evaluation_markdown(report: Report, _: View) -> Iterator[str]:
+    """Yield the tables as Markdown."""
+    lines = []
+    for sheet in sheets(report):
+        lines += [sheet.title, ""]
+        if sheet.rows:
+            rule = [":--", *["--:"] * (len(sheet.header) - 1)]
+            lines += [f"| {' | '.join(row)} |" for row in (sheet.header, rule, *sheet.rows)]
+        lines += ["", *sheet.notes, ""]
+    yield "\n".join([*lines, f"{_foot(report)}.", ""])
+
+
+def _foot(report: Report) -> str:
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in report.weights.items())
+    return f"{report.index.facts.line}; weights {weights}"
+
+
+def evaluation_csv(report: Report, _: View) -> Iterator[str]:
+    """Yield a CSV: one line a judged set, slice, system and measure."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["judged_set", "protocol", "slice", "system", "measure", "mean", "low", "high", "n_queries"]
+    )
+    for evaluation, parts in report.evaluations:
+        selection = evaluation.selection
+        lines = [("", *line) for line in _all_estimates(evaluation)]
+        lines += [
+            (name, system, evaluation.estimates(evaluation.values[system], chosen),
+             int(chosen.sum()))
+            for name, chosen in parts.items() for system in _sliced_systems(evaluation)
+        ]  # fmt: skip
+        for part, system, estimates, n_queries in lines:
+            for measure, each in zip(selection.measures, estimates, strict=True):
+                numbers = [f"{number:.6f}" for number in (each.mean, each.low, each.high)]
+                head = [selection.name, selection.protocol, part, system, measure.name]
+                writer.writerow([*head, *numbers, n_queries])
+    yield text.getvalue()
+
+
+def _all_estimates(evaluation: Evaluation) -> Iterator[tuple[str, list[Estimate], int]]:
+    """Yield the estimates of each system, then the ceiling and random order."""
+    references = {"ceiling": evaluation.ceiling, "random order": evaluation.chance}
+    for name, values in {**evaluation.values, **references}.items():
+        yield name, evaluation.estimates(values), len(evaluation.selection.cases)
+
+
+def evaluation_json(report: Report, _: View) -> Iterator[str]:
+    """Yield one JSON object: all figures, and every query's values."""
+    shape = {
+        "schema": EVALUATION_SCHEMA,
+        "weights": dict(report.weights),
+        "judged_sets": [_set_json(*each) for each in report.evaluations],
+        "without_judgements": report.neighbourhoods,
+        "index": report.index.facts,
+    }
+    yield pretty_json(shape)
+
+
+def _set_json(evaluation: Evaluation, parts: Slices) -> dict[str, Any]:
+    selection = evaluation.selection
+    names = [measure.name for measure in selection.measures]
+
+    def by_measure(estimates: Sequence[Estimate]) -> dict[str, Estimate]:
+        return dict(zip(names, estimates, strict=True))
+
+    best, first = evaluation.best_baseline(), evaluation.systems[0]
+    return {
+        "name": selection.name,
+        "protocol": selection.protocol,
+        "unit": selection.unit,
+        "n_queries": len(selection.cases),
+        "n_units": len({case.unit for case in selection.cases}),
+        "left_out": selection.left_out,
+        "systems": [
+            {
+                "name": system,
+                "baseline": system in evaluation.baselines,
+                "measures": by_measure(evaluation.estimates(evaluation.values[system])),
+                "less_the_first": by_measure(evaluation.difference(system, first)),
+            }
+            for system in evaluation.systems
+        ],
+        "best_baseline": best,
+        "times_the_best_baseline": evaluation.ratio(first, best) if best else None,
+        "ceiling": by_measure(evaluation.estimates(evaluation.ceiling)),
+        "random_order": by_measure(evaluation.estimates(evaluation.chance)),
+        "slices": [
+            {
+                "name": name,
+                "n_queries": int(chosen.sum()),
+                "systems": {
+                    system: by_measure(evaluation.estimates(evaluation.values[system], chosen))
+                    for system in _sliced_systems(evaluation)
+                },
+            }
+            for name, chosen in parts.items()
+        ],
+        "queries": [
+            {
+                "unit": case.unit,
+                "query": case.query,
+                "values": {
+                    system: dict(zip(names, values[place].tolist(), strict=True))
+                    for system, values in evaluation.values.items()
+                },
+            }
+            for place, case in enumerate(selection.cases)
+        ],
+    }

@@ -1,0 +1,84 @@
+"""The formats of answers and reports: one registry for every command.
+
+A format is a function that takes what is to be written and a `View`, and yields text piece by
+piece, so that however much of it fits in memory. To add one, write the functions in a file here
+and enter them below: each command that has something to write in it then offers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "table": {
+            "answer": "answer:answer_table",
+            "diff": "diff:diff_table",
+            "info": "reports:info_table",
+            "generations": "reports:generations_table",
+            "evaluation": "evaluation:evaluation_table",
+        },
+        "json": {
+            "answer": "answer:answer_json",
+            "diff": "diff:diff_json",
+            "info": "reports:info_json",
+            "generations": "reports:generations_json",
+            "evaluation": "evaluation:evaluation_json",
+        },
+        "jsonl": {"answer": "answer:answer_jsonl", "diff": "diff:diff_jsonl"},
+        "csv": {
+            "answer": "answer:answer_csv",
+            "diff": "diff:diff_csv",
+            "evaluation": "evaluation:evaluation_csv",
+        },
+        "markdown": {
+            "answer": "answer:answer_markdown",
+            "diff": "diff:diff_markdown",
+            "evaluation": "evaluation:evaluation_markdown",
+        },
+        "ids": {"answer": "answer:answer_ids", "diff": "diff:diff_ids"},
+    }
+)
+"""Format → what it can write → `module:function` of this folder, imported when it is used."""
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """How something is shown; a format takes from it what concerns it."""
+
+    width: int | None = None
+    """Of the terminal, in characters; None is a pipe or a file, where nothing is cut."""
+    color: bool = False
+    """Whether to write the terminal's codes for colour and links."""
+    quiet: bool = False
+    """Whether to write only the result, without what dates and explains it."""
+    explain: bool = False
+    """Whether to say all of the reason for each neighbour."""
+    limit: int = 20
+    """The most studies in one list of a diff."""
+
+
+Writer = Callable[[Any, View], Iterable[str]]
+
+
+def format_names(kind: str) -> tuple[str, ...]:
+    """Return the formats that something can be written in (`answer`, `diff`, …)."""
+    return tuple(name for name, writers in FORMATS.items() if kind in writers)
+
+
+def write(kind: str, thing: Any, name: str, view: View) -> Iterator[str]:
+    """Yield what a format makes of something, piece by piece.
+
+    Args:
+        kind: what it is, as `FORMATS` has it.
+        thing: an `Answer`, a `Bulletin`, …
+        name: the format, one of `format_names(kind)`.
+        view: how it is shown.
+    """
+    module, _, function = FORMATS[name][kind].partition(":")
+    writer: Writer = getattr(import_module(f"simsearch.output.{module}"), function)
+    yield from writer(thing, view)

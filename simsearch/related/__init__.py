@@ -1,0 +1,1 @@
+"""The related list of every study, in one file."""

@@ -1,0 +1,249 @@
+"""Filters: which studies may be neighbours. Exact, and applied before the search.
+
+Values are understood as people write them (`phase 2`, `recruiting`, `USA`); a value that
+no study can have is an error that names the nearest one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from simsearch.errors import ArgumentError, FilterError, UnknownFieldError
+from simsearch.index.studies import StudyStore
+from simsearch.records.vocabulary import country as one_country_name
+from simsearch.records.vocabulary import date as registry_date
+
+STATUSES = (
+    "RECRUITING", "NOT_YET_RECRUITING", "ENROLLING_BY_INVITATION", "ACTIVE_NOT_RECRUITING",
+    "COMPLETED", "SUSPENDED", "TERMINATED", "WITHDRAWN", "UNKNOWN", "AVAILABLE",
+    "NO_LONGER_AVAILABLE", "TEMPORARILY_NOT_AVAILABLE", "APPROVED_FOR_MARKETING", "WITHHELD",
+)  # fmt: skip
+PHASES = ("EARLY_PHASE1", "PHASE1", "PHASE2", "PHASE3", "PHASE4", "NA")
+STUDY_TYPES = ("INTERVENTIONAL", "OBSERVATIONAL", "EXPANDED_ACCESS")
+INTERVENTION_TYPES = (
+    "DRUG", "BIOLOGICAL", "DEVICE", "PROCEDURE", "BEHAVIORAL", "RADIATION", "GENETIC",
+    "DIETARY_SUPPLEMENT", "DIAGNOSTIC_TEST", "COMBINATION_PRODUCT", "OTHER",
+)  # fmt: skip
+
+DATE_WANTED = "a date like 2020, 2020-06 or 2020-06-15"
+
+_COUNTRY_NICKNAMES = MappingProxyType(
+    {
+        "us": "United States", "usa": "United States", "america": "United States",
+        "uk": "United Kingdom", "greatbritain": "United Kingdom", "england": "United Kingdom",
+        "korea": "South Korea", "holland": "Netherlands",
+    }
+)  # fmt: skip
+
+_BETWEEN_PHASES = re.compile(r"[/,](?!a)", re.IGNORECASE)  # but not within n/a
+_ROMAN = MappingProxyType({"i": "1", "ii": "2", "iii": "3", "iv": "4"})
+
+_MOST_PARTICIPANTS = 2**63 - 1  # SQLite compares with no greater number
+_N_CLOSE = 5
+_LEAST_LIKENESS = 70  # of 100
+_FEW_LETTERS = 3
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """What a neighbour must be; of several values of one filter, any will do.
+
+    One value may be a plain string: `Filters(status="recruiting", phase=["2", "3"])`. Dates are
+    `2020`, `2020-06` or `2020-06-15`, inclusive. A study whose record does not say what is asked
+    does not pass.
+
+    Raises:
+        ArgumentError: a value is of another type.
+    """
+
+    status: tuple[str, ...] = ()
+    phase: tuple[str, ...] = ()
+    """A study of phases 1 and 2 matches either."""
+    study_type: tuple[str, ...] = ()
+    intervention_type: tuple[str, ...] = ()
+    country: tuple[str, ...] = ()
+    sponsor: tuple[str, ...] = ()
+    """Words of the lead sponsor's name, or their beginnings."""
+    other_sponsor: tuple[str, ...] = ()
+    """Lead sponsors whose studies are left out, by their whole names."""
+    start_after: str = ""
+    start_before: str = ""
+    min_enrollment: int | None = None
+    has_results: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name in _LISTED:
+            names = as_names(name, getattr(self, name), "a text, or a list of texts")
+            msgspec.structs.force_setattr(self, name, names)
+        for name in ("start_after", "start_before"):
+            if not isinstance(getattr(self, name), str):
+                raise ArgumentError(name, getattr(self, name), DATE_WANTED)
+        least, results = self.min_enrollment, self.has_results
+        if least is not None and (isinstance(least, bool) or not isinstance(least, int)):
+            raise ArgumentError("min_enrollment", least, "a whole number")
+        if not isinstance(results, bool | None):
+            raise ArgumentError("has_results", results, "True, False or None")
+
+    def __bool__(self) -> bool:
+        return self != NO_FILTERS
+
+
+_LISTED = (
+    "status", "phase", "study_type", "intervention_type", "country", "sponsor", "other_sponsor",
+)  # fmt: skip
+
+
+def as_names(name: str, given: object, expected: str) -> tuple[str, ...]:
+    """Return what an argument names: a plain string is one name, a list of strings several.
+
+    Raises:
+        ArgumentError: it is neither.
+    """
+    if isinstance(given, str):
+        return (given,)
+    if not isinstance(given, list | tuple | set | frozenset) or not all(
+        isinstance(each, str) for each in given
+    ):
+        raise ArgumentError(name, given, expected)
+    return tuple(sorted(given) if isinstance(given, set | frozenset) else given)
+
+
+NO_FILTERS = Filters()
+
+
+def allowed_rows(store: StudyStore, filters: Filters) -> npt.NDArray[np.bool_]:
+    """Return (n_studies,) which studies pass.
+
+    Raises:
+        FilterError: a value that no study can have.
+        UnknownFieldError: no record has the field that is asked for.
+        ArgumentError: a date that is not one, or a number out of range.
+    """
+    parts = [
+        store.rows_of(kind, spelled(store, kind, getattr(filters, kind)))
+        for kind in _KINDS
+        if getattr(filters, kind)
+    ]
+    if filters.start_after or filters.start_before:
+        after, before = _date("start_after", filters), _date("start_before", filters)
+        parts.append(store.rows_started(after, before))
+    if filters.min_enrollment is not None:
+        if not 0 <= filters.min_enrollment <= _MOST_PARTICIPANTS:
+            expected = f"0 or more, at most {_MOST_PARTICIPANTS:,}"
+            raise ArgumentError("min_enrollment", filters.min_enrollment, expected)
+        parts.append(store.rows_enrolling(filters.min_enrollment))
+    if filters.has_results is not None:
+        parts.append(_rows_with_results(store, has_results=filters.has_results))
+    allowed = np.ones(store.n_studies, dtype=np.bool_)
+    for rows in parts:
+        passing = np.zeros(store.n_studies, dtype=np.bool_)
+        passing[rows] = True
+        allowed &= passing
+    if filters.other_sponsor:
+        allowed[store.rows_of("sponsor", filters.other_sponsor)] = False
+    return allowed
+
+
+def spelled(store: StudyStore, kind: str, values: Iterable[str]) -> tuple[str, ...]:
+    """Return the values of a filter as the index spells them.
+
+    Raises:
+        FilterError: a value that no study can have.
+        UnknownFieldError: no study has any.
+    """
+    known, understand = _KINDS[kind]
+    found: list[str] = []
+    if kind == "phase":
+        values = [part for value in values for part in _BETWEEN_PHASES.split(value)]
+    for value in values:
+        names = store.values_of(kind)
+        if not (known or names):
+            raise UnknownFieldError(kind)
+        matching = understand(value, (*known, *names))
+        if not matching:
+            raise FilterError(kind, value, _closest(value, (*known, *names)), known or names)
+        found += matching
+    return tuple(dict.fromkeys(found))
+
+
+def _rows_with_results(store: StudyStore, *, has_results: bool) -> npt.NDArray[np.int64]:
+    rows = store.rows_with_results(has_results=has_results)
+    if not len(rows) and not len(store.rows_with_results(has_results=not has_results)):
+        raise UnknownFieldError("has_results")
+    return rows
+
+
+def _named(value: str, names: Iterable[str]) -> list[str]:
+    """Return the enum that a person's spelling means: `phase 2`, `2`, `Active, not recruiting`."""
+    said = _letters(value)
+    said = _ROMAN.get(said.removeprefix("phase"), said)
+    shapes = {
+        said,
+        f"phase{said}",
+        said.replace("early", "earlyphase"),
+        said.replace("studies", ""),
+    }
+    shapes |= {"na"} if said in {"notapplicable", "none"} else set()
+    return [name for name in names if _letters(name) in shapes][:1]
+
+
+def _country(value: str, names: Iterable[str]) -> list[str]:
+    plain = " ".join(value.split())
+    meant = one_country_name(_COUNTRY_NICKNAMES.get(_letters(plain), plain)).casefold()
+    return [name for name in names if name.casefold() == meant][:1]
+
+
+def _sponsors(value: str, names: Iterable[str]) -> list[str]:
+    """Return the names in which every given word begins one: `nat cancer`, not `nci` in Provincial.
+
+    Words are cut alike on both sides, at whatever is no letter or digit.
+    """
+    begins = [re.compile(rf"\b{word}") for word in re.findall(r"\w+", value.casefold())]
+    return [
+        name for name in names if begins and all(each.search(name.casefold()) for each in begins)
+    ]
+
+
+_KINDS: Mapping[str, tuple[tuple[str, ...], Callable[[str, Iterable[str]], list[str]]]] = (
+    MappingProxyType(
+        {
+            "status": (STATUSES, _named),
+            "phase": (PHASES, _named),
+            "study_type": (STUDY_TYPES, _named),
+            "intervention_type": (INTERVENTION_TYPES, _named),
+            "country": ((), _country),
+            "sponsor": ((), _sponsors),
+        }
+    )
+)
+
+
+def _closest(value: str, names: Iterable[str]) -> list[str]:
+    """Return the few names that a mistyped one is nearest to, best first.
+
+    Of a value of few letters the whole name counts, for many a name holds them by chance.
+    """
+    from rapidfuzz import fuzz, process
+
+    scorer = fuzz.ratio if len(_letters(value)) <= _FEW_LETTERS else fuzz.WRatio
+    found = process.extract(
+        value, list(dict.fromkeys(names)), scorer=scorer, processor=_letters,
+        score_cutoff=_LEAST_LIKENESS, limit=_N_CLOSE,
+    )  # fmt: skip
+    return [name for name, *_ in found]
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+def _date(name: str, filters: Filters) -> str:
+    given = str(getattr(filters, name))
+    if given and registry_date(given) != given:
+        raise ArgumentError(name, given, DATE_WANTED)
+    return given

@@ -1,0 +1,142 @@
+"""The index as a Python user sees it: open it, ask it, close it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+from simsearch.errors import NctIdError
+from simsearch.index.directory import IndexFacts
+from simsearch.index.opened import OpenedIndex, opened_index
+from simsearch.search.answer import Answer, ask
+from simsearch.search.filters import Filters
+from simsearch.search.question import GroupBy, Question
+from simsearch.study import Study
+from simsearch.vectors import DEFAULT_WEIGHTS
+
+
+class Index:
+    """An index, open for questions. Open one with `open_index`.
+
+    `len(index)` is its number of studies; `"NCT03540472" in index` says whether it holds one, by
+    any spelling of its number or an obsolete one. It stays with its generation when a new one
+    is published: open again for that. Threads may share it. `with open_index() as index: ...`
+    closes it.
+    """
+
+    def __init__(self, opened: OpenedIndex) -> None:
+        self._opened = opened
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self._opened.n_studies
+
+    def __contains__(self, nct_id: object) -> bool:
+        try:
+            return isinstance(nct_id, str) and self._opened.holds(nct_id)
+        except NctIdError:
+            return False
+
+    def __repr__(self) -> str:
+        return repr(self._opened)
+
+    def __reduce__(self) -> NoReturn:
+        self._opened.__reduce__()
+
+    def close(self) -> None:
+        """Close the files; whatever is asked afterwards raises `IndexClosedError`."""
+        self._opened.close()
+
+    @property
+    def facts(self) -> IndexFacts:
+        """What dates and identifies the index: generation, date of the records, recipe."""
+        return self._opened.facts
+
+    def study(self, nct_id: str) -> Study:
+        """Return a study by any spelling of its NCT ID, or by an obsolete number of it.
+
+        Raises:
+            NctIdError, UnknownStudyError: no such ID, or not in this index.
+        """
+        return self._opened.study(nct_id)
+
+    def related(
+        self,
+        studies: str | Sequence[str] = (),
+        *,
+        text: str | None = None,
+        draft: Study | None = None,
+        unlike: str | Sequence[str] = (),
+        k: int = 10,
+        weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+        hide_same_sponsor: bool = False,
+        fold: bool = False,
+        diverse: float | None = None,
+        group_by: GroupBy | None = None,
+        explain: bool = True,
+        **filters: Any,
+    ) -> Answer:
+        """Return the studies most like one, several, a text or a draft, nearest first.
+
+        Args:
+            studies: NCT IDs in any spelling, or addresses of studies' pages; neighbours are near
+                to the mean of all that is asked about.
+            text: words, in English.
+            draft: a study that need not be in the index (`read_studies` reads one).
+            unlike: NCT IDs of studies to keep away from.
+            k: how many neighbours, 1 to 10,000 (200 with `fold`, `diverse` or `group_by`).
+            weights: signal name → weight; a signal that is not named counts nothing.
+            hide_same_sponsor: leave out the studies of the query studies' lead sponsors.
+            fold: put near-duplicates under the best of them.
+            diverse: diversify: 1 = ranking only, 0 = diversity only.
+            group_by: `"sponsor"` puts the studies of one sponsor under the best of them.
+            explain: say for each neighbour why it is one; False saves the time.
+            **filters: what a neighbour must be, as `Filters` takes it: `status="recruiting"`,
+                `phase=["2", "3"]`, `country`, `sponsor`, `study_type`, `intervention_type`,
+                `start_after`, `start_before`, `min_enrollment`, `has_results`.
+
+        Raises:
+            ArgumentError: a value is out of its range or of another type; nothing is asked about.
+            FilterError: a filter has a value that no study can have.
+            NctIdError, UnknownStudyError: no such ID, or not in this index.
+            NothingToCompareError: a study, the draft or the text holds no word to compare.
+            EncoderError: the model that built the index cannot be loaded (text and draft).
+            IndexClosedError, IndexCorruptError: the index is closed, or a file is damaged.
+            TypeError: there is no filter of that name.
+        """
+        question = Question(
+            studies=studies,  # type: ignore[arg-type] # a plain string or a list will do
+            text=text,
+            draft=draft,
+            unlike=unlike,  # type: ignore[arg-type]
+            filters=Filters(**filters),
+            hide_same_sponsor=hide_same_sponsor,
+            weights=weights,
+            k=k,
+            fold=fold,
+            diverse=diverse,
+            group_by=group_by,
+            explain=explain,
+        )
+        return ask(self._opened, question)
+
+
+def open_index(path: Path | str | None = None) -> Index:
+    """Open an index.
+
+    Args:
+        path: its folder; None takes `index` in the current folder where that holds one,
+            else the one in the user's data folder, else the demo index.
+
+    Raises:
+        IndexNotFoundError: the folder holds no index.
+        IndexCorruptError: a file of it is missing, damaged or foreign.
+        RecipeError: another version of simsearch built it.
+    """
+    return Index(opened_index(path))

@@ -1,0 +1,179 @@
+"""The parts of a query (studies or texts) and their weighted combination."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from simsearch.encode.encoders import Encoder
+from simsearch.encode.fields import FIELDS, has_words, lexical_text, plain_text
+from simsearch.encode.minilm import load_query_encoder
+from simsearch.errors import NothingToCompareError, RecipeError
+from simsearch.index.opened import OpenedIndex
+from simsearch.index.terms import TermWeights, combined
+from simsearch.study import Study
+from simsearch.vectors import SIGNALS, total, weights_for
+
+# `amg 706` as people type it: records have capitals, which mark it as a code among the terms.
+_TYPED_CODE = re.compile(r"\b[a-z]{2,6} \d{2,8}\b", re.IGNORECASE)
+
+
+class QueryPart(msgspec.Struct, frozen=True):
+    """One study or text of a query, as what the index compares.
+
+    `vectors` maps each dense field to (dimension,) float32, unit, or zero where it has none;
+    `terms` is the row of its terms; `rows` are its own in the index, none of which is a
+    neighbour. A part that is `away` is one that neighbours shall be unlike.
+    """
+
+    vectors: Mapping[str, npt.NDArray[np.float32]]
+    terms: TermWeights
+    rows: tuple[int, ...] = ()
+    away: bool = False
+
+    @property
+    def present(self) -> dict[str, bool]:
+        """Signal → whether this part can be compared by it."""
+        dense = {field: bool(vector.any()) for field, vector in self.vectors.items()}
+        return {**dense, "lexical": bool(self.terms)}
+
+
+class Mix(msgspec.Struct, frozen=True):
+    """A weighted sum of query parts: one vector and one row of terms stand for all of them."""
+
+    shares: dict[str, float]
+    vectors: Mapping[str, npt.NDArray[np.floating]]
+    terms: TermWeights
+
+
+def mixes(parts: Sequence[QueryPart], weights: Mapping[str, float]) -> tuple[Mix, Mix | None]:
+    """Return the mean of the parts to be near to, and of those to keep away from."""
+    near = [part for part in parts if not part.away]
+    away = [part for part in parts if part.away]
+    return _mix(near, weights), _mix(away, weights) if away else None
+
+
+def _mix(parts: Sequence[QueryPart], weights: Mapping[str, float]) -> Mix:
+    """Return the mean of parts, each with its own shares: a signal that it lacks moves."""
+    shares = [weights_for(weights, part.present) for part in parts]
+    mean = 1 / len(parts)
+    return Mix(
+        {name: mean * sum(each[name] for each in shares) for name in SIGNALS},
+        {
+            field: mean
+            * total(
+                share[field] * part.vectors[field].astype(np.float64)
+                for share, part in zip(shares, parts, strict=True)
+            )
+            for field in FIELDS
+        },
+        combined(
+            [
+                (mean * share["lexical"], part.terms)
+                for share, part in zip(shares, parts, strict=True)
+            ]
+        ),
+    )
+
+
+def study_part(index: OpenedIndex, row: int, *, away: bool = False) -> QueryPart:
+    """Return a study of the index as a part of a query.
+
+    Raises:
+        NothingToCompareError: the study is registered without any text.
+    """
+    vectors = index.vectors(row)
+    if not vectors["text"].any():
+        study = index.store.studies([row])[0]
+        raise NothingToCompareError(
+            study.nct_id,
+            "it is registered without title, summary or conditions "
+            f"(status {study.status or 'unknown'})",
+        )
+    return QueryPart(vectors, index.lexical.row(row), (row,), away)
+
+
+def draft_part(index: OpenedIndex, draft: Study, encoder: Encoder) -> QueryPart:
+    """Return a study that need not be in the index as a part of a query.
+
+    Raises:
+        NothingToCompareError: the draft has no text.
+        RecipeError: the encoder is not the one that built the index.
+    """
+    texts = {field: text_of(draft) for field, text_of in FIELDS.items()}
+    if not has_words(texts.values()):
+        raise NothingToCompareError(
+            "the draft", "it has no title, summary, conditions or interventions"
+        )
+    own = filter(None, (draft.nct_id, *draft.aliases))
+    rows = [row for row in map(index.store.row_of, own) if row is not None]
+    return _encoded(index, encoder, texts, lexical_text(draft), rows)
+
+
+def text_part(index: OpenedIndex, text: str, encoder: Encoder) -> QueryPart:
+    """Return a free text as a part of a query: it has no conditions and interventions.
+
+    Raises:
+        NothingToCompareError: the text holds no word.
+        RecipeError: the encoder is not the one that built the index.
+    """
+    plain = plain_text(text)
+    if not has_words([plain]):
+        raise NothingToCompareError(
+            "the text", "it holds no word (a study is asked for by its ID, without --text)"
+        )
+    words = _TYPED_CODE.sub(lambda code: code[0].upper(), plain)
+    return _encoded(index, encoder, dict.fromkeys(FIELDS, "") | {"text": plain}, words)
+
+
+def builder_of(index: OpenedIndex) -> Encoder:
+    """Return the model that built an index, loaded once.
+
+    Raises:
+        EncoderError: it cannot be found or loaded.
+    """
+    recipe = index.generation.manifest.recipe
+    return _loaded(recipe.model, recipe.fingerprint)
+
+
+@lru_cache(maxsize=2)
+def _loaded(model: str, fingerprint: str) -> Encoder:
+    return load_query_encoder(model, fingerprint)
+
+
+def check_encoder(index: OpenedIndex, encoder: Encoder) -> None:
+    """Refuse an encoder that is not the one that built the index.
+
+    Raises:
+        RecipeError: it is another.
+    """
+    recipe = index.generation.manifest.recipe
+    if encoder.fingerprint != recipe.fingerprint:
+        raise RecipeError(
+            index.path, "model", recipe.model, encoder.name,
+            "a text must be encoded by the model that built the index (--model)",
+        )  # fmt: skip
+
+
+def _encoded(
+    index: OpenedIndex,
+    encoder: Encoder,
+    texts: Mapping[str, str],
+    words: str,
+    rows: Sequence[int] = (),
+) -> QueryPart:
+    """Encode the texts that say something; the others are rows of zeros."""
+    check_encoder(index, encoder)
+    said = {field: text for field, text in texts.items() if has_words([text])}
+    vectors = dict(zip(said, encoder.encode(list(said.values())), strict=True))
+    nothing = np.zeros(encoder.dimension, dtype=np.float32)
+    return QueryPart(
+        {field: vectors.get(field, nothing) for field in texts},
+        index.lexical.encode(words),
+        tuple(rows),
+    )

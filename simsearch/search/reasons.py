@@ -1,0 +1,187 @@
+"""Why a study is a neighbour: what it has in common with the query study, in words.
+
+Everything said here is read from the two records and from the signals; nothing is guessed
+by a model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
+
+import msgspec
+
+from simsearch.index.opened import OpenedIndex
+from simsearch.index.terms import TermWeights, combined
+from simsearch.search.names import Named, are_borne_by, both_in_common, named_by
+from simsearch.search.neighbour import Neighbour, Reason
+from simsearch.search.query_parts import QueryPart
+from simsearch.search.spelling import words_of
+from simsearch.search.stop_words import FUNCTION_WORDS, WIDE_WORDS
+from simsearch.study import Study
+from simsearch.vectors import weights_for
+
+NEAR_MEANING = 0.7
+"""Cosine of two fields from which they are said to be near in meaning."""
+
+_SHOWN_TERMS = 5
+_LEAST_SHOWN = 0.01  # a word that adds less stands in many studies
+_EXTENSION = re.compile(
+    r"\b(extension (study|trial)|roll[- ]?over|continuation study|long[- ]?term extension"
+    r"|long[- ]?term follow[- ]?up)\b",
+    re.IGNORECASE,
+)
+
+
+def explain(
+    index: OpenedIndex,
+    parts: Sequence[QueryPart],
+    studies: Sequence[Study],
+    neighbours: Sequence[Neighbour],
+    weights: Mapping[str, float],
+) -> list[Reason]:
+    """Return why each study of an answer is a neighbour.
+
+    Args:
+        index: the index that gave them.
+        parts: what was asked with.
+        studies: the query studies or the draft among the parts, as they are registered.
+        neighbours: the answer, or some of it.
+        weights: signal name → weight, as asked with.
+    """
+    near_parts = [part for part in parts if not part.away]
+    mean = 1 / len(near_parts)
+    shares = [weights_for(weights, part.present) for part in near_parts]
+    asked = _Asked(
+        index,
+        studies,
+        combined([(mean, part.terms) for part in near_parts]),
+        {name: sum(share[name] for share in shares) / len(shares) for name in shares[0]},
+        named_by(studies),
+    )
+    rows = index.store.rows_of_studies([each.study.nct_id for each in neighbours])
+    return [_reason(asked, each, row) for each, row in zip(neighbours, rows, strict=True)]
+
+
+def mentions(naming: Study, named: Study) -> bool:
+    """Tell that one study names another, by its number or by an obsolete one."""
+    return not {named.nct_id, *named.aliases}.isdisjoint(naming.mentions)
+
+
+def are_sisters(one: Study, other: Study) -> bool:
+    """Tell that two studies of one sponsor have a condition and an intervention in common."""
+    if not one.sponsor or one.sponsor != other.sponsor:
+        return False
+    return all(both_in_common(named_by([one]), [one], other, named_by([other])))
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A query as reasons need it, worked out once: `terms` and `shares` are means of its parts."""
+
+    index: OpenedIndex
+    studies: Sequence[Study]
+    terms: TermWeights
+    shares: Mapping[str, float]
+    named: Named
+
+
+def _reason(asked: _Asked, neighbour: Neighbour, row: int) -> Reason:
+    study, its = neighbour.study, named_by([neighbour.study])
+    telling = (
+        (term, value)
+        for term, value in asked.index.lexical.shared(asked.terms, row)
+        if value >= _LEAST_SHOWN and term not in FUNCTION_WORDS
+    )
+    terms = list(islice(telling, _SHOWN_TERMS))
+    words = words_of(study, [term for term, _ in terms])
+    conditions, interventions = both_in_common(asked.named, asked.studies, study, its)
+    added = {
+        name: value * share
+        for name, value in neighbour.signals.items()
+        if (share := asked.shares.get(name, 1.0))
+    }  # what is taken off (`away`) counts whole
+    total = neighbour.similarity
+    found = {"conditions": conditions, "interventions": interventions}
+    others = _others(asked.named, asked.studies, its, neighbour)
+    return Reason(
+        _relation(asked.studies, study, conditions, interventions, others),
+        conditions,
+        interventions,
+        {
+            field: round(neighbour.signals[field], 3)
+            for field, names in found.items()
+            if not names and neighbour.signals.get(field, 0) >= NEAR_MEANING
+        },
+        {words.get(term, term): round(value, 3) for term, value in terms},
+        {name: round(100 * value / total, 1) for name, value in added.items() if total > 0},
+    )
+
+
+def _relation(
+    studies: Sequence[Study],
+    neighbour: Study,
+    conditions: Sequence[str],
+    interventions: Sequence[str],
+    others: Collection[str],
+) -> str:
+    """Return how a neighbour stands to the query studies, the most telling first."""
+    asked = "this study" if len(studies) == 1 else "one of these studies"
+    names_it = any(mentions(neighbour, study) for study in studies)
+    is_named = any(mentions(study, neighbour) for study in studies)
+    same_sponsor = any(study.sponsor and study.sponsor == neighbour.sponsor for study in studies)
+    extends = _is_extension(neighbour.title)
+    is_extended = any(_is_extension(study.title) for study in studies)
+    known = {
+        f"extension of {asked}": extends and not is_extended and names_it,
+        f"extended by {asked}": is_extended and not extends and is_named,
+        "extension study of the same sponsor": (
+            extends and not is_extended and same_sponsor and conditions and interventions
+        ),
+        f"names {asked}": names_it,
+        f"named by {asked}": is_named,
+        "same sponsor's sister study": same_sponsor and conditions and interventions,
+        "same condition and intervention": conditions and interventions,
+        "same intervention, other condition": (
+            interventions and not conditions and "conditions" in others
+        ),
+        "same intervention": interventions,
+        "same condition, other intervention": (
+            conditions and not interventions and "interventions" in others
+        ),
+        "same condition": conditions,
+    }
+    return next((relation for relation, holds in known.items() if holds), "")
+
+
+@lru_cache(maxsize=2**10)
+def _is_extension(title: str) -> bool:
+    return bool(_EXTENSION.search(title))
+
+
+def _others(asked: Named, studies: Sequence[Study], its: Named, neighbour: Neighbour) -> set[str]:
+    """Return the fields in which a study names something else, by its words and its meaning.
+
+    What one of two studies names and the other has in its title is nothing else: `COPD`.
+    """
+    named = {
+        "conditions": (asked.conditions, its.conditions, asked.mesh.terms, its.mesh.terms),
+        "interventions": (asked.interventions, its.interventions, frozenset(), frozenset()),
+    }
+    found = set()
+    for field, (mine, theirs, my_mesh, its_mesh) in named.items():
+        my_terms, its_terms = (
+            (mine.terms | my_mesh) - WIDE_WORDS,
+            (theirs.terms | its_mesh) - WIDE_WORDS,
+        )
+        if (
+            my_terms
+            and its_terms
+            and my_terms.isdisjoint(its_terms)
+            and neighbour.signals.get(field, 0) < NEAR_MEANING
+            and not are_borne_by(studies, theirs)
+            and not are_borne_by([neighbour.study], mine)
+        ):
+            found.add(field)
+    return found

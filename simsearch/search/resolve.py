@@ -1,0 +1,136 @@
+"""A question → the studies it is about, and the parts that the index is searched with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import msgspec
+
+from simsearch.encode.encoders import Encoder
+from simsearch.errors import ArgumentError
+from simsearch.index.opened import OpenedIndex
+from simsearch.search.query_parts import QueryPart, builder_of, draft_part, study_part, text_part
+from simsearch.search.question import Query, Question
+from simsearch.study import Study
+
+FindStudy = Callable[[str], Study]
+"""Called with an NCT ID that the index lacks; returns the study from elsewhere, or raises."""
+
+LoadEncoder = Callable[[], Encoder]
+"""Called at most once, when something must be encoded."""
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """What a question is about: as registered, and as what is searched with."""
+
+    query: Query
+    parts: list[QueryPart]
+    notes: tuple[str, ...]
+    """What a person should know of how the question was understood."""
+
+
+def resolve(
+    index: OpenedIndex,
+    question: Question,
+    *,
+    find_study: FindStudy | None = None,
+    load_encoder: LoadEncoder | None = None,
+) -> Resolved:
+    """Return the studies and the parts of a question; each study is looked up once.
+
+    Raises:
+        NctIdError, UnknownStudyError: no such ID, or not in this index (nor found elsewhere).
+        NothingToCompareError: a study, the draft or the text holds no word to compare.
+        ArgumentError: a study is to be near to and to keep away from.
+        EncoderError, RecipeError: the model that built the index cannot be loaded.
+    """
+    return _Resolver(index, question, find_study, load_encoder).resolved()
+
+
+class _Resolver:
+    def __init__(
+        self,
+        index: OpenedIndex,
+        question: Question,
+        find_study: FindStudy | None,
+        load_encoder: LoadEncoder | None,
+    ) -> None:
+        self._index = index
+        self._question = question
+        self._find_study = find_study
+        self._load_encoder = load_encoder or (lambda: builder_of(index))
+        self._notes: list[str] = []
+
+    def resolved(self) -> Resolved:
+        question, draft = self._question, self._question.draft
+        asked, parts = self._studies(question.studies, draft)
+        if draft is not None:
+            parts.append(draft_part(self._index, draft, self._encoder))
+            asked.append(draft)
+        if question.text is not None:
+            parts.append(text_part(self._index, question.text, self._encoder))
+        unlike, away = self._studies(question.unlike, None, away=True)
+        self._check_apart(asked, unlike, parts, away)
+        query = Query(tuple(asked), question.text or "", tuple(unlike), draft=draft is not None)
+        return Resolved(query, parts + away, tuple(self._notes))
+
+    def _studies(
+        self, nct_ids: tuple[str, ...], draft: Study | None, *, away: bool = False
+    ) -> tuple[list[Study], list[QueryPart]]:
+        """Return studies and their parts of the query, each once, the draft's own left out."""
+        parts: list[QueryPart] = []
+        found: dict[str, Study] = {}
+        for nct_id in nct_ids:
+            canonical, row = self._index.locate(nct_id)
+            if canonical in found or (draft and canonical in _numbers(draft)):
+                continue
+            if row is not None:
+                (study,) = self._index.store.studies([row])
+                self._note_if_merged(canonical, study)
+            elif self._find_study:
+                study = self._find_study(canonical)
+            else:
+                raise self._index.lacks(canonical)
+            if study.nct_id in found or (draft and _same(draft, study)):
+                continue
+            found[study.nct_id] = study
+            if row is not None:
+                parts.append(study_part(self._index, row, away=away))
+            else:
+                part = draft_part(self._index, study, self._encoder)
+                parts.append(msgspec.structs.replace(part, away=away))
+        return list(found.values()), parts
+
+    def _note_if_merged(self, canonical: str, study: Study) -> None:
+        if canonical != study.nct_id:
+            gone = self._index.store.gone(canonical)
+            noticed = f" (noticed on {gone.since})" if gone else ""
+            self._notes.append(f"{canonical} is an obsolete number of {study.nct_id}{noticed}")
+
+    def _check_apart(
+        self,
+        asked: list[Study],
+        unlike: list[Study],
+        parts: list[QueryPart],
+        away: list[QueryPart],
+    ) -> None:
+        """Refuse a study that is both to be near to and to keep away from."""
+        rows, rows_away = ({row for part in some for row in part.rows} for some in (parts, away))
+        both = {study.nct_id for study in self._index.store.studies(sorted(rows & rows_away))}
+        both |= {each.nct_id for each in unlike if any(_same(one, each) for one in asked)}
+        if both:
+            raise ArgumentError("unlike", min(both), "another study than those asked about")
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        return self._load_encoder()
+
+
+def _numbers(study: Study) -> set[str]:
+    return {study.nct_id, *study.aliases} - {""}
+
+
+def _same(one: Study, other: Study) -> bool:
+    """Report whether one study is the other, by its number or an obsolete one."""
+    return one.nct_id in _numbers(other) or other.nct_id in _numbers(one)
