@@ -1,54 +1,55 @@
 """Every error that simsearch raises on purpose.
 
     SimsearchError
-    ├── ArgumentError            a value out of its range (k, weights)
+    ├── ArgumentError            a value out of its range, or of the wrong type
     ├── FilterError              a filter value that no study can have
     │   └── UnknownFieldError    ... because no record in the index has that field
     ├── NctIdError               text that is not an NCT ID
-    ├── UnknownStudyError        a valid NCT ID that this index does not hold
+    ├── UnknownStudyError        a valid NCT ID that is not in this index
     │   └── GoneStudyError       ... because the study has left the registry
     ├── NothingToCompareError    a study or text without a word to compare
-    ├── SourceError              a source of records that cannot be read (any further)
-    │   └── RejectedRecordsError too many of its records are unusable
+    ├── SourceError              a source of records that cannot be read, or not to its end
+    │   └── RejectedRecordsError ... or with too many unusable records
     ├── MirrorError              the mirror cannot be read or written
-    ├── ApiError                 the registry refuses
+    ├── ApiError                 the registry refuses a request
     │   ├── NoAnswerError        ... or does not answer
-    │   └── RedirectError        ... or redirects from one study to the next without end
+    │   └── RedirectError        ... or redirects without end
     ├── FetchError               a fetch that could not be completed
     │   └── FetchRefusedError    ... because the registry refuses it
-    ├── EncoderError             a model that cannot be loaded or is not the right one
-    ├── EngineError              workers that cannot be used
+    ├── EncoderError             a model that cannot be loaded, or is not the expected one
+    ├── EngineError              Dask workers that cannot be used
     │   └── EngineLostError      ... or cannot be reached
     ├── JudgedSetError           a judged set that cannot be read
     ├── RelatedFileError         a file of related lists that cannot be read or written
     │   └── RelatedBusyError     ... because another run is writing it
     ├── CacheError               the cache of vectors cannot be used
     │   └── ForeignCacheError    ... because the file is something else
-    ├── IndexReadError           see its subclasses
-    │   ├── IndexNotFoundError   no index where one was looked for
-    │   ├── IndexClosedError     the index was closed
-    │   ├── GenerationNameError  a name that matches no generation, or several
-    │   │   └── NoEarlierGenerationError  ... there is none to compare with
-    │   ├── IndexCorruptError    a file of the index is missing, damaged or foreign
-    │   └── RecipeError          index and code (or model) do not belong together
-    └── BuildError               see its subclasses
-        ├── ForeignFolderError   the target folder holds something else, or cannot be read
+    ├── IndexReadError           an index that cannot be read:
+    │   ├── IndexNotFoundError   there is none where one was expected
+    │   ├── IndexClosedError     it is closed
+    │   ├── GenerationNameError  a name matches none of its generations, or several
+    │   │   └── NoEarlierGenerationError  ... or there is no earlier one to compare with
+    │   ├── IndexCorruptError    a file of it is missing, damaged or foreign
+    │   └── RecipeError          its recipe is not that of the code or the model
+    └── BuildError               an index that cannot be written:
+        ├── ForeignFolderError   the folder holds something else, or cannot be read
         ├── IndexBusyError       another process is writing there
         ├── GenerationError      no earlier generation to roll back to
         ├── GuardError           the new index differs too much from the current one
         │   ├── ShrinkError      ... it would lose many studies
         │   ├── EmptyFieldError  ... far more studies would lack a field
         │   └── MovedError       ... studies would get other neighbours
-        ├── VerificationError    the index fails its own check
+        ├── VerificationError    the new index fails its own check
         ├── NoRoomError          the disk has less free space than a build needs
-        └── PublishError         the disk refused (full, read-only, no permission)
+        └── PublishError         a write failed (disk full, read-only, no permission)
 
-Each keeps what it knows as attributes; `str(error)` is one neutral line: what is wrong and with
-what. How to ask differently depends on the face (`--option`, form field, argument), which adds
-it: those of the command are in `cli/hints.py`. `exit_code` is how the command ends:
+Each has the facts as attributes; `str(error)` is one neutral line that says what is wrong, and
+with what. What to do about it depends on the face (an option, a form field, an argument), so the
+face adds that: the hints of the command line are in `cli/hints.py`. `exit_code` is the exit code
+of the command:
 
-    1     an error that a person must look at
-    2     ArgumentError, FilterError, NctIdError: wrong usage, like what the command line refuses
+    1     an error that a person must look into
+    2     ArgumentError, FilterError, NctIdError: wrong usage
     3     GuardError, RejectedRecordsError: not published; a person decides whether it is intended
     75    IndexBusyError, RelatedBusyError, NoAnswerError, FetchError, EngineLostError: the same
           command may succeed later (EX_TEMPFAIL of sysexits.h)
@@ -104,6 +105,9 @@ from simsearch.errors.sources import (
 )
 
 __all__ = [
+    "NOT_PUBLISHED",
+    "TRY_LATER",
+    "WRONG_USAGE",
     "ApiError",
     "ArgumentError",
     "BuildError",
@@ -129,7 +133,6 @@ __all__ = [
     "JudgedSetError",
     "MirrorError",
     "MovedError",
-    "NOT_PUBLISHED",
     "NctIdError",
     "NoAnswerError",
     "NoEarlierGenerationError",
@@ -144,10 +147,8 @@ __all__ = [
     "ShrinkError",
     "SimsearchError",
     "SourceError",
-    "TRY_LATER",
     "UnknownFieldError",
     "UnknownStudyError",
     "VerificationError",
-    "WRONG_USAGE",
     "one_line",
 ]

@@ -1,4 +1,4 @@
-"""Errors about what is asked: arguments, filters, NCT IDs, studies."""
+"""Errors in a question: arguments, filters, NCT IDs, studies."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from simsearch.errors.base import WRONG_USAGE, SimsearchError
 
-_ALL_NAMED = 14  # so few allowed values are all named, of more only the close ones
+_MAX_LISTED = 14  # up to this many allowed values are all listed; of more, only the close ones
 
 
 class ArgumentError(SimsearchError):
-    """A value outside its range; `expected` completes "it must be …"."""
+    """An argument out of its range or of the wrong type; `expected` completes "it must be …"."""
 
     name: str
     found: object
@@ -23,7 +23,14 @@ class ArgumentError(SimsearchError):
 
 
 class FilterError(SimsearchError):
-    """A filter value that no study can have; `close` are the nearest allowed ones, best first."""
+    """A filter value that no study can have.
+
+    Attributes:
+        name: the filter.
+        value: the value given.
+        close: the allowed values closest to it, best first.
+        allowed: all allowed values.
+    """
 
     name: str
     value: str
@@ -37,28 +44,27 @@ class FilterError(SimsearchError):
     @property
     def advice(self) -> str:
         """What may have been meant, and what is allowed."""
-        *others, last = map(repr, self.close or ("",))
-        if len(self.allowed) <= _ALL_NAMED:
+        if len(self.allowed) <= _MAX_LISTED:
             known = f"values are {', '.join(self.allowed)}"
             return f"did you mean {self.close[0]!r}? The {known}" if self.close else f"the {known}"
         if not self.close:
             return f"none of the {len(self.allowed):,} values here is close to it"
+        *others, last = map(repr, self.close)
         meant = f"{', '.join(others)} or {last}" if others else last
         return f"did you mean {meant}? There are {len(self.allowed):,} values in all"
 
 
 class UnknownFieldError(FilterError):
-    """A filter on a field that no record in the index has, whatever its `value`."""
+    """A filter on a field that no record in the index has; no `value` could match."""
 
     value: str = ""
 
     def _message(self) -> str:
-        field = self.name.replace("_", " ")
-        return f"no study in this index has a {field}: ask without that filter"
+        return f"no record in this index has the field {self.name}: ask without that filter"
 
 
 class NctIdError(SimsearchError):
-    """Text that is not an NCT ID; `close` is one that the index holds, or empty."""
+    """Text that is not an NCT ID; `close` is a similar one in the index, or empty."""
 
     text: str
     reason: str
@@ -73,7 +79,7 @@ class NctIdError(SimsearchError):
 
 
 class UnknownStudyError(SimsearchError):
-    """A valid NCT ID that an index does not hold; `index` names it for a person."""
+    """A valid NCT ID that is not in the index; `index` describes the index to a person."""
 
     nct_id: str
     index: str
@@ -87,19 +93,25 @@ class UnknownStudyError(SimsearchError):
 
 
 class GoneStudyError(UnknownStudyError):
-    """A study that has left the registry, or was merged into another (`became`)."""
+    """A study that has left the registry, or was merged into another.
+
+    Attributes:
+        since: when that was noticed, an ISO date.
+        became: the NCT ID of the study that it was merged into, or empty.
+    """
 
     since: str = ""
     became: str = ""
 
     def _message(self) -> str:
-        merged = f"was merged into {self.became}: ask for that"
-        what = merged if self.became else "has left the registry"
-        return f"{self.nct_id} {what} (noticed on {self.since})"
+        noticed = f" (noticed on {self.since})" if self.since else ""
+        if self.became:
+            return f"{self.nct_id} was merged into {self.became}{noticed}: use that ID instead"
+        return f"{self.nct_id} has left the registry{noticed}"
 
 
 class NothingToCompareError(SimsearchError):
-    """A study or text without a word that could be compared."""
+    """A study, draft or text (`what`) without a word to compare."""
 
     what: str
     reason: str

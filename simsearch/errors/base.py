@@ -1,16 +1,22 @@
-"""The base of all errors: what they know, as a sentence."""
+"""The base of all errors: attributes, and a sentence made from them."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar, dataclass_transform
 
+# Exit codes; see the docstring of `simsearch.errors`.
 WRONG_USAGE = 2
 NOT_PUBLISHED = 3
 TRY_LATER = 75
 
 
 def one_line(text: str, keep: str = "") -> str:
-    """Return a text as one line that no name within it can break or colour."""
+    """Return a text with blanks for control characters: one line, whatever names it holds.
+
+    Args:
+        text: the text.
+        keep: unprintable characters to keep.
+    """
     return "".join(each if each.isprintable() or each in keep else " " for each in text)
 
 
@@ -18,8 +24,9 @@ def one_line(text: str, keep: str = "") -> str:
 class SimsearchError(Exception):
     """Base of all errors raised on purpose; `str(error)` is one line for a person.
 
-    The annotated attributes of a subclass are its arguments, as of a dataclass (which would take
-    ten milliseconds of every start to make them all).
+    A subclass annotates its attributes: they are its arguments, in that order, those of its base
+    first. (Dataclasses would do the same, but making them all would add ten milliseconds to
+    every start.)
     """
 
     exit_code: ClassVar[int] = 1
@@ -33,7 +40,7 @@ class SimsearchError(Exception):
         super().__init__(*values)
         known = dict(zip(self._names, values, strict=False)) | named
         if len(values) > len(self._names) > 0 or not known.keys() <= set(self._names):
-            raise TypeError(f"{type(self).__name__} takes {', '.join(self._names)}")
+            raise TypeError(f"{type(self).__name__} takes only {', '.join(self._names)}")
         missing = [name for name in self._names if name not in known and not hasattr(self, name)]
         if missing:
             raise TypeError(f"{type(self).__name__} lacks {', '.join(missing)}")

@@ -1,4 +1,4 @@
-"""Errors about an index on disk: reading it, writing it, and refusing to publish it."""
+"""Errors about an index on disk: reading it, writing it, refusing to publish it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from simsearch.errors.base import NOT_PUBLISHED, TRY_LATER, SimsearchError
 
 
 class IndexReadError(SimsearchError):
-    """Base of the errors about reading an index."""
+    """Base of the errors that reading an index raises."""
 
 
 class IndexNotFoundError(IndexReadError):
-    """No index where one was looked for."""
+    """There is no index where one was expected."""
 
     path: Path
 
@@ -23,7 +23,7 @@ class IndexNotFoundError(IndexReadError):
 
 
 class IndexClosedError(IndexReadError):
-    """An index that was closed is asked something."""
+    """A closed index was used."""
 
     path: Path
 
@@ -32,7 +32,14 @@ class IndexClosedError(IndexReadError):
 
 
 class GenerationNameError(IndexReadError):
-    """A name that matches no generation of an index (`there`), or several (`meant`)."""
+    """A name that matches no generation of an index, or several.
+
+    Attributes:
+        path: the index.
+        name: the name, or the start of one, that was given.
+        there: all generations of the index.
+        meant: those that the name matches.
+    """
 
     path: Path
     name: str
@@ -43,12 +50,12 @@ class GenerationNameError(IndexReadError):
         if self.meant:
             found = f"matches {len(self.meant)} generations: {', '.join(self.meant)}"
             return f"{self.name[:60]!r} {found}; give more of the name"
-        there = ", ".join(self.there)
+        there = ", ".join(self.there) or "none"
         return f"{self.name[:60]!r} matches no generation of {self.path}, which has {there}"
 
 
 class NoEarlierGenerationError(GenerationNameError):
-    """A generation that has none before it; `there` are the others, made later."""
+    """A generation with no earlier one; `there` are the others, all of them later."""
 
     is_demo: bool = False
 
@@ -57,7 +64,7 @@ class NoEarlierGenerationError(GenerationNameError):
 
 
 class IndexCorruptError(IndexReadError):
-    """A file of the index is missing, damaged or belongs to something else."""
+    """A file of the index (`path`) is missing, damaged or foreign."""
 
     path: Path
     reason: str
@@ -67,7 +74,15 @@ class IndexCorruptError(IndexReadError):
 
 
 class RecipeError(IndexReadError):
-    """What fixes the vector space differs between two sides that must agree."""
+    """The index and the code, or the model, do not have the same recipe.
+
+    Attributes:
+        path: the index, or its manifest.
+        field: the part of the recipe that differs.
+        expected: its value in the code or the model.
+        found: its value in the index.
+        hint: what to do about it.
+    """
 
     path: Path
     field: str
@@ -81,11 +96,11 @@ class RecipeError(IndexReadError):
 
 
 class BuildError(SimsearchError):
-    """Base of the errors about writing an index."""
+    """Base of the errors that writing an index raises."""
 
 
 class ForeignFolderError(BuildError):
-    """The folder to publish in must not be written to."""
+    """The folder to publish in must not be written to; `reason` completes "PATH …"."""
 
     path: Path
     reason: str
@@ -106,7 +121,7 @@ class IndexBusyError(BuildError):
 
 
 class GenerationError(BuildError):
-    """There is no earlier generation to roll back to; `there` are the others."""
+    """There is no earlier generation to roll back to; `there` are the other ones."""
 
     path: Path
     there: Sequence[str]
@@ -117,7 +132,7 @@ class GenerationError(BuildError):
 
 
 class PublishError(BuildError):
-    """The disk refused a write; the index published before is untouched."""
+    """A write to the disk failed; the index published before is untouched."""
 
     path: Path
     reason: str
@@ -128,7 +143,7 @@ class PublishError(BuildError):
 
 
 class NoRoomError(BuildError):
-    """The disk has less free space than a build needs; sizes in bytes."""
+    """The disk has less free space (`free`, bytes) than a build needs (`needed`, bytes)."""
 
     path: Path
     needed: int
@@ -136,11 +151,11 @@ class NoRoomError(BuildError):
 
     def _message(self) -> str:
         needed, free = (f"{size / 1e9:.1f} GB" for size in (self.needed, self.free))
-        return f"{self.path}: a build needs up to {needed} while it runs, and {free} are free"
+        return f"{self.path}: a build needs up to {needed} while it runs, and {free} is free"
 
 
 class VerificationError(BuildError):
-    """An index that fails its own check; a build that fails it is not published."""
+    """An index fails its own check; a build that fails it is not published."""
 
     check: str
     found: str
@@ -150,15 +165,15 @@ class VerificationError(BuildError):
 
 
 class GuardError(BuildError):
-    """Base of the refusals to publish what differs too much; the current index stays."""
+    """Base of the refusals to publish an index that differs too much from the current one."""
 
     exit_code = NOT_PUBLISHED
     allowed_by: ClassVar[str]
-    """The argument of `build_index` that publishes all the same."""
+    """The argument of `build_index` that publishes it anyway."""
 
 
 class ShrinkError(GuardError):
-    """The new index would lose more studies than a build accepts unasked."""
+    """The new index would lose more studies (`n_lost`) than a build accepts by default."""
 
     path: Path
     n_before: int
@@ -173,7 +188,15 @@ class ShrinkError(GuardError):
 
 
 class EmptyFieldError(GuardError):
-    """Far more studies than before would lack a field; shares from 0 to 1."""
+    """Far more studies than before would lack a field.
+
+    Attributes:
+        path: the index.
+        field: the field.
+        before: the share of studies without it in the current index, from 0 to 1.
+        now: the same share in the new index.
+        n_empty: the number of studies without it in the new index.
+    """
 
     path: Path
     field: str
@@ -189,7 +212,14 @@ class EmptyFieldError(GuardError):
 
 
 class MovedError(GuardError):
-    """Sample studies would keep too few of their neighbours; shares from 0 to 1."""
+    """A sample of studies would keep too few of their neighbours.
+
+    Attributes:
+        path: the index.
+        n_studies: the size of the sample.
+        kept: the share of their ten neighbours that they would keep, from 0 to 1.
+        least: the smallest share that a build accepts by default.
+    """
 
     path: Path
     n_studies: int

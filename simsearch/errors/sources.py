@@ -1,4 +1,4 @@
-"""Errors about what an index is made from and with: records, registry, models, files."""
+"""Errors about what an index is built from, and with: records, registry, models, files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simsearch.errors.base import NOT_PUBLISHED, TRY_LATER, SimsearchError
 
 
 class SourceError(SimsearchError):
-    """A source of records that cannot be read, or not to its end."""
+    """A source of records (`place`) that cannot be read, or not to its end."""
 
     place: str
     reason: str
@@ -19,7 +19,13 @@ class SourceError(SimsearchError):
 
 
 class RejectedRecordsError(SourceError):
-    """More of the records are unusable than a build accepts."""
+    """More of the records are unusable than a build accepts by default.
+
+    Attributes:
+        n_rejected: the number of unusable records.
+        n_read: the number of records read.
+        first: the first of them, and what is wrong with it.
+    """
 
     exit_code = NOT_PUBLISHED
 
@@ -37,7 +43,7 @@ class RejectedRecordsError(SourceError):
 
 
 class MirrorError(SimsearchError):
-    """The mirror is something else, damaged, or cannot be written."""
+    """The mirror is another kind of file, damaged, or cannot be written."""
 
     path: Path
     reason: str
@@ -47,7 +53,7 @@ class MirrorError(SimsearchError):
 
 
 class ApiError(SimsearchError):
-    """The registry refuses a request, or answers it in an unexpected form."""
+    """The registry refuses a request, or answers in an unexpected form."""
 
     url: str
     reason: str
@@ -57,7 +63,7 @@ class ApiError(SimsearchError):
 
 
 class NoAnswerError(ApiError):
-    """The registry does not answer after several tries."""
+    """The registry does not answer, even after several tries."""
 
     exit_code = TRY_LATER
 
@@ -67,27 +73,25 @@ class RedirectError(ApiError):
 
 
 class FetchError(SimsearchError):
-    """A fetch that could not be completed; what arrived is kept."""
+    """A fetch that could not be completed; the `n_received` studies that arrived are kept."""
 
     reason: str
     n_received: int
     exit_code = TRY_LATER
 
     def _message(self) -> str:
-        return (
-            f"{self.reason}; the {self.n_received:,} studies received are kept, and the same "
-            "fetch resumes from there"
-        )
+        kept = f"the {self.n_received:,} studies received are kept"
+        return f"{self.reason}; {kept}, and the same fetch resumes from there"
 
 
 class FetchRefusedError(FetchError):
-    """A fetch that the registry refuses, or answers in another form: a person must look."""
+    """A fetch that the registry refuses, or answers in an unexpected form: see what is wrong."""
 
     exit_code = 1
 
 
 class EncoderError(SimsearchError):
-    """A model that cannot be loaded, or that is not the one expected."""
+    """A model that cannot be loaded, or is not the expected one."""
 
     model: str
     reason: str
@@ -97,7 +101,7 @@ class EncoderError(SimsearchError):
 
 
 class EngineError(SimsearchError):
-    """The scheduler or a worker of an engine cannot be reached or used."""
+    """Dask workers, or their scheduler (`address`), that cannot be used."""
 
     address: str
     reason: str
@@ -107,13 +111,13 @@ class EngineError(SimsearchError):
 
 
 class EngineLostError(EngineError):
-    """The scheduler or all workers are out of reach: the same command may succeed later."""
+    """The scheduler or all workers are out of reach; trying again later may succeed."""
 
     exit_code = TRY_LATER
 
 
 class JudgedSetError(SimsearchError):
-    """A judged set that cannot be read; `line` counts from 1, 0 is the file as a whole."""
+    """A judged set that cannot be read; `line` counts from 1, and 0 means the whole file."""
 
     path: Path
     line: int
@@ -125,7 +129,7 @@ class JudgedSetError(SimsearchError):
 
 
 class RelatedFileError(SimsearchError):
-    """A file of related lists that is something else, or cannot be read or written."""
+    """A file of related lists that is another kind of file, or cannot be read or written."""
 
     path: str
     reason: str
@@ -135,14 +139,14 @@ class RelatedFileError(SimsearchError):
 
 
 class RelatedBusyError(RelatedFileError):
-    """Another run is writing the same file."""
+    """Another run is writing the same file of related lists."""
 
     reason: str = "is being written by another run: try again later"
     exit_code = TRY_LATER
 
 
 class CacheError(SimsearchError):
-    """The cache of vectors cannot be read or written; a build can do without."""
+    """The cache of vectors cannot be read or written; a build works without one."""
 
     path: Path
     reason: str
@@ -152,4 +156,4 @@ class CacheError(SimsearchError):
 
 
 class ForeignCacheError(CacheError):
-    """The file named as cache is something else; it is left as it is."""
+    """The file named as the cache is another kind of file; it is left as it is."""
