@@ -114,7 +114,7 @@ def test_an_unknown_study_is_told_with_what_this_command_and_this_index_can_do(
     run("rebuild", write(), "-q")
     _, _, err = run("related", "NCT99999999")
     assert f"is not in the index {tmp_path / 'user' / 'index'} (6 studies" in err
-    assert err.endswith("): rebuild from records that hold it\n")
+    assert err.endswith("): rebuild from records that contain it\n")
 
 
 def test_quiet_rebuild_prints_nothing(run, write):
@@ -224,7 +224,7 @@ def test_wrong_values_exit_2_with_one_line_that_names_the_option(run, write):
     run("rebuild", write(), "-q")
     nothing = ("-w", "text=0,conditions=0,interventions=0,lexical=0")
     bad = {
-        ("NTC00000102",): "'NTC00000102' is no NCT ID",
+        ("NTC00000102",): "'NTC00000102' is not an NCT ID",
         ("NCT101", "--weight", "lexical"): "--weight 'lexical': it must be like lexical=0.5",
         ("NCT101", "--weight", "title=1"): "--weight 'title=1': it must be of text, conditions,",
         ("NCT101", "--weight", "text=-1"): "--weight text=-1.0: it must be a number of 0 or more",
@@ -241,7 +241,7 @@ def test_wrong_values_exit_2_with_one_line_that_names_the_option(run, write):
         ("NCT101", "--diverse", "2"): "--diverse 2.0: it must be from 0 to 1",
         ("NCT101", "--fold", "-k", "500"): "--top-k 500: it must be from 1 to 200",
         ("NCT101", "--not", "NCT101"): "--not 'NCT00000101': it must be another study",
-        ("NCT101", "--not", "NTC102"): "'NTC102' is no NCT ID",
+        ("NCT101", "--not", "NTC102"): "'NTC102' is not an NCT ID",
     }
     for command, cases in (("query", bad | alone), ("related", bad)):
         for args, message in cases.items():
@@ -256,7 +256,7 @@ def test_errors_exit_1_with_one_line(run, write, tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     bad = {
         ("query", "NCT00000999"): "or ask with --online or --file RECORD",
-        ("query", "NCT101", "--index", "nowhere"): "nowhere holds no index",
+        ("query", "NCT101", "--index", "nowhere"): "nowhere does not hold an index",
         ("query", "--text", " "): "holds no word",
         ("query", "--file", "nowhere.json"): "no such file",
         ("query", "--file", "empty.json"): "empty",
@@ -265,7 +265,7 @@ def test_errors_exit_1_with_one_line(run, write, tmp_path):
         ("rebuild", "notes.txt"): "no study records",
         ("rebuild", write(), "--index", tmp_path / "notes.txt"): "is no folder",
         ("rebuild", write(), "--index", tmp_path): "holds other files",
-        ("info", "--index", "nowhere"): "holds no index",
+        ("info", "--index", "nowhere"): "does not hold an index",
     }
     for args, message in bad.items():
         code, out, err = run(*args)
@@ -283,7 +283,7 @@ def test_errors_exit_1_with_one_line(run, write, tmp_path):
 def test_words_are_sent_to_text_only_where_it_is_an_option(run, write, words):
     run("rebuild", write(), "-q")
     code, _, err = run(*words)
-    assert (code, "'iron' is no NCT ID" in err, "--text" in err) == (2, True, False)
+    assert (code, "'iron' is not an NCT ID" in err, "--text" in err) == (2, True, False)
 
 
 def test_a_bug_keeps_its_traceback(run, monkeypatch):
@@ -375,7 +375,7 @@ def test_an_answer_in_a_pipe_is_utf_8_unless_another_encoding_is_asked_for(asked
 
 def test_the_library_and_the_command_give_the_same_answer():
     index = simsearch.open_index(storage_module.demo_index())
-    found = [each.study.nct_id for each in simsearch.similar_to_study(index, "NCT03540472")]
+    found = [each.nct_id for each in index.related("NCT03540472")]
     done = command("query", "NCT03540472", "-o", "ids", "--index", str(storage_module.demo_index()))
     assert done.stdout.split() == found
 
@@ -461,7 +461,7 @@ def test_several_studies_a_text_and_one_to_keep_away_from(run, write):
     assert all(each["signals"]["away"] <= 0 for each in answer["neighbours"])
     code, _, err = run("query", "NCT101", "--not", "NCT101")
     assert code == 2
-    assert "another study than those asked with" in err
+    assert "another study than those asked about" in err
 
 
 def test_filters_weights_and_variety_reach_the_answer(run, write):

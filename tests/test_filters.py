@@ -108,16 +108,16 @@ def test_a_filter_passes_what_the_record_says(varied, filters, found):
     [
         (
             {"status": ("recruitng",)},
-            "--status 'recruitng' is not known: did you mean 'RECRUITING'?",
+            "status 'recruitng' is not known: did you mean 'RECRUITING'?",
         ),
-        ({"phase": ("5",)}, "There are EARLY_PHASE1, PHASE1, PHASE2, PHASE3, PHASE4, NA"),
+        ({"phase": ("5",)}, "the values are EARLY_PHASE1, PHASE1, PHASE2, PHASE3, PHASE4, NA"),
         ({"study_type": ("interventionel",)}, "did you mean 'INTERVENTIONAL'?"),
         ({"intervention_type": ("drugs",)}, "did you mean 'DRUG'?"),
         ({"country": ("Untied States",)}, "did you mean 'United States'?"),
-        ({"country": ("Atlantis",)}, "There are France, United States"),
+        ({"country": ("Atlantis",)}, "the values are France, United States"),
         ({"sponsor": ("Novo Drugs",)}, "did you mean 'Nova Drugs'?"),
-        ({"sponsor": (" ",)}, "--sponsor ' ' is not known"),
-        ({"sponsor": ("ova",)}, "There are A Hospital, Nova Devices, Nova Drugs"),
+        ({"sponsor": (" ",)}, "sponsor ' ' is not known"),
+        ({"sponsor": ("ova",)}, "the values are A Hospital, Nova Devices, Nova Drugs"),
     ],
 )
 def test_a_value_that_no_study_has_names_the_nearest(varied, filters, message):
@@ -151,8 +151,8 @@ def test_of_many_sponsors_an_unknown_one_is_told_the_nearest_alone(sponsors):
         "National Cancer Institute (NCI)", "National Cancer Institute, Egypt",
     )  # fmt: skip
     assert str(caught.value) == (
-        "--sponsor 'Natinal Cancer Institut' is not known: did you mean 'National Cancer Institute "
-        "(NCI)' or 'National Cancer Institute, Egypt'? There are 20 in all"
+        "sponsor 'Natinal Cancer Institut' is not known: did you mean 'National Cancer Institute "
+        "(NCI)' or 'National Cancer Institute, Egypt'? There are 20 values in all"
     )
 
 
@@ -160,7 +160,7 @@ def test_of_many_sponsors_with_none_near_none_is_named(sponsors):
     with pytest.raises(FilterError) as caught:
         spelled(sponsors, "sponsor", ["xyzzy"])
     assert str(caught.value) == (
-        "--sponsor 'xyzzy' is not known: none of the 20 here is near it; give another"
+        "sponsor 'xyzzy' is not known: none of the 20 values here is close to it"
     )
 
 
@@ -168,7 +168,7 @@ def test_a_few_letters_are_near_no_name_that_holds_them_by_chance(build):
     sites = [{"country": name} for name in ("Australia", "Belarus")]
     australian = record("NCT00000101", "Iron pills")
     australian["protocolSection"]["contactsLocationsModule"]["locations"] = sites
-    with pytest.raises(FilterError, match="known: There are Australia, Belarus"):
+    with pytest.raises(FilterError, match="known: the values are Australia, Belarus"):
         passing(opened_index(build([australian]).index), country=("U.S.",))
 
 
@@ -178,7 +178,7 @@ def test_results_that_no_record_speaks_of_cannot_be_asked_for(build, has_results
     with pytest.raises(UnknownFieldError) as caught:
         passing(index, has_results=has_results)
     assert str(caught.value) == (
-        "--has-results: no record of this index tells it; ask without --has-results"
+        "no record in this index has the field has_results: ask without that filter"
     )
 
 
@@ -186,7 +186,7 @@ def test_a_country_cannot_be_asked_for_where_no_record_has_one(build):
     nowhere = record("NCT00000101", "Iron pills")
     del nowhere["protocolSection"]["contactsLocationsModule"]
     index = opened_index(build([nowhere]).index)
-    with pytest.raises(UnknownFieldError, match="--country: no record of this index tells it"):
+    with pytest.raises(UnknownFieldError, match="no record in this index has the field country"):
         passing(index, country=("France",))
 
 

@@ -6,9 +6,11 @@ from conftest import SIX, record
 
 from simsearch import Study
 from simsearch.index.opened import opened_index
+from simsearch.search.names import both_in_common, named_by
 from simsearch.search.nearest import nearest
 from simsearch.search.query_parts import text_part
 from simsearch.search.reasons import explain
+from simsearch.search.spelling import words_of
 from simsearch.study import Intervention
 from simsearch.vectors import DEFAULT_WEIGHTS
 
@@ -67,14 +69,6 @@ def test_the_relation_is_what_the_records_show(build, changes, expected):
 
 def studies_alike(one, other):
     """What a study whose condition and intervention are `one` has in common with `other`."""
-    from simsearch.search.reasons import (
-        _conditions,
-        _contained,
-        _in_common,
-        _interventions,
-        _mesh,
-        _same,
-    )
 
     def study(condition, name, synonyms=(), mesh=()):
         return Study(
@@ -83,11 +77,7 @@ def studies_alike(one, other):
         )  # fmt: skip
 
     left, right = study(*one), study(*other)
-    return (
-        _in_common(_conditions([left]), _conditions([right]), _same)
-        or _in_common(_mesh([left]), _mesh([right]), _same),
-        _in_common(_interventions([left]), _interventions([right]), _contained),
-    )
+    return both_in_common(named_by([left]), [left], right, named_by([right]))
 
 
 @pytest.mark.parametrize(
@@ -146,11 +136,10 @@ def test_words_in_common_are_shown_as_they_are_written(six):
 )  # fmt: skip
 def test_a_term_is_shown_as_the_study_spells_it(word):
     from simsearch.index.terms import terms_of
-    from simsearch.search.reasons import _words
 
     term = next(terms_of(word))
     study = Study(nct_id="", title="A", summary=f"Of {word.upper()}, and more.")
-    assert _words(study, [term, "absent"]) == {term: word}
+    assert words_of(study, [term, "absent"]) == {term: word}
 
 
 def test_empty_words_are_terms():
@@ -204,12 +193,10 @@ def test_of_several_query_studies_one_will_do(six):
     ],
 )
 def test_a_substance_is_in_common_by_its_mesh_term_and_a_class_is_not(mesh, expected):
-    from simsearch.search.reasons import _substance_in_common
-
     one, other = (
         Study(nct_id="", intervention_mesh=tuple(each)) for each in (mesh, ["Iron", *mesh])
     )
-    assert _substance_in_common([one], other) == expected
+    assert both_in_common(named_by([one]), [one], other, named_by([other]))[1] == expected
 
 
 @pytest.mark.parametrize(
@@ -220,8 +207,6 @@ def test_a_substance_is_in_common_by_its_mesh_term_and_a_class_is_not(mesh, expe
     ],
 )
 def test_a_substance_is_one_that_both_need_for_an_intervention(one, other, expected):
-    from simsearch.search.reasons import _substance_in_common
-
     first, second = (
         Study(
             nct_id="",
@@ -230,7 +215,7 @@ def test_a_substance_is_one_that_both_need_for_an_intervention(one, other, expec
         )
         for names in (one, other)
     )
-    assert _substance_in_common([first], second) == expected
+    assert both_in_common(named_by([first]), [first], second, named_by([second]))[1] == expected
 
 
 @pytest.mark.parametrize(
@@ -243,10 +228,8 @@ def test_a_substance_is_one_that_both_need_for_an_intervention(one, other, expec
     ],
 )
 def test_of_mesh_terms_of_conditions_a_wide_one_is_none(mesh, expected):
-    from simsearch.search.reasons import _condition_mesh_in_common
-
     one, other = (Study(nct_id="", condition_mesh=(*more, *mesh)) for more in ((), ("Iron",)))
-    assert _condition_mesh_in_common([one], other) == expected
+    assert both_in_common(named_by([one]), [one], other, named_by([other]))[0] == expected
 
 
 def test_two_brands_of_a_substance_are_no_other_intervention(build):

@@ -8,9 +8,10 @@ import sys
 import zipfile
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
-from asking import similar_to_study
+from asking import similar_to_study, written
 from conftest import SIX, WordEncoder
 from registry_server import Registry, serving
 
@@ -28,7 +29,10 @@ from simsearch.index.opened import opened_index
 from simsearch.records.mirror import Mirror
 from simsearch.registry.api import RegistryApi
 from simsearch.registry.fetch import Scope, fetch, update
+from simsearch.search.answer import Answer
+from simsearch.search.filters import NO_FILTERS
 from simsearch.search.neighbour import Reason
+from simsearch.search.question import Query
 
 HERE = Path(__file__).parent
 
@@ -127,7 +131,7 @@ def command(line: str, **options):
         ("simsearch --version >/dev/full", 1, "cannot write the answer: No space left"),
         ("simsearch query NCT07000001 --online", 1, "cannot be asked"),
         ("simsearch query --text x --model ''", 1, "no model is named"),
-        ("simsearch fetch --all --since '' --dry-run", 2, "is no date"),
+        ("simsearch fetch --all --since '' --dry-run", 2, "is not a date"),
         ("simsearch query \"$(printf 'caf\\351')\"", 2, "is not UTF-8"),
         (GONE_FOLDER + "simsearch query NCT03540472 -o ids -k 1", 0, ""),
     ],
@@ -256,26 +260,20 @@ REASON = Reason("same\x1b[31m condition", ("Iron\x1b[31m",), (), {}, {}, {})
 
 
 def test_titles_cannot_colour_a_terminal(build):
-    from simsearch.output.answer import answer_text
-    from simsearch.search.answer import Answer
-    from simsearch.search.question import Query
-
     odd = json.loads(json.dumps(SIX[0]).replace("NCT00000101", "NCT00000107"))
     odd["protocolSection"]["identificationModule"]["briefTitle"] = "Pills :bomb: [red]for\x1b[31m"
     index = opened_index(build([*SIX, odd]).index)
     found = similar_to_study(index, "NCT00000101", 3)
-    text = answer_text(Answer(Query(text="a\x1b[31m\nb"), found, [REASON] * len(found), index, {}),
-                       width=None, color=False)  # fmt: skip
+    found = [msgspec.structs.replace(each, reason=REASON) for each in found]
+    query = Query(text="a\x1b[31m\nb")
+    text = written(Answer(query, found, index.facts, weights={}, filters=NO_FILTERS), "table")
     assert "\x1b" not in text
     assert ":bomb: [red]for" in text
 
 
 def test_a_drawn_out_text_is_shown_short(six, encoder):
-    from simsearch.output.answer import answer_text
-    from simsearch.search.answer import Answer
-    from simsearch.search.question import Query
-
-    text = answer_text(Answer(Query(text="iron " * 3000), [], [], six, {}), width=None, color=False)
+    query = Query(text="iron " * 3000)
+    text = written(Answer(query, [], six.facts, weights={}, filters=NO_FILTERS), "table")
     assert len(text.splitlines()[0]) < 400
     assert np.isfinite(encoder.encode(["iron"])).all()
 

@@ -18,6 +18,7 @@ from simsearch.build.build import build_index
 from simsearch.callbacks import no_log
 from simsearch.cli.cache import cache_file
 from simsearch.cli.command import OptionGroup
+from simsearch.cli.hints import line_of
 from simsearch.cli.options import (
     CacheOption,
     IndexOption,
@@ -30,6 +31,7 @@ from simsearch.cli.progress import log, log_of_a_job, progress_on_stderr, waitin
 from simsearch.cli.terminal import print_facts, print_text
 from simsearch.encode.cache import cached
 from simsearch.encode.encoders import DEFAULT_MODEL, Encoder, load_encoder
+from simsearch.errors import SimsearchError
 from simsearch.index.directory import find_target
 from simsearch.index.generations import KEPT
 from simsearch.index.lock import wait_until_free
@@ -164,7 +166,8 @@ def summarised(command: str, *, wanted: bool) -> Iterator[dict[str, Any]]:
         yield done
     except BaseException as error:
         code = getattr(error, "exit_code", 1)
-        failure = {"error": type(error).__name__, "message": str(error)}
+        message = line_of(error) if isinstance(error, SimsearchError) else str(error)
+        failure = {"error": type(error).__name__, "message": message}
         raise
     finally:
         if wanted:

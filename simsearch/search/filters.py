@@ -166,7 +166,8 @@ def spelled(store: StudyStore, kind: str, values: Iterable[str]) -> tuple[str, .
             raise UnknownFieldError(kind)
         matching = understand(value, (*known, *names))
         if not matching:
-            raise FilterError(kind, value, _closest(value, (*known, *names)), known or names)
+            close = tuple(_closest(value, (*known, *names)))
+            raise FilterError(kind, value, close, tuple(known or names))
         found += matching
     return tuple(dict.fromkeys(found))
 

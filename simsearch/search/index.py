@@ -102,10 +102,10 @@ class Index:
                 `start_after`, `start_before`, `min_enrollment`, `has_results`.
 
         Raises:
-            ArgumentError: a value is out of its range or of another type; nothing is asked about.
+            ArgumentError: a value is out of its range or of another type.
             FilterError: a filter has a value that no study can have.
             NctIdError, UnknownStudyError: no such ID, or not in this index.
-            NothingToCompareError: a study, the draft or the text holds no word to compare.
+            NothingToCompareError: nothing is asked about, or it holds no word to compare.
             EncoderError: the model that built the index cannot be loaded (text and draft).
             IndexClosedError, IndexCorruptError: the index is closed, or a file is damaged.
             TypeError: there is no filter of that name.

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from simsearch.errors import ArgumentError
+from simsearch.errors import ArgumentError, NothingToCompareError
 from simsearch.search.filters import NO_FILTERS, Filters, as_names
 from simsearch.search.nearest import MAX_K
 from simsearch.study import Study
@@ -27,6 +27,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     Raises:
         ArgumentError: a value is out of its range or of another type.
+        NothingToCompareError: neither a study nor a text nor a draft is named.
     """
 
     studies: tuple[str, ...] = ()
@@ -59,7 +60,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
             names = as_names(name, getattr(self, name), "an NCT ID, or a list of them")
             msgspec.structs.force_setattr(self, name, names)
         if not (self.studies or self.text is not None or self.draft):
-            raise ArgumentError("the question", "empty", "about a study, a text or a draft")
+            raise NothingToCompareError("the question", "it names no study, text or draft")
         if not isinstance(self.text, str | None):
             raise ArgumentError("text", self.text, "words")
         if not isinstance(self.draft, Study | None):
