@@ -1,4 +1,4 @@
-"""Files written whole, JSON for people, and values in batches."""
+"""Small tools that every folder uses: files written whole, readable JSON, batches of values."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ Value = TypeVar("Value")
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write, which takes its place, synced to disk, when nothing went wrong.
+    """Open a file for writing that replaces `path`, synced to disk, if the block succeeds.
 
-    It is written beside its place, as `NAME.part`. A device (`/dev/stdout`) is written directly.
+    It is written as `NAME.part` in the same folder, so that nobody ever reads half a file: an
+    error or a crash leaves `path` as it was. The folder's entry is not synced. A symbolic link is
+    followed; a device (`/dev/stdout`) is written directly.
 
     Raises:
-        OSError: the disk refuses; what stood there stays.
+        OSError: a write failed.
     """
     target = path.resolve()
     if target.exists() and not target.is_file():
@@ -41,12 +43,12 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def pretty_json(value: Any) -> str:
-    """Return a value as indented JSON with a line end."""
+    """Return a value as indented JSON that ends with a line break."""
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
 
 
 def batches(values: Iterable[Value], size: int) -> Iterator[list[Value]]:
-    """Yield values in lists of `size`, the last one as long as it comes."""
+    """Yield the values in lists of `size`; the last list may be shorter."""
     batch: list[Value] = []
     for value in values:
         batch.append(value)

@@ -1,9 +1,10 @@
-"""Unit rows and weighted sums of cosines, in plain numpy. Cosine lives here alone."""
+"""Unit rows, cosines, and the weights of a similarity, in plain numpy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import reduce
+from numbers import Real
 from types import MappingProxyType
 
 import numpy as np
@@ -14,16 +15,16 @@ from simsearch.errors import ArgumentError
 DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
     {"text": 0.35, "conditions": 0.1, "interventions": 0.0, "lexical": 0.55}
 )
-"""What each signal counts in a similarity, unless a question says otherwise (DECISIONS.md).
+"""Signal → its default weight in the similarity (DECISIONS.md says how they were found).
 
-Interventions are part of the whole text and of the terms; as a signal of their own they count
-only where a question gives them a weight.
+Interventions are part of the whole text and of the terms already; as a signal of their own they
+count only in a question that gives them a weight.
 """
 
 SIGNALS = tuple(DEFAULT_WEIGHTS)
 """The signals, in the order of the columns of the random pairs: the dense fields, then terms."""
 
-_STRIDE = 64  # of the sample that tells which values are great
+_STRIDE = 64  # of the sample from which `greatest` estimates its threshold
 
 
 def unit_rows(rows: npt.ArrayLike) -> npt.NDArray[np.float32]:
@@ -33,7 +34,7 @@ def unit_rows(rows: npt.ArrayLike) -> npt.NDArray[np.float32]:
         rows: (n, dim), any float.
 
     Returns:
-        (n, dim) float32, unit or all-zero rows; the argument is left alone.
+        (n, dim) float32, unit or all-zero rows; the argument is not changed.
     """
     array = np.asarray(rows, dtype=np.float32)
     lengths = np.linalg.norm(array, axis=1, keepdims=True)
@@ -52,8 +53,8 @@ def cosines(
         rows: (n, dim), any float, unit or zero rows.
 
     Returns:
-        (n,) float64, summed in double precision so that a value does not depend on
-        which other rows it was computed with.
+        (n,) float64, summed in double precision, so that a value does not depend on which
+        other rows were computed with it.
     """
     products: npt.NDArray[np.float64] = np.vecdot(rows.astype(np.float64), query.astype(np.float64))
     return products
@@ -62,11 +63,14 @@ def cosines(
 def pair_cosines(
     left: npt.NDArray[np.floating], right: npt.NDArray[np.floating]
 ) -> npt.NDArray[np.float64]:
-    """Return (n,) float64, the cosine of each row with the one beside it, as `cosines` has it.
+    """Return the cosine of each row of `left` with the same row of `right`.
 
     Args:
         left: (n, dim), any float, unit or zero rows.
         right: likewise.
+
+    Returns:
+        (n,) float64, summed in double precision, as in `cosines`.
     """
     products: npt.NDArray[np.float64] = np.einsum(
         "ij,ij->i", left.astype(np.float64), right.astype(np.float64)
@@ -75,41 +79,42 @@ def pair_cosines(
 
 
 def weights_for(weights: Mapping[str, float], present: Mapping[str, bool]) -> dict[str, float]:
-    """Return the share of each signal in the similarity, summing to 1.
+    """Return the share of each signal in the similarity; the shares add up to 1.
 
-    The weight of a field that the query study lacks moves to the others, in proportion.
+    The weight of a signal that the query lacks goes to the others, in proportion to theirs.
 
     Args:
-        weights: signal name → weight, any non-negative numbers.
-        present: signal name → whether the query study has that field.
+        weights: signal → weight, 0 or more; a signal without one weighs 0.
+        present: signal → whether the query has it; its keys are all signals.
 
     Raises:
-        ArgumentError: a weight is negative, not finite or of an unknown signal, or
-            nothing is left to weigh.
+        ArgumentError: a weight is negative, not finite or of an unknown signal, or no signal
+            that is present has a weight.
     """
     for name, weight in weights.items():
         if name not in present:
             raise ArgumentError(f"weight {name}", weight, f"one of {', '.join(present)}")
-        if not (np.isfinite(weight) and weight >= 0):
+        if not (isinstance(weight, Real) and np.isfinite(weight) and weight >= 0):
             raise ArgumentError(f"weight {name}", weight, "a number of 0 or more")
     kept = {name: float(weights.get(name, 0)) if has else 0.0 for name, has in present.items()}
-    total = sum(kept.values())
-    if not (total and np.isfinite(total)):
+    whole = sum(kept.values())
+    if not (whole and np.isfinite(whole)):
         raise ArgumentError("weights", dict(weights), "positive for a field that the query has")
-    return {name: weight / total for name, weight in kept.items()}
+    return {name: weight / whole for name, weight in kept.items()}
 
 
 def greatest(
     values: npt.NDArray[np.float64], n: int, among: npt.NDArray[np.int64] | None = None
 ) -> npt.NDArray[np.int64]:
-    """Return the places of the n greatest of (at least n) values, in any order.
+    """Return (n,) the positions of the n greatest values, in any order.
 
-    A sample tells a value that some four times n exceed, so that the others are never sorted.
+    A threshold estimated from a sample, which about four times n values exceed, spares sorting
+    the others.
 
     Args:
-        values: (m,) the values.
-        n: how many.
-        among: the places that may come back, at least n; None for all.
+        values: (m,) the values, m ≥ n.
+        n: how many positions to return.
+        among: the positions to choose from, at least n; None for all.
     """
     if among is not None:
         return among[greatest(values[among], n)]
@@ -123,5 +128,5 @@ def greatest(
 
 
 def total(arrays: Iterable[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
-    """Return the sum of at least one array, added in their order."""
+    """Return the sum of one or more arrays, added in their order."""
     return reduce(np.add, arrays)
