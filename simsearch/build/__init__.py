@@ -1,0 +1,1 @@
+"""Registry records → a published generation."""
