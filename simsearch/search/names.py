@@ -7,7 +7,7 @@ tell one name from another do (hepatitis B and C, type 1 and type 2).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from types import MappingProxyType
@@ -31,6 +31,8 @@ from simsearch.study import Study
 _LETTER = re.compile(r"(?<![^\W_])(?<!['\u2019])[^\W\d_](?![^\W_])")
 _KIND = re.compile(r"\b(type|stage|grade|class)\W{0,2}(\d{1,2}|i{1,3}|i?v)\b", re.IGNORECASE)
 _ROMAN = MappingProxyType({"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"})
+# Initials as titles have them; two letters stand for too much.
+_INITIALS = re.compile(r"\b[A-Z]{3,8}\b")
 _BRACKETS = re.compile(r"\(([^()]*)\)")
 # Between the parts of a name: `aspirin or placebo`, `placebo (vehicle)`.
 _JOINTS = re.compile(r"\b(?:and|or|plus|versus|vs|with)\b|[/+,;:&()]", re.IGNORECASE)
@@ -67,23 +69,61 @@ def both_in_common(
     conditions = _in_common(named.conditions, its.conditions, _same)
     interventions = _in_common(named.interventions, its.interventions, _contained)
     return (
-        conditions or _condition_mesh_in_common(studies, neighbour),
+        conditions
+        or _in_titles(named.conditions, studies, its.conditions, neighbour)
+        or _condition_mesh_in_common(studies, neighbour),
         interventions or _substance_in_common(studies, neighbour),
     )
 
 
 def are_borne_by(studies: Iterable[Study], names: Names) -> bool:
-    """Tell that the titles or keywords of studies have all words of one of the names."""
-    titles = (
-        "\n".join((study.title, study.official_title, study.acronym, *study.keywords))
-        for study in studies
-    )
-    said = "\n".join(titles).casefold()
+    """Report whether the titles or keywords of studies have all words of one of the names."""
+    said = _titles(studies).casefold()
     return any(
-        terms - WIDE_WORDS and all(plain_word(term, said) for term in terms)
-        for sets in names.sets.values()
-        for terms in sets
+        terms - WIDE_WORDS and _bear(said, terms) for sets in names.sets.values() for terms in sets
     )
+
+
+def _titles(studies: Iterable[Study]) -> str:
+    return "\n".join(
+        text
+        for study in studies
+        for text in (study.title, study.official_title, study.acronym, *study.keywords)
+    )
+
+
+def _bear(said: str, terms: Iterable[str]) -> bool:
+    """Report whether a case-folded text has all terms of a name."""
+    return all(plain_word(term, said) for term in terms)
+
+
+def _in_titles(
+    asked: Names, studies: Sequence[Study], its: Names, neighbour: Study
+) -> tuple[str, ...]:
+    """Return the conditions that one side registers and the other names in its titles or keywords.
+
+    By all its words, or by its initials where both write them: PRCA of Pure Red Cell Aplasia.
+    """
+    titles, its_titles = _titles(studies), _titles([neighbour])
+    both = set(_INITIALS.findall(titles)).intersection(_INITIALS.findall(its_titles))
+    found = [name for name in asked.sets if _is_named(name, asked, its_titles, both)]
+    found += [name for name in its.sets if _is_named(name, its, titles, both)]
+    once = {_terms(name): name for name in reversed(found)}
+    return tuple(name for name in found if name in once.values())[:1]
+
+
+def _is_named(name: str, names: Names, titles: str, initials: Collection[str]) -> bool:
+    """Report whether titles bear the name of a condition, if it is not a wide one."""
+    if "".join(word[0] for word in re.findall(r"\w+", name)).upper() in initials:
+        return True
+    said = titles.casefold()
+    return any(_is_telling(terms) and _bear(said, terms) for terms in names.sets[name])
+
+
+def _is_telling(terms: frozenset[str]) -> bool:
+    """Report whether the terms of a condition are more than an organ, a process or a wide word."""
+    words = terms - WIDE_WORDS
+    return len(words) > 1 or bool(words - COARSE_WORDS)
 
 
 def _names(sets: Mapping[str, Sequence[frozenset[str]]]) -> Names:
@@ -111,14 +151,10 @@ def _condition_mesh_in_common(studies: Sequence[Study], neighbour: Study) -> tup
     The terms come in the order of the alphabet, wide ones among them: the longest says most.
     """
     theirs = {term for study in studies for term in study.condition_mesh}
-    telling = {
-        term: terms
-        for term in neighbour.condition_mesh
-        if term in theirs
-        and (terms := _terms(term) - WIDE_WORDS)
-        and (len(terms) > 1 or terms - COARSE_WORDS)
-    }
-    return tuple(sorted(telling, key=lambda term: (-len(telling[term]), term))[:1])
+    telling = [
+        term for term in neighbour.condition_mesh if term in theirs and _is_telling(_terms(term))
+    ]
+    return tuple(sorted(telling, key=lambda term: (-len(_terms(term) - WIDE_WORDS), term))[:1])
 
 
 def _substance_in_common(studies: Sequence[Study], neighbour: Study) -> tuple[str, ...]:
