@@ -1,0 +1,153 @@
+"""At query: the term weights of all studies, looked up in memory-mapped arrays without scipy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from simsearch.errors import IndexCorruptError
+from simsearch.index.terms.arrays import ARRAY_FILES, TERM_TYPE, open_array
+from simsearch.index.terms.weights import NO_TERMS, TermWeights, bm25, unit_row
+from simsearch.index.terms.words import terms_of
+
+if TYPE_CHECKING:  # a query needs no scipy
+    from scipy.sparse import csr_array
+
+
+class LexicalIndex:
+    """The term weights of all studies. Open with `open_lexical_index`."""
+
+    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], mean_length: float) -> None:
+        self._arrays = arrays
+        self._mean_length = mean_length
+        self.n_rows = len(arrays["row_starts"]) - 1
+        """The number of studies."""
+
+    @property
+    def terms(self) -> npt.NDArray[np.bytes_]:
+        """(n_terms,) the terms by number, in ascending order."""
+        return self._arrays["terms"]
+
+    def row(self, number: int) -> TermWeights:
+        """Return the stored row of a study."""
+        starts = self._arrays["row_starts"]
+        part = slice(int(starts[number]), int(starts[number + 1]))
+        return TermWeights(
+            self._arrays["row_terms"][part].astype(np.int64),
+            self._arrays["row_weights"][part].astype(np.float64),
+        )
+
+    def encode(self, text: str) -> TermWeights:
+        """Return the unit row of a text, by the terms that the index knows."""
+        counts = Counter(terms_of(text))
+        length = sum(counts.values())
+        names = np.array(sorted(name.encode() for name in counts), dtype=TERM_TYPE)
+        vocabulary = self._arrays["terms"]
+        if not len(names) or not len(vocabulary):
+            return NO_TERMS
+        places = np.searchsorted(vocabulary, names).clip(max=len(vocabulary) - 1)
+        known = vocabulary[places] == names
+        terms = places[known]
+        often = np.array([counts[name.decode()] for name in names[known].tolist()], dtype=np.int64)
+        idfs = self._arrays["idf"][terms].astype(np.float64)
+        return unit_row(terms, bm25(often, length, idfs, self._mean_length))
+
+    def signal(self, query: TermWeights) -> npt.NDArray[np.float64]:
+        """Return (n_studies,) the product of a query's row with every study's: cosines if unit.
+
+        Products are added in the order of the terms, so that a value is the same on every machine.
+        """
+        if not query:
+            return np.zeros(self.n_rows)
+        starts, ends = (self._arrays["posting_starts"][query.terms + step] for step in (0, 1))
+        parts = list(map(slice, starts.tolist(), ends.tolist()))
+        rows = np.concatenate([self._arrays["posting_rows"][part] for part in parts])
+        weights = np.concatenate([self._arrays["posting_weights"][part] for part in parts])
+        products = weights * np.repeat(query.weights, ends - starts)
+        return np.bincount(rows, products, minlength=self.n_rows).astype(np.float64, copy=False)
+
+    def products(
+        self, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """Return (n,) float64, the product of each study in `left` with the same in `right`.
+
+        Args:
+            left: (n,) numbers of rows.
+            right: likewise.
+        """
+        from scipy.sparse import csr_array  # at build, where it is loaded anyway
+
+        rows = csr_array(
+            (
+                self._arrays["row_weights"].astype(np.float64),
+                self._arrays["row_terms"],
+                self._arrays["row_starts"],
+            ),
+            shape=(self.n_rows, len(self._arrays["terms"])),
+        )
+        return np.asarray(rows[left].multiply(rows[right]).sum(axis=1)).ravel()
+
+    def matrix(self) -> csr_array:
+        """Return (n_studies, n_terms) float32, the term weights of all studies."""
+        return self._sparse("row", (self.n_rows, len(self._arrays["terms"])))
+
+    def postings(self) -> csr_array:
+        """Return (n_terms, n_studies) float32, the same weights by term."""
+        return self._sparse("posting", (len(self._arrays["terms"]), self.n_rows))
+
+    def _sparse(self, by: str, shape: tuple[int, int]) -> csr_array:
+        from scipy.sparse import csr_array
+
+        numbers = self._arrays["row_terms" if by == "row" else "posting_rows"]
+        starts = self._arrays[f"{by}_starts"]
+        starts = starts.astype(np.int32 if len(numbers) < 2**31 else np.int64)
+        return csr_array(
+            (self._arrays[f"{by}_weights"].astype(np.float32), numbers, starts), shape=shape
+        )
+
+    def shared(self, query: TermWeights, number: int) -> Iterator[tuple[str, float]]:
+        """Yield the terms that a query shares with a study, and what each adds, most first.
+
+        Args:
+            query: a row of term weights.
+            number: the study's row.
+        """
+        row = self.row(number)
+        if not (query and row):
+            return
+        its = np.searchsorted(row.terms, query.terms).clip(max=len(row.terms) - 1)
+        mine = np.flatnonzero(row.terms[its] == query.terms)
+        terms = query.terms[mine]
+        added = query.weights[mine] * row.weights[its[mine]]
+        names = self._arrays["terms"]
+        for place in np.lexsort((terms, -added)).tolist():
+            yield names[terms[place]].decode(), float(added[place])
+
+
+def open_lexical_index(folder: Path, n_rows: int, mean_length: float) -> LexicalIndex:
+    """Open the arrays of a generation, memory-mapped.
+
+    Args:
+        folder: of the generation.
+        n_rows: its number of studies.
+        mean_length: the mean number of terms of a text, the manifest's `mean_terms`.
+
+    Raises:
+        IndexCorruptError: a file is missing, not an array, or does not fit the others.
+    """
+    arrays = {key: open_array(folder, key) for key in ARRAY_FILES}
+    n_terms, n_weights = len(arrays["terms"]), len(arrays["row_terms"])
+    lengths = {
+        "idf": n_terms, "row_starts": n_rows + 1, "row_weights": n_weights,
+        "posting_starts": n_terms + 1, "posting_rows": n_weights, "posting_weights": n_weights,
+    }  # fmt: skip
+    for key, length in lengths.items():
+        if len(arrays[key]) != length:
+            found = f"{len(arrays[key]):,} entries where {length:,} are needed"
+            raise IndexCorruptError(folder / ARRAY_FILES[key][0], found)
+    return LexicalIndex(arrays, mean_length)
