@@ -1,4 +1,4 @@
-"""Measures against trec_eval's own, ceilings and chance against all orders."""
+"""Measures against those of trec_eval; ceilings and chance against all orders."""
 
 import itertools
 import math
@@ -13,15 +13,12 @@ from ir_measures import RR, P, Qrel, R, ScoredDoc, nDCG
 from simsearch.evaluation.measures import (
     GROUP_MEASURES,
     QREL_MEASURES,
-    bootstrap_interval,
-    estimate,
     ndcg_at,
     precision_at,
-    ratio_interval,
     recall_at,
     reciprocal_rank,
 )
-from simsearch.evaluation.scoring import graded_ranking, top_places
+from simsearch.evaluation.scoring import graded_ranking
 
 OURS = {measure.name: measure for measure in (*GROUP_MEASURES, *QREL_MEASURES)}
 THEIRS = {
@@ -99,36 +96,3 @@ def test_ceiling_is_the_best_and_chance_the_mean_of_all_orders(name, judged):
 @pytest.mark.parametrize("name", OURS)
 def test_nothing_relevant_has_neither_ceiling_nor_chance(name):
     assert OURS[name].ceiling(grades(0, 0)) == OURS[name].chance(grades(0, 0), 10) == 0
-
-
-def test_the_first_places_are_the_highest_scores_with_ties_in_order():
-    scores = grades(1, 3, 2, 3, 2, 2)
-    assert top_places(scores, 4).tolist() == [1, 3, 2, 4]
-    assert top_places(scores, 9).tolist() == [1, 3, 2, 4, 5, 0]
-
-
-def test_an_interval_holds_the_mean_and_comes_again():
-    values = np.random.default_rng(5).random(40)
-    low, high = bootstrap_interval(values, seed=1)
-    assert low < values.mean() < high
-    assert bootstrap_interval(values, seed=1) == (low, high)
-
-
-def test_an_interval_is_as_wide_as_the_normal_one():
-    values = np.random.default_rng(5).normal(size=400)
-    low, high = bootstrap_interval(values)
-    assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)
-
-
-def test_a_constant_difference_has_no_width():
-    assert bootstrap_interval(np.full(9, 0.25)) == (0.25, 0.25)
-
-
-def test_the_ratio_of_proportional_values_has_no_width():
-    below = np.random.default_rng(2).random(12)
-    assert ratio_interval(1.5 * below, below) == pytest.approx((1.5, 1.5))
-
-
-def test_no_value_is_not_a_number():
-    found = estimate(np.zeros(0))
-    assert np.isnan([found.mean, found.low, found.high]).all()

@@ -1,1 +1,1 @@
-"""How good the ranking is: judged sets, measures, baselines, and figures without labels."""
+"""How good the ranking is: judged sets, measures, baselines, and figures without judgements."""

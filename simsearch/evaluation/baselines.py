@@ -1,7 +1,7 @@
-"""Rankers to compare ours with: TF-IDF, BM25, and the encoder alone on one text.
+"""The rankers that ours is compared with: TF-IDF, BM25, and the encoder alone on one text.
 
-All read the same texts of the same studies. The owner of bm25s, and with the lexical
-signal of scikit-learn; both are imported when a baseline is fitted.
+All of them read the same texts of the same studies. bm25s and scikit-learn are imported
+when a baseline is fitted.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ import numpy.typing as npt
 from simsearch.callbacks import Progress, no_progress
 from simsearch.encode.encoders import Encoder
 from simsearch.encode.fields import plain_text, whole_text
-from simsearch.evaluation.rankers import Corpus, Ranker, Rows, Values, encode_said
+from simsearch.evaluation.corpus import Corpus, Rows
+from simsearch.evaluation.rankers import Ranker, Scores, encode_texts
+from simsearch.files import batches
 from simsearch.study import Study
 from simsearch.vectors import cosines
 
 if TYPE_CHECKING:
     import bm25s
 
-_CHUNK = 512  # texts encoded between two reports of progress
+_BATCH = 512  # texts encoded between two reports of progress
 
 
 class TfidfRanker:
-    """Cosine of TF-IDF over the whole texts, as scikit-learn makes it."""
+    """Cosine of scikit-learn's TF-IDF vectors of the whole texts."""
 
     name = "tfidf"
     is_baseline = True
@@ -36,7 +38,7 @@ class TfidfRanker:
         self._progress = progress
         self._matrix: Any = None  # scipy's sparse (n, n_terms), unit rows
 
-    def prepare(self, rows: Rows) -> None:  # noqa: ARG002 - it fits on all
+    def prepare(self, rows: Rows) -> None:  # noqa: ARG002 - fits on all rows
         """Fit on all whole texts of the corpus, whichever rows are compared."""
         if self._matrix is None:
             from sklearn.feature_extraction.text import TfidfVectorizer
@@ -47,15 +49,15 @@ class TfidfRanker:
             self._matrix = vectorizer.fit_transform(self._corpus.whole_texts)
             self._progress("fitting TF-IDF", n, n, "texts")
 
-    def scores(self, row: int, rows: Rows) -> Values:
+    def scores(self, row: int, rows: Rows) -> Scores:
         """Return (n,) cosines."""
         self.prepare(rows)
-        found: Values = (self._matrix @ self._matrix[row].T).toarray()[:, 0]
+        found: Scores = (self._matrix @ self._matrix[row].T).toarray()[:, 0]
         return found[rows]
 
 
 class Bm25Ranker:
-    """BM25 (Lucene's, k1 1.5, b .75) of the query study's whole text over the others'."""
+    """BM25 (Lucene's variant, k1 1.5, b 0.75), the query study's whole text as the query."""
 
     name = "bm25"
     is_baseline = True
@@ -65,17 +67,17 @@ class Bm25Ranker:
         self._progress = progress
         self._index: bm25s.BM25 | None = None
 
-    def prepare(self, rows: Rows) -> None:  # noqa: ARG002 - it indexes all
+    def prepare(self, rows: Rows) -> None:  # noqa: ARG002 - indexes all rows
         """Index all whole texts of the corpus, whichever rows are compared."""
         self._fitted()
 
-    def scores(self, row: int, rows: Rows) -> Values:
+    def scores(self, row: int, rows: Rows) -> Scores:
         """Return (n,) BM25 scores."""
         index = self._fitted()
         (words,) = _words([self._corpus.whole_texts[row]])
         if not words:
             return np.zeros(len(rows))
-        found: Values = index.get_scores(words)[rows].astype(np.float64)
+        found: Scores = index.get_scores(words)[rows].astype(np.float64)
         return found
 
     def _fitted(self) -> bm25s.BM25:
@@ -91,7 +93,15 @@ class Bm25Ranker:
 
 
 class EncoderRanker:
-    """Cosine of the encoder's vectors of one text of each study."""
+    """Cosine of the embeddings of one text of each study.
+
+    Args:
+        name: its name in tables.
+        text_of: the text of a study that is encoded.
+        corpus: the studies.
+        encoder: encodes the texts.
+        progress: called while it encodes.
+    """
 
     is_baseline = True
 
@@ -112,7 +122,7 @@ class EncoderRanker:
         self._vectors: npt.NDArray[np.float32] | None = None
 
     def prepare(self, rows: Rows) -> None:
-        """Encode the texts of these rows, each distinct one once, long with long."""
+        """Encode the texts of these rows, each distinct text once, sorted by length."""
         missing = rows[~self._known[rows]]
         if not len(missing):
             return
@@ -124,18 +134,18 @@ class EncoderRanker:
         ):
             rows_of.setdefault(text, []).append(row)
         texts = sorted(rows_of, key=lambda text: (len(text), text))
-        chunks = [texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK)]
+        in_batches = list(batches(texts, _BATCH))
         done = 0
-        for place in np.random.default_rng(0).permutation(len(chunks)):  # for an even rate
+        for place in np.random.default_rng(0).permutation(len(in_batches)):  # for a steady rate
             self._progress(f"encoding {self.name}", done, len(texts), "texts")
-            chunk = chunks[place]
-            done += len(chunk)
-            for text, vector in zip(chunk, encode_said(self._encoder, chunk), strict=True):
+            batch = in_batches[place]
+            done += len(batch)
+            for text, vector in zip(batch, encode_texts(self._encoder, batch), strict=True):
                 self._vectors[rows_of[text]] = vector
         self._progress(f"encoding {self.name}", len(texts), len(texts), "texts")
         self._known[missing] = True
 
-    def scores(self, row: int, rows: Rows) -> Values:
+    def scores(self, row: int, rows: Rows) -> Scores:
         """Return (n,) cosines."""
         self.prepare(np.append(rows, row))
         if self._vectors is None:
@@ -156,8 +166,7 @@ ENCODER_TEXTS: dict[str, Callable[[Study], str]] = {
     "encoder-title-summary": _title_and_summary,
     "encoder-whole": whole_text,
 }
-"""Name of an encoder baseline → the text that it encodes."""
-
+"""Name of an encoder baseline → the text of a study that it encodes."""
 
 BASELINES = (TfidfRanker.name, Bm25Ranker.name, *ENCODER_TEXTS)
 """The names of all baselines."""
@@ -166,7 +175,17 @@ BASELINES = (TfidfRanker.name, Bm25Ranker.name, *ENCODER_TEXTS)
 def baseline(
     name: str, corpus: Corpus, encoder: Encoder | None, progress: Progress = no_progress
 ) -> Ranker:
-    """Return one of `BASELINES`, not yet fitted; `encoder` is for those of `ENCODER_TEXTS`."""
+    """Return one of `BASELINES`, not yet fitted.
+
+    Args:
+        name: which one.
+        corpus: the studies.
+        encoder: encodes the texts for those of `ENCODER_TEXTS`; None will do for the others.
+        progress: called while it fits or encodes.
+
+    Raises:
+        ValueError: the baseline needs an encoder, and there is none.
+    """
     if name == TfidfRanker.name:
         return TfidfRanker(corpus, progress)
     if name == Bm25Ranker.name:

@@ -1,7 +1,7 @@
-"""One run of an evaluation: judged sets, systems and an index → a report.
+"""A whole evaluation: judged sets, systems and an index → a report.
 
-Every judged set is ranked by the same systems on the same texts. Judged studies that the
-index lacks join the qrels only: groups rank what the index holds and nothing else.
+Every judged set is ranked by the same systems on the same texts. Judged studies that the index
+lacks take part in qrels only: for groups, the studies of the index are ranked and no others.
 """
 
 from __future__ import annotations
@@ -17,18 +17,15 @@ from simsearch.callbacks import Progress, no_progress
 from simsearch.encode.encoders import Encoder
 from simsearch.errors import ArgumentError, JudgedSetError
 from simsearch.evaluation.baselines import BASELINES, ENCODER_TEXTS, baseline
+from simsearch.evaluation.corpus import Corpus
 from simsearch.evaluation.judged import Groups, Qrels
 from simsearch.evaluation.label_free import Neighbourhoods, neighbourhoods
-from simsearch.evaluation.rankers import Corpus, OurRanker, Ranker, Similarities, our_systems
-from simsearch.evaluation.scoring import (
-    Evaluation,
-    Selection,
-    evaluate,
-    select_groups,
-    select_qrels,
-    trec_run,
-)
+from simsearch.evaluation.rankers import OurRanker, Ranker, Similarities, our_systems
+from simsearch.evaluation.scoring import Evaluation, evaluate
+from simsearch.evaluation.selection import Selection, select_groups, select_qrels
 from simsearch.evaluation.slices import slices
+from simsearch.evaluation.trec import trec_run
+from simsearch.index.directory import IndexFacts
 from simsearch.index.opened import OpenedIndex
 from simsearch.records import read_studies
 from simsearch.study import Study
@@ -36,13 +33,16 @@ from simsearch.vectors import DEFAULT_WEIGHTS
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All that one run of an evaluation found."""
+    """The result of a whole evaluation. It does not need the index any more."""
 
-    index: OpenedIndex
+    facts: IndexFacts
+    """Which index was evaluated."""
     weights: Mapping[str, float]
+    """Signal name → weight in our own ranking."""
     evaluations: Sequence[tuple[Evaluation, Mapping[str, npt.NDArray[np.bool_]]]]
-    """Each with its slices: name → (n_cases,) which cases it holds."""
+    """Each with its slices: name → (n_cases,) which cases belong to it."""
     neighbourhoods: Neighbourhoods | None = None
+    """The figures without judgements, if studies were sampled."""
 
 
 class Comparison:
@@ -50,14 +50,14 @@ class Comparison:
 
     Args:
         index: the index.
-        systems: their names, the first of which others are compared with.
-        weights: of our own ranking.
-        encoder: the one that built the index; needed for studies that it lacks.
-        plain: the encoder of the baselines; needed where `needs_encoder` says so.
-        progress: called as the work goes on.
+        systems: their names; the others are compared with the first.
+        weights: signal name → weight in our own ranking.
+        encoder: the one that built the index; needed for studies that the index lacks.
+        plain: the encoder of the baselines; needed if `needs_encoder(systems)`.
+        progress: called during the work.
 
     Raises:
-        ArgumentError: a system of an unknown name.
+        ArgumentError: no system has one of these names.
     """
 
     def __init__(
@@ -83,10 +83,17 @@ class Comparison:
         extra: Sequence[Study] = (),
         n_sampled: int = 0,
     ) -> Report:
-        """Evaluate every judged set; the measures without judgements on n_sampled studies.
+        """Evaluate the systems on every judged set.
+
+        Args:
+            groups: judged sets of groups.
+            qrels: judged sets of qrels.
+            extra: judged studies that the index lacks, for the qrels.
+            n_sampled: the number of studies to sample for the figures without judgements.
 
         Raises:
-            JudgedSetError: there are judged sets, and no query of them can be used.
+            ArgumentError: no study can be sampled with these weights.
+            JudgedSetError: there are judged sets, but not one query of them can be used.
         """
         corpus = Corpus(self._index)
         joined = Corpus(self._index, extra) if extra else corpus
@@ -104,15 +111,21 @@ class Comparison:
                 corpus, Similarities(corpus), self._weights, n_sampled, progress=self._progress
             )
         parts = [(each, slices(joined, each.selection.cases)) for each in found]
-        return Report(self._index, self._weights, parts, sampled)
+        return Report(self._index.facts, self._weights, parts, sampled)
 
     def trec_run(
         self, judged: Groups | Qrels, system: str, extra: Sequence[Study] = ()
     ) -> Iterator[str]:
-        """Return the lines of a system's run over a judged set.
+        """Return the lines of a TREC run: the rankings of one system for one judged set.
+
+        Args:
+            judged: the judged set.
+            system: the name of the system.
+            extra: judged studies that the index lacks.
 
         Raises:
-            JudgedSetError: no query of it can be used.
+            ArgumentError: no system has this name.
+            JudgedSetError: no query of the judged set can be used.
         """
         self._known(system)
         corpus = Corpus(self._index, extra)
@@ -150,19 +163,19 @@ def _check_usable(selections: Sequence[Selection]) -> None:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in last.left_out.items())
         raise JudgedSetError(
             Path(last.name), 0,
-            f"no query can be used ({reasons}): ask an index that holds the judged studies",
+            f"no query can be used ({reasons}): evaluate an index that has the judged studies",
         )  # fmt: skip
 
 
 def system_names(
     weights: Mapping[str, float] = DEFAULT_WEIGHTS, *, baselines: bool = True
 ) -> list[str]:
-    """Return the names of all systems: ours with these weights, then the baselines."""
+    """Return the names of all systems: ours for these weights, then the baselines."""
     return [*our_systems(weights), *(BASELINES if baselines else ())]
 
 
 def needs_encoder(systems: Iterable[str]) -> bool:
-    """Tell whether any of these systems encodes texts."""
+    """Return whether any of these systems encodes texts."""
     return not ENCODER_TEXTS.keys().isdisjoint(systems)
 
 
@@ -172,7 +185,13 @@ def judged_records(
     index: OpenedIndex,
     progress: Progress = no_progress,
 ) -> list[Study]:
-    """Return the judged studies that the index lacks, from records; the first record counts.
+    """Return the judged studies that the index lacks, from records.
+
+    Args:
+        paths: files or folders of records; the first record of a study counts.
+        qrels: the judged sets.
+        index: the index.
+        progress: called while the records are read.
 
     Raises:
         SourceError: the records cannot be read.

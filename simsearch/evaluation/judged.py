@@ -1,11 +1,11 @@
-"""Judged sets: files of people's judgements → `Groups` or `Qrels`.
+"""Judged sets: files of human judgements → `Groups` or `Qrels`.
 
-Two kinds, told apart by their columns, which are separated by tabs, commas or blanks:
+The number of columns tells the two kinds apart; tabs, commas or blanks separate the columns:
 
-- *groups*, `group, NCT ID`: studies of one group are relevant to each other;
-- *qrels*, `query, study, grade`, or `query, 0, study, grade` as TREC writes them.
+- *groups*, `group, NCT ID`: studies of the same group are relevant to each other;
+- *qrels*, `query, study, grade`, or `query, 0, study, grade` as in TREC files.
 
-A header is passed over, and so are blank lines and those that begin with #.
+A header, blank lines and lines that start with # are skipped.
 """
 
 from __future__ import annotations
@@ -24,18 +24,24 @@ _QREL_COLUMNS = 3
 _TREC_COLUMNS = 4
 _NCT_DIGITS = 8
 _LARGEST_GRADE = 1_000_000
-_SHOWN = 40
+_SHOWN = 40  # characters of a wrong cell in an error
+
+HOLDS_GROUPS = "holds groups, not qrels"
+"""The reason of the `JudgedSetError` of `read_qrels` for the other kind."""
+
+HOLDS_QRELS = "holds qrels, not groups"
+"""The reason of the `JudgedSetError` of `read_groups` for the other kind."""
 
 
 class Groups(msgspec.Struct, frozen=True):
-    """Group → the NCT IDs of its studies, each once, in the order of the file."""
+    """A judged set of groups: group → the NCT IDs of its studies, each once, in file order."""
 
     name: str
     members: dict[str, tuple[str, ...]]
 
 
 class Qrels(msgspec.Struct, frozen=True):
-    """Query study → judged study → grade, by NCT ID, in the order of the file."""
+    """A judged set of qrels: query study → judged study → grade, by NCT ID, in file order."""
 
     name: str
     grades: dict[str, dict[str, int]]
@@ -50,16 +56,18 @@ def read_judged(path: Path) -> Groups | Qrels:
     """Read a judged set of either kind.
 
     Raises:
-        JudgedSetError: the file cannot be read, is empty, or a line is none of such a set.
+        JudgedSetError: the file cannot be read, has no judgements, or a line is not one.
     """
     lines = list(_lines(path))
     if not lines:
-        raise JudgedSetError(path, 0, "holds no judgement")
+        raise JudgedSetError(path, 0, "has no judgements")
     n_columns = len(lines[0].cells)
     for line in lines:
         if len(line.cells) != n_columns:
             raise JudgedSetError(
-                path, line.number, f"has {len(line.cells)} columns where others have {n_columns}"
+                path,
+                line.number,
+                f"has {len(line.cells)} columns where the first line has {n_columns}",
             )
     if n_columns == _GROUP_COLUMNS:
         return _groups(path, lines)
@@ -81,7 +89,7 @@ def read_groups(path: Path) -> Groups:
     read = read_judged(path)
     if isinstance(read, Groups):
         return read
-    raise JudgedSetError(path, 0, "holds qrels, not groups: give it with --qrels")
+    raise JudgedSetError(path, 0, HOLDS_QRELS)
 
 
 def read_qrels(path: Path) -> Qrels:
@@ -93,34 +101,34 @@ def read_qrels(path: Path) -> Qrels:
     read = read_judged(path)
     if isinstance(read, Qrels):
         return read
-    raise JudgedSetError(path, 0, "holds groups, not qrels: give it with --groups")
+    raise JudgedSetError(path, 0, HOLDS_GROUPS)
 
 
 def _lines(path: Path) -> Iterator[_Line]:
-    """Yield the lines that say something, split at the file's own separator."""
+    """Yield the lines with judgements, split at the separator that the first line has."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", "") or "is no UTF-8 text"
+        reason = getattr(error, "strerror", "") or "is not UTF-8 text"
         raise JudgedSetError(path, 0, reason) from error
-    said = [
+    kept = [
         (number, line)
         for number, line in enumerate(text.splitlines(), start=1)
         if line.strip() and not line.startswith("#")
     ]
-    separator = next((mark for mark in "\t," if said and mark in said[0][1]), None)
-    for place, (number, line) in enumerate(said):
+    separator = next((mark for mark in "\t," if kept and mark in kept[0][1]), None)
+    for place, (number, line) in enumerate(kept):
         try:
             cells = next(csv.reader([line], delimiter=separator)) if separator else line.split()
         except csv.Error as error:
-            raise JudgedSetError(path, number, f"cannot be cut into columns ({error})") from error
+            raise JudgedSetError(path, number, f"cannot be split into columns ({error})") from error
         cells = [cell.strip() for cell in cells]
         if place or not _is_header(cells):
             yield _Line(number, cells)
 
 
 def _is_header(cells: list[str]) -> bool:
-    """Tell names of columns from judgements, which all hold a number."""
+    """Return whether cells are the names of columns: every judgement has a digit in it."""
     return not any(character.isdigit() for cell in cells for character in cell)
 
 
@@ -129,7 +137,7 @@ def _groups(path: Path, lines: list[_Line]) -> Groups:
     for line in lines:
         group, study = line.cells
         if not group:
-            raise JudgedSetError(path, line.number, "names no group")
+            raise JudgedSetError(path, line.number, "has no group")
         members.setdefault(group, {})[_nct_id(path, line, study)] = None
     return Groups(path.name, {group: tuple(studies) for group, studies in members.items()})
 
@@ -142,22 +150,30 @@ def _qrels(path: Path, lines: list[_Line]) -> Qrels:
         known = grades.setdefault(query, {}).setdefault(study, grade)
         if known != grade:
             raise JudgedSetError(
-                path, line.number, f"grades {study} {grade} for {query}, and {known} before"
+                path,
+                line.number,
+                f"gives {study} grade {grade} for {query}, and an earlier line gives {known}",
             )
     return Qrels(path.name, grades)
 
 
 def _nct_id(path: Path, line: _Line, text: str) -> str:
-    """Return the canonical ID. A short one is a slip: judgements would go to another study."""
+    """Return the canonical ID.
+
+    Elsewhere missing zeros may be left out; here a short ID is taken for a typing error, which
+    would judge another study.
+    """
     n_digits = sum(map(str.isdigit, text))
     if 0 < n_digits < _NCT_DIGITS:
         raise JudgedSetError(
-            path, line.number, f"{_shown(text)} has {n_digits} of an NCT ID's {_NCT_DIGITS} digits"
+            path,
+            line.number,
+            f"{_shown(text)} has {n_digits} of the {_NCT_DIGITS} digits of an NCT ID",
         )
     try:
         return parse_nct_id(text)
     except NctIdError as error:
-        raise JudgedSetError(path, line.number, f"{_shown(text)} is no NCT ID") from error
+        raise JudgedSetError(path, line.number, f"{_shown(text)} is not an NCT ID") from error
 
 
 def _grade(path: Path, line: _Line, text: str) -> int:
@@ -166,7 +182,7 @@ def _grade(path: Path, line: _Line, text: str) -> int:
     except ValueError:
         grade = None
     if grade is None or abs(grade) > _LARGEST_GRADE:
-        whole = f"no whole number from {-_LARGEST_GRADE:,} to {_LARGEST_GRADE:,}"
+        whole = f"not a whole number from {-_LARGEST_GRADE:,} to {_LARGEST_GRADE:,}"
         raise JudgedSetError(path, line.number, f"grade {_shown(text)} is {whole}")
     return grade
 

@@ -1,95 +1,42 @@
-"""Judged sets → how well rankers do, with intervals.
+"""Cases and rankers → the values of all measures, with intervals.
 
-Groups rank the whole index for each member; qrels rank their judged candidates alone.
-The two never stand in one table. The query study is never ranked, nor is a study that
-is registered without text; ties go by NCT ID.
+Equal scores are ranked by NCT ID. Groups and qrels are scored in different measures and never
+share a table.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from simsearch.callbacks import Progress, no_progress
-from simsearch.evaluation.judged import Groups, Qrels
-from simsearch.evaluation.measures import (
-    GROUP_MEASURES,
-    QREL_MEASURES,
-    Estimate,
-    Measure,
-    estimate,
-    ratio_interval,
-)
-from simsearch.evaluation.rankers import Corpus, Ranker, Rows, Values
-
-NOT_INDEXED = "not in the index"
-NOT_HERE = "neither in the index nor in the records"
-NO_TEXT = "registered without text"
-FEW_MEMBERS = "fewer than two members of the group here"
-NOTHING_RELEVANT = "no relevant candidate"
-NOTHING_RELEVANT_HERE = "no relevant candidate here"
-CANDIDATES_MISSING = "candidates missing"
-FEW_CANDIDATES = "fewer than two candidates here"
-
-RUN_DEPTH = 1000
-"""How many studies of a whole ranking a saved run holds, as is usual at TREC."""
-
-
-class Case(msgspec.Struct, frozen=True):
-    """A query study, what is ranked for it, and what is known of that."""
-
-    unit: str
-    """What the case is averaged in first: its group, or the query itself."""
-    query: str
-    """NCT ID of the query study."""
-    row: int
-    grades: dict[int, int]
-    """Row → grade of the judged studies, without the query study."""
-    candidates: tuple[int, ...] | None = None
-    """The rows that are ranked, in the order of NCT IDs; None is the whole index."""
-
-    def ranked(self, corpus: Corpus) -> Rows:
-        """Return the rows that are ranked, in the order of NCT IDs."""
-        if self.candidates is not None:
-            return np.array(self.candidates, dtype=np.int64)
-        others: Rows = corpus.searchable[corpus.searchable != self.row]
-        return others
-
-
-class Selection(msgspec.Struct, frozen=True):
-    """The cases of a judged set that an index allows, and how many queries it does not."""
-
-    name: str
-    protocol: str
-    """What was ranked, for which queries, in words."""
-    unit: str
-    """What weighs the same in an average: `groups` or `queries`."""
-    measures: tuple[Measure, ...]
-    cases: tuple[Case, ...]
-    left_out: dict[str, int]
-    """Reason → number of queries."""
+from simsearch.evaluation.corpus import Corpus, Rows
+from simsearch.evaluation.intervals import Estimate, Values, estimate, ratio_estimate
+from simsearch.evaluation.measures import Grades
+from simsearch.evaluation.rankers import Ranker, Scores
+from simsearch.evaluation.selection import Case, Selection
+from simsearch.search.nearest import by_similarity
 
 
 class Evaluation(msgspec.Struct, frozen=True):
-    """The values of every ranker for every case, from which all tables are made."""
+    """The values of every ranker for every case, from which all tables are computed."""
 
     selection: Selection
     values: dict[str, Values]
     """Ranker → (n_cases, n_measures)."""
     baselines: tuple[str, ...]
-    """Which of the rankers are none of ours."""
+    """The names of the rankers that are baselines."""
     ceiling: Values
     """(n_cases, n_measures) the highest values of any order."""
     chance: Values
-    """(n_cases, n_measures) the means over all orders."""
+    """(n_cases, n_measures) the mean values over all orders."""
 
     @property
     def systems(self) -> list[str]:
-        """The rankers' names; the first is what others are compared with."""
+        """The names of the rankers; the others are compared with the first."""
         return list(self.values)
 
     def estimates(
@@ -98,22 +45,20 @@ class Evaluation(msgspec.Struct, frozen=True):
         """Return the mean of each measure over units, with intervals.
 
         Args:
-            values: (n_cases, n_measures), such as those of a system, or a difference.
-            chosen: (n_cases,) the cases of a slice; None is all of them.
+            values: (n_cases, n_measures), those of a system or the differences of two.
+            chosen: (n_cases,) which cases belong to a slice; None for all.
         """
         means = self.unit_means(values, chosen)
         return [estimate(column) for column in means.T]
 
     def difference(self, system: str, other: str) -> list[Estimate]:
-        """Return how much higher a system is than another on the same cases, a measure each."""
+        """Return by how much a system exceeds another on the same cases, for each measure."""
         return self.estimates(self.values[system] - self.values[other])
 
     def ratio(self, system: str, other: str) -> Estimate:
-        """Return how many times the main measure of another a system reaches."""
+        """Return the main measure of a system, divided by that of another."""
         above, below = (self.unit_means(self.values[name])[:, 0] for name in (system, other))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = above.mean() / below.mean() if len(above) else np.nan
-        return Estimate(float(ratio), *ratio_interval(above, below))
+        return ratio_estimate(above, below)
 
     def best_baseline(self) -> str:
         """Return the baseline with the highest main measure, or `""` where none ran."""
@@ -126,79 +71,13 @@ class Evaluation(msgspec.Struct, frozen=True):
         )
 
     def unit_means(self, values: Values, chosen: npt.NDArray[np.bool_] | None = None) -> Values:
-        """Return (n_units, n_measures): the mean over the chosen cases of each unit."""
+        """Return (n_units, n_measures) the means over the chosen cases of each unit."""
         rows_of: dict[str, list[int]] = {}
         for place, case in enumerate(self.selection.cases):
             if chosen is None or chosen[place]:
                 rows_of.setdefault(case.unit, []).append(place)
         means = [values[places].mean(axis=0) for places in rows_of.values()]
         return np.array(means).reshape(len(means), len(self.selection.measures))
-
-
-def select_groups(groups: Groups, corpus: Corpus) -> Selection:
-    """Return a case for each member of a group with two or more usable members.
-
-    A study that is a member of two groups is a case of each.
-    """
-    cases, left_out = [], Counter[str]()
-    for group, members in groups.members.items():
-        rows = []
-        for nct_id in members:
-            row, reason = _usable(corpus, nct_id)
-            if row is None:
-                left_out[reason] += 1
-            elif row not in rows:  # not named twice, by an obsolete number
-                rows.append(row)
-        if len(rows) < 2:  # noqa: PLR2004 - a pair
-            left_out[FEW_MEMBERS] += len(rows)
-            continue
-        cases += [
-            Case(group, corpus.ids[row], row, {each: 1 for each in rows if each != row})
-            for row in rows
-        ]
-    return Selection(
-        groups.name, "the whole index ranked for each member of a group", "groups",
-        GROUP_MEASURES, tuple(cases), _counts(left_out),
-    )  # fmt: skip
-
-
-def select_qrels(qrels: Qrels, corpus: Corpus, *, complete: bool) -> Selection:
-    """Return a case for each query with a relevant candidate.
-
-    Args:
-        qrels: the judgements.
-        corpus: the studies at hand.
-        complete: take only queries whose candidates are all at hand; else two will do,
-            a relevant one among them.
-    """
-    cases, left_out = [], Counter[str]()
-    for query, judged in qrels.grades.items():
-        row, reason = _usable(corpus, query)
-        grades: dict[int, int] = {}
-        n_missing = 0
-        for nct_id, grade in judged.items():
-            candidate, _ = _usable(corpus, nct_id)
-            n_missing += candidate is None
-            if candidate is not None and candidate != row:
-                grades[candidate] = max(grade, grades.get(candidate, grade))
-        if max(judged.values()) <= 0:
-            reason = NOTHING_RELEVANT
-        elif row is not None and complete and n_missing:
-            reason = CANDIDATES_MISSING
-        elif row is not None and max(grades.values(), default=0) <= 0:
-            reason = NOTHING_RELEVANT_HERE
-        elif row is not None and len(grades) < 2:  # noqa: PLR2004 - nothing to put in order
-            reason = FEW_CANDIDATES
-        if reason or row is None:
-            left_out[reason] += 1
-            continue
-        in_order = tuple(sorted(grades, key=corpus.ids.__getitem__))
-        cases.append(Case(query, corpus.ids[row], row, grades, in_order))
-    which = "all candidates" if complete else "some candidates"
-    return Selection(
-        qrels.name, f"the judged candidates ranked; queries with {which} present", "queries",
-        QREL_MEASURES, tuple(cases), _counts(left_out),
-    )  # fmt: skip
 
 
 def evaluate(
@@ -209,8 +88,11 @@ def evaluate(
 ) -> Evaluation:
     """Rank every case of a selection with every ranker.
 
-    Returns:
-        The values of all measures for each case and ranker, which tables are made of.
+    Args:
+        selection: the cases.
+        corpus: the studies that the selection was made on.
+        rankers: the systems, the first of which the others are compared with.
+        progress: called before each case.
     """
     cases, measures = selection.cases, selection.measures
     for ranker in rankers if cases else ():
@@ -219,7 +101,7 @@ def evaluate(
     values = {ranker.name: np.zeros(shape) for ranker in rankers}
     ceiling, chance = np.zeros(shape), np.zeros(shape)
     scored_row, ranked = -1, np.zeros(0, dtype=np.int64)
-    scores: dict[str, Values] = {}
+    scores: dict[str, Scores] = {}
     order = sorted(range(len(cases)), key=lambda place: cases[place].row)
     for done, place in enumerate(order):
         progress("ranking", done, len(cases), "queries")
@@ -238,11 +120,13 @@ def evaluate(
     return Evaluation(selection, values, baselines, ceiling, chance)
 
 
-def graded_ranking(scores: Values, rows: Rows, grades: Mapping[int, int]) -> Values:
+def graded_ranking(scores: Scores, rows: Rows, grades: Mapping[int, int]) -> Grades:
     """Return (n,) the grade at each rank, best first, 0 where nothing is known.
 
+    Only the places of the few judged studies are counted out; nothing is sorted.
+
     Args:
-        scores: (n,) higher is better; ties go by position.
+        scores: (n,) higher is better; equal scores are ranked by position.
         rows: (n,) what was scored, in the order of NCT IDs.
         grades: row → grade.
     """
@@ -254,55 +138,21 @@ def graded_ranking(scores: Values, rows: Rows, grades: Mapping[int, int]) -> Val
     return ranking
 
 
-def top_places(scores: Values, k: int) -> npt.NDArray[np.int64]:
-    """Return the positions of the k highest scores, best first, ties by position."""
+def top_places(scores: Scores, k: int) -> Rows:
+    """Return the positions of the k highest scores, best first, equal ones by position."""
     k = min(k, len(scores))
     if not k:
         return np.zeros(0, dtype=np.int64)
     least = np.partition(scores, -k)[-k]
     places = np.flatnonzero(scores >= least)
-    return places[np.argsort(-scores[places], kind="stable")][:k]
-
-
-def trec_run(
-    selection: Selection, corpus: Corpus, ranker: Ranker, progress: Progress = no_progress
-) -> Iterator[str]:
-    """Yield the lines of a ranker's run as TREC writes them, `RUN_DEPTH` studies a query.
-
-    trec_eval takes no notice of the rank and breaks ties its own way, in 32-bit floats:
-    scores are lowered by the least step where that is needed to keep our order.
-    """
-    distinct = {case.row: case for case in selection.cases}
-    for done, case in enumerate(distinct.values()):
-        progress("saving", done, len(distinct), "queries")
-        ranked = case.ranked(corpus)
-        scores = ranker.scores(case.row, ranked)
-        before = np.float32(np.inf)
-        for rank, place in enumerate(top_places(scores, RUN_DEPTH), start=1):
-            score = min(np.float32(scores[place]), np.nextafter(before, np.float32(-np.inf)))
-            before = score
-            study = corpus.ids[ranked[place]]
-            yield f"{case.query} Q0 {study} {rank} {score:.9g} {ranker.name}\n"
-    progress("saving", len(distinct), len(distinct), "queries")
-
-
-def _usable(corpus: Corpus, nct_id: str) -> tuple[int | None, str]:
-    """Return the row of a study that can be ranked, or None and the reason why not."""
-    row = corpus.row_of(nct_id)
-    if row is None:
-        return None, NOT_HERE if corpus.extra else NOT_INDEXED
-    return (row, "") if corpus.has_text[row] else (None, NO_TEXT)
+    return places[by_similarity(places, scores[places])][:k]
 
 
 def _needed(cases: Sequence[Case], corpus: Corpus) -> Rows:
-    """Return all rows that the cases compare."""
+    """Return the rows that the cases compare, in order."""
     needed = {case.row for case in cases}
     for case in cases:
         if case.candidates is None:
             return corpus.searchable
         needed.update(case.candidates)
     return np.array(sorted(needed), dtype=np.int64)
-
-
-def _counts(left_out: Counter[str]) -> dict[str, int]:
-    return {reason: n for reason, n in left_out.most_common() if n}

@@ -1,4 +1,4 @@
-"""Parts of a judged set that may be harder or easier, by facts of the query studies."""
+"""Slices of a judged set that may be harder or easier, by facts of the query studies."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from simsearch.evaluation.rankers import Corpus
-from simsearch.evaluation.scoring import Case
+from simsearch.evaluation.corpus import Corpus
+from simsearch.evaluation.selection import Case
 from simsearch.study import Study
 
-# Words of MeSH terms (and of conditions, where a record has no terms) that place a study
-# in a branch of MeSH's tree of diseases. The tree itself is not at hand; a study may be of
-# several areas.
+# The areas are branches of MeSH's tree of diseases, recognised by words of MeSH terms (of
+# conditions where a record has no terms), since the tree itself is not part of this package. A
+# study can belong to several.
 _AREAS: Mapping[str, re.Pattern[str]] = MappingProxyType(
     {
         area: re.compile(words, re.IGNORECASE)
@@ -49,7 +49,7 @@ _AREAS: Mapping[str, re.Pattern[str]] = MappingProxyType(
 
 
 def slices(corpus: Corpus, cases: Sequence[Case]) -> dict[str, npt.NDArray[np.bool_]]:
-    """Return slice → (n_cases,) which cases it holds; a slice without a case is left out."""
+    """Return slice → (n_cases,) which cases belong to it; slices without a case are left out."""
     rows = sorted({row for case in cases for row in (case.row, *case.grades)})
     study_of = dict(zip(rows, corpus.studies(rows), strict=True))
     found: dict[str, npt.NDArray[np.bool_]] = {}
@@ -61,7 +61,7 @@ def slices(corpus: Corpus, cases: Sequence[Case]) -> dict[str, npt.NDArray[np.bo
 
 
 def areas_of(study: Study) -> list[str]:
-    """Return the therapeutic areas of a study, by words of its MeSH terms or conditions."""
+    """Return the therapeutic areas of a study by its MeSH terms or conditions; else `other`."""
     terms = "; ".join(study.condition_mesh or study.conditions)
     return [area for area, words in _AREAS.items() if words.search(terms)] or ["other"]
 

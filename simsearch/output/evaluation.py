@@ -1,6 +1,6 @@
 """Evaluations → text: tables, Markdown, CSV or JSON. Nothing is printed here.
 
-The JSON shape is versioned by its `schema` value and described in docs/evaluation.md.
+The `schema` value of the JSON is its version; docs/evaluation.md describes it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from simsearch.evaluation.comparison import Report
+from simsearch.evaluation.intervals import Estimate, Values
 from simsearch.evaluation.label_free import NEAR_DUPLICATE, Neighbourhoods
-from simsearch.evaluation.measures import Estimate
 from simsearch.evaluation.scoring import Evaluation
 from simsearch.files import pretty_json
 from simsearch.output.formats import View
@@ -30,8 +30,8 @@ EVALUATION_SCHEMA = "simsearch.evaluation/1"
 Slices = Mapping[str, npt.NDArray[np.bool_]]
 
 
-class Sheet(msgspec.Struct, frozen=True):
-    """One table: a line above, columns, lines below."""
+class _Sheet(msgspec.Struct, frozen=True):
+    """One table with a line above and notes below."""
 
     title: str
     header: Sequence[str]
@@ -39,7 +39,7 @@ class Sheet(msgspec.Struct, frozen=True):
     notes: Sequence[str] = ()
 
 
-def sheets(report: Report) -> Iterator[Sheet]:
+def _sheets(report: Report) -> Iterator[_Sheet]:
     """Yield the tables of a report."""
     for evaluation, parts in report.evaluations:
         yield _systems_sheet(evaluation)
@@ -49,8 +49,8 @@ def sheets(report: Report) -> Iterator[Sheet]:
         yield _neighbourhoods_sheet(report.neighbourhoods)
 
 
-def used(evaluation: Evaluation) -> str:
-    """Return how many queries were used, how many left out, and why."""
+def _queries_used(evaluation: Evaluation) -> str:
+    """Return how many queries were used, and how many were left out for which reason."""
     selection = evaluation.selection
     n_units = len({case.unit for case in selection.cases})
     queries = f"{len(selection.cases):,} queries"
@@ -60,7 +60,7 @@ def used(evaluation: Evaluation) -> str:
     return f"{queries} used; left out: {reasons or 'none'}"
 
 
-def _systems_sheet(evaluation: Evaluation) -> Sheet:
+def _systems_sheet(evaluation: Evaluation) -> _Sheet:
     selection = evaluation.selection
     names = [measure.name for measure in selection.measures]
     first, *others = evaluation.systems
@@ -79,15 +79,15 @@ def _systems_sheet(evaluation: Evaluation) -> Sheet:
     if best and first != best:
         ratio = _cell(evaluation.ratio(first, best))
         notes.append(f"{first} reaches {ratio} times the {names[0]} of the best baseline, {best}.")
-    return Sheet(
-        f"{selection.name}: {selection.protocol}. {used(evaluation)}.",
+    return _Sheet(
+        f"{selection.name}: {selection.protocol}. {_queries_used(evaluation)}.",
         ["System", *names, f"{names[0]} less {first}'s"],
         rows if selection.cases else [],
         notes if selection.cases else ["No query can be used."],
     )
 
 
-def _slices_sheet(evaluation: Evaluation, parts: Slices) -> Sheet:
+def _slices_sheet(evaluation: Evaluation, parts: Slices) -> _Sheet:
     selection, systems = evaluation.selection, _sliced_systems(evaluation)
     rows = []
     for name, chosen in parts.items():
@@ -101,7 +101,7 @@ def _slices_sheet(evaluation: Evaluation, parts: Slices) -> Sheet:
     if selection.unit == "queries":
         rows = [[name, n_queries, *cells] for name, n_queries, _, *cells in rows]
     units = ["Queries", "Groups"] if selection.unit != "queries" else ["Queries"]
-    return Sheet(
+    return _Sheet(
         f"{selection.name}, slices: {selection.measures[0].name} of the queries of each",
         ["Slice", *units, *systems],
         rows,
@@ -110,11 +110,11 @@ def _slices_sheet(evaluation: Evaluation, parts: Slices) -> Sheet:
 
 
 def _sliced_systems(evaluation: Evaluation) -> list[str]:
-    """Return the systems that slices are shown for: the first, and the best baseline."""
+    """Return the systems that slices are shown for: the first and the best baseline."""
     return list(dict.fromkeys(filter(None, (evaluation.systems[0], evaluation.best_baseline()))))
 
 
-def _neighbourhoods_sheet(found: Neighbourhoods) -> Sheet:
+def _neighbourhoods_sheet(found: Neighbourhoods) -> _Sheet:
     rows = [
         ("two-stage top 10 in the exhaustive one", _number(found.agreement), "1.000"),
         ("query studies where they differ", f"{found.n_disagreeing:,}", "0"),
@@ -126,7 +126,7 @@ def _neighbourhoods_sheet(found: Neighbourhoods) -> Sheet:
         (f"neighbours with {NEAR_DUPLICATE:.0%} of the words in common",
          _number(found.near_duplicate_share), ""),
     ]  # fmt: skip
-    return Sheet(
+    return _Sheet(
         f"Without judgements: the top {found.k} of {found.n_queries:,} of "
         f"{found.n_studies:,} studies",
         ["Measure", "Value", "Reference"],
@@ -146,7 +146,7 @@ def _cell(found: Estimate, *, sign: str = "") -> str:
 def evaluation_table(report: Report, _: View) -> Iterator[str]:
     """Yield the tables as plain text."""
     parts = []
-    for sheet in sheets(report):
+    for sheet in _sheets(report):
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
         for place, name in enumerate(sheet.header):
             table.add_column(name, justify="right" if place else "left", no_wrap=True)
@@ -160,7 +160,7 @@ def evaluation_table(report: Report, _: View) -> Iterator[str]:
 def evaluation_markdown(report: Report, _: View) -> Iterator[str]:
     """Yield the tables as Markdown."""
     lines = []
-    for sheet in sheets(report):
+    for sheet in _sheets(report):
         lines += [sheet.title, ""]
         if sheet.rows:
             rule = [":--", *["--:"] * (len(sheet.header) - 1)]
@@ -171,11 +171,11 @@ def evaluation_markdown(report: Report, _: View) -> Iterator[str]:
 
 def _foot(report: Report) -> str:
     weights = ", ".join(f"{name} {weight:g}" for name, weight in report.weights.items())
-    return f"{report.index.facts.line}; weights {weights}"
+    return f"{report.facts.line}; weights {weights}"
 
 
 def evaluation_csv(report: Report, _: View) -> Iterator[str]:
-    """Yield a CSV: one line a judged set, slice, system and measure."""
+    """Yield a CSV: a line for each judged set, slice, system and measure."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
@@ -198,31 +198,26 @@ def evaluation_csv(report: Report, _: View) -> Iterator[str]:
 
 
 def _all_estimates(evaluation: Evaluation) -> Iterator[tuple[str, list[Estimate], int]]:
-    """Yield the estimates of each system, then the ceiling and random order."""
+    """Yield the estimates of each system, of the ceiling and of random order."""
     references = {"ceiling": evaluation.ceiling, "random order": evaluation.chance}
     for name, values in {**evaluation.values, **references}.items():
         yield name, evaluation.estimates(values), len(evaluation.selection.cases)
 
 
 def evaluation_json(report: Report, _: View) -> Iterator[str]:
-    """Yield one JSON object: all figures, and every query's values."""
+    """Yield one JSON object: all figures, and the values of every query."""
     shape = {
         "schema": EVALUATION_SCHEMA,
         "weights": dict(report.weights),
         "judged_sets": [_set_json(*each) for each in report.evaluations],
         "without_judgements": report.neighbourhoods,
-        "index": report.index.facts,
+        "index": report.facts,
     }
     yield pretty_json(shape)
 
 
 def _set_json(evaluation: Evaluation, parts: Slices) -> dict[str, Any]:
     selection = evaluation.selection
-    names = [measure.name for measure in selection.measures]
-
-    def by_measure(estimates: Sequence[Estimate]) -> dict[str, Estimate]:
-        return dict(zip(names, estimates, strict=True))
-
     best, first = evaluation.best_baseline(), evaluation.systems[0]
     return {
         "name": selection.name,
@@ -231,39 +226,54 @@ def _set_json(evaluation: Evaluation, parts: Slices) -> dict[str, Any]:
         "n_queries": len(selection.cases),
         "n_units": len({case.unit for case in selection.cases}),
         "left_out": selection.left_out,
-        "systems": [
-            {
-                "name": system,
-                "baseline": system in evaluation.baselines,
-                "measures": by_measure(evaluation.estimates(evaluation.values[system])),
-                "less_the_first": by_measure(evaluation.difference(system, first)),
-            }
-            for system in evaluation.systems
-        ],
+        "systems": [_system_json(evaluation, system) for system in evaluation.systems],
         "best_baseline": best,
         "times_the_best_baseline": evaluation.ratio(first, best) if best else None,
-        "ceiling": by_measure(evaluation.estimates(evaluation.ceiling)),
-        "random_order": by_measure(evaluation.estimates(evaluation.chance)),
-        "slices": [
-            {
-                "name": name,
-                "n_queries": int(chosen.sum()),
-                "systems": {
-                    system: by_measure(evaluation.estimates(evaluation.values[system], chosen))
-                    for system in _sliced_systems(evaluation)
-                },
-            }
-            for name, chosen in parts.items()
-        ],
-        "queries": [
-            {
-                "unit": case.unit,
-                "query": case.query,
-                "values": {
-                    system: dict(zip(names, values[place].tolist(), strict=True))
-                    for system, values in evaluation.values.items()
-                },
-            }
-            for place, case in enumerate(selection.cases)
-        ],
+        "ceiling": _by_measure(evaluation, evaluation.ceiling),
+        "random_order": _by_measure(evaluation, evaluation.chance),
+        "slices": [_slice_json(evaluation, name, chosen) for name, chosen in parts.items()],
+        "queries": _queries_json(evaluation),
     }
+
+
+def _system_json(evaluation: Evaluation, system: str) -> dict[str, Any]:
+    values, first = evaluation.values[system], evaluation.values[evaluation.systems[0]]
+    return {
+        "name": system,
+        "baseline": system in evaluation.baselines,
+        "measures": _by_measure(evaluation, values),
+        "less_the_first": _by_measure(evaluation, values - first),
+    }
+
+
+def _slice_json(evaluation: Evaluation, name: str, chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "n_queries": int(chosen.sum()),
+        "systems": {
+            system: _by_measure(evaluation, evaluation.values[system], chosen)
+            for system in _sliced_systems(evaluation)
+        },
+    }
+
+
+def _queries_json(evaluation: Evaluation) -> list[dict[str, Any]]:
+    names = [measure.name for measure in evaluation.selection.measures]
+    return [
+        {
+            "unit": case.unit,
+            "query": case.query,
+            "values": {
+                system: dict(zip(names, values[place].tolist(), strict=True))
+                for system, values in evaluation.values.items()
+            },
+        }
+        for place, case in enumerate(evaluation.selection.cases)
+    ]
+
+
+def _by_measure(
+    evaluation: Evaluation, values: Values, chosen: npt.NDArray[np.bool_] | None = None
+) -> dict[str, Estimate]:
+    names = [measure.name for measure in evaluation.selection.measures]
+    return dict(zip(names, evaluation.estimates(values, chosen), strict=True))
