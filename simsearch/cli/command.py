@@ -38,14 +38,15 @@ class Group(TyperGroup):
 
 def _without_types(parameters: list[Any]) -> list[Any]:
     for each in parameters:
+        setattr(each, "_get_number_range_help_str", _nothing)  # noqa: B010 - the help text says it
         if isinstance(each, TyperArgument):
-            setattr(each, "display_type", _nothing)  # noqa: B010 - a method, replaced
+            setattr(each, "display_type", _nothing)  # noqa: B010
         elif each.metavar is None and getattr(each, "is_flag", False):
             each.metavar = ""
     return parameters
 
 
-def _nothing(_: Any) -> str:
+def _nothing(*_: Any) -> str:
     return ""
 
 

@@ -70,7 +70,10 @@ def diff(
     limit: Annotated[
         int,
         typer.Option(
-            "--limit", min=1, help="The most studies listed of each kind, in table and markdown."
+            "--limit",
+            metavar="N",
+            min=1,
+            help="The most studies listed of each kind, in table and markdown.",
         ),
     ] = 20,
     exit_code: Annotated[

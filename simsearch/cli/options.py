@@ -67,7 +67,10 @@ IndexModelOption = Annotated[
     ),
 ]
 TopKOption = Annotated[
-    int, typer.Option("--top-k", "-k", metavar="N", min=1, max=10_000, help="How many neighbours.")
+    int,
+    typer.Option(
+        "--top-k", "-k", metavar="N", min=1, max=10_000, help="How many neighbours, 1 to 10,000."
+    ),
 ]
 WaitOption = Annotated[
     float,
