@@ -16,11 +16,11 @@ from simsearch.errors import (
 from simsearch.index.directory import (
     GENERATIONS,
     MANIFEST,
-    Manifest,
     is_index,
     open_generation,
     pointed,
 )
+from simsearch.index.manifest import Manifest
 
 # Left out when names are compared: 2026-11-23 10:43 stands for 20261123T104323Z-…
 _SEPARATORS = str.maketrans("", "", "-: tz")

@@ -19,12 +19,9 @@ from simsearch.index.directory import (
     GENERATIONS,
     MANIFEST,
     MARKER,
-    FileEntry,
     Generation,
-    Manifest,
     check_target,
     pointed,
-    sha256_of,
 )
 from simsearch.index.generations.pointer import current, switch_to
 from simsearch.index.generations.pruning import (
@@ -35,6 +32,7 @@ from simsearch.index.generations.pruning import (
 )
 from simsearch.index.generations.writing import disk_errors, sync
 from simsearch.index.lock import write_lock
+from simsearch.index.manifest import FileEntry, Manifest, sha256_of
 
 KEPT = 2
 """How many generations a build keeps by default: the new one and the one before."""

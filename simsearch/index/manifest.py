@@ -1,0 +1,117 @@
+"""The manifest of a generation: what it is made of, built with, and built from."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from simsearch.encode.fields import TEXT_VERSION
+from simsearch.errors import IndexCorruptError, RecipeError
+from simsearch.index.terms import TERMS_VERSION
+from simsearch.records import SourceFile
+
+FORMAT = 2
+"""Version of the files of a generation; raised when older code could misread them."""
+
+_MAX_DIMENSION = 100_000
+_REBUILD = "another version of simsearch built it; rebuild"
+
+
+class Recipe(msgspec.Struct, frozen=True):
+    """All that fixes the vector space: vectors of different recipes cannot be compared."""
+
+    text_version: int
+    terms_version: int
+    model: str
+    fingerprint: str
+    dimension: int
+    max_tokens: int
+
+    @property
+    def digest(self) -> str:
+        """Eight hexadecimal digits that identify this recipe, whatever the model is called."""
+        fixed = (
+            self.text_version,
+            self.terms_version,
+            self.fingerprint,
+            self.dimension,
+            self.max_tokens,
+        )
+        return hashlib.sha256(msgspec.json.encode(fixed)).hexdigest()[:8]
+
+
+class FileEntry(msgspec.Struct, frozen=True):
+    """Size and SHA-256 of one file of a generation."""
+
+    bytes: int
+    sha256: str
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a generation is made of, built with, and built from."""
+
+    format: int
+    generation: str
+    """Its own name."""
+    previous: str
+    """Name of the generation that was current before, or empty."""
+    built: str
+    """Time of the build, UTC, ISO 8601."""
+    records_date: str
+    """Latest date in the records, or empty."""
+    n_studies: int
+    field_coverage: dict[str, int]
+    """Field name → how many studies have text in it."""
+    mean_terms: float
+    """Mean number of terms of a study's lexical text, in the generation `fitted`."""
+    fitted: str = ""
+    """Generation that the term weights were fitted in; empty for this one."""
+    n_fitted: int = 0
+    """How many studies that one had; 0 for as many as this one."""
+    recipe: Recipe
+    precision: str
+    sources: tuple[SourceFile, ...]
+    versions: dict[str, str]
+    """Program or library → its version at the build."""
+    files: dict[str, FileEntry] = {}
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check a manifest.
+
+    Raises:
+        IndexCorruptError: the file is missing or damaged.
+        RecipeError: another version of simsearch wrote it.
+    """
+
+    class FormatOnly(msgspec.Struct):
+        format: int
+
+    try:
+        text = path.read_bytes()
+        found = msgspec.json.decode(text, type=FormatOnly).format
+        if found != FORMAT:
+            raise RecipeError(path, "format", FORMAT, found, _REBUILD)
+        manifest = msgspec.json.decode(text, type=Manifest)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise IndexCorruptError(path, f"not a manifest ({error})") from error
+    if any(name != Path(name).name or not name.isprintable() for name in manifest.files):
+        raise IndexCorruptError(path, "it names files in other folders")
+    if not (0 < manifest.recipe.dimension < _MAX_DIMENSION and manifest.n_studies > 0):
+        raise IndexCorruptError(path, "its numbers are impossible")
+    versions = {
+        "text version": (TEXT_VERSION, manifest.recipe.text_version),
+        "terms version": (TERMS_VERSION, manifest.recipe.terms_version),
+    }
+    for name, (needed, has) in versions.items():
+        if needed != has:
+            raise RecipeError(path, name, needed, has, _REBUILD)
+    return manifest
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
