@@ -8,18 +8,33 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from conftest import record
+from conftest import REPOSITORY, WordEncoder, record
 from judging import ABSENT, APLASIA
 
 from simsearch.cli import evaluate as evaluate_command
 from simsearch.cli.main import main
+from simsearch.encode.cache import VectorCache
+from simsearch.encode.encoders import PLAIN_MODEL
+from simsearch.evaluation.baselines import BASELINES
 from simsearch.evaluation.comparison import Comparison, system_names
 
 
 @pytest.fixture
-def command(build, encoder, tmp_path, monkeypatch, capsys):
-    """Run the command on the six studies; return what it prints on stdout, or else on stderr."""
-    monkeypatch.setattr(evaluate_command, "load_encoder", lambda *_: encoder)
+def loaded(encoder, monkeypatch) -> list[str]:
+    """The names of the models that the command loads; each is the word-counting encoder."""
+    names: list[str] = []
+
+    def load_encoder(name: str) -> WordEncoder:
+        names.append(name)
+        return encoder
+
+    monkeypatch.setattr(evaluate_command, "load_encoder", load_encoder)
+    return names
+
+
+@pytest.fixture
+def command(build, loaded, tmp_path, monkeypatch, capsys):
+    """Run the command on the six studies; return its stdout, or its stderr if it fails."""
     folder = build().index
     (tmp_path / "groups.tsv").write_text("".join(f"A\t{each}\n" for each in (*APLASIA, ABSENT)))
     (tmp_path / "qrels.txt").write_text(
@@ -66,6 +81,17 @@ def test_json_has_the_values_of_every_query(command):
     assert {each["query"] for each in judged["queries"]} == set(APLASIA)
 
 
+def test_the_document_names_every_field_of_the_json_and_every_baseline(command):
+    report = json.loads(command("--groups", "groups.tsv", "-o", "json", "-q"))
+    (judged,) = report["judged_sets"]
+    (system, *_), (one_slice, *_), (query, *_) = (
+        judged[name] for name in ("systems", "slices", "queries")
+    )
+    names = {*report, *judged, *system, *one_slice, *query, *system["measures"]["MRR"], *BASELINES}
+    document = (REPOSITORY / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    assert {name for name in names if f"`{name}`" not in document} == set()
+
+
 def test_csv_has_a_line_for_each_measure_of_each_system(command):
     words = ("--groups", "groups.tsv", "--system", "tfidf", "--sample", "0", "-o", "csv", "-q")
     lines = list(csv.DictReader(command(*words).splitlines()))
@@ -86,6 +112,34 @@ def test_records_supply_judged_studies_that_the_index_lacks(command, write):
     words = ("--qrels", "qrels.txt", "--no-baselines", "--sample", "0", "--records", "more.jsonl")
     assert "1 neither" not in command(*words)
     assert "left out: 1 no relevant candidate here" in command(*words[:-2])
+
+
+def test_only_what_is_encoded_loads_a_model(command, loaded, write):
+    command("--groups", "groups.tsv", "--no-baselines", "--sample", "0")
+    assert loaded == []
+    command("--groups", "groups.tsv", "--no-baselines", "--sample", "0", "--save", "run.trec",
+            "--save-system", "encoder-title")  # fmt: skip
+    assert loaded == [PLAIN_MODEL]
+    write([record("NCT00000200", "Knee surgery")], "more.jsonl")
+    words = ("--qrels", "qrels.txt", "--no-baselines", "--records", "more.jsonl")
+    command(*words)
+    command(*words, "--model", "elsewhere")
+    assert loaded[1:] == ["words", "elsewhere"]
+
+
+def test_vectors_are_cached_unless_that_is_declined(command, tmp_path):
+    words = ("--groups", "groups.tsv", "--system", "encoder-title", "--sample", "0", "--cache")
+    command(*words, "cache.sqlite", "--no-cache")
+    assert not (tmp_path / "cache.sqlite").exists()
+    command(*words, "cache.sqlite")
+    with VectorCache(tmp_path / "cache.sqlite") as cache:
+        assert [each.n_vectors for each in cache.facts()] == [6]
+
+
+def test_a_sample_is_of_that_many_studies(command):
+    shown = command("--sample", "4", "-o", "json")
+    assert json.loads(shown)["without_judgements"]["n_queries"] == 4
+    assert "give --groups, --qrels or a --sample above 0" in command("--sample", "0", exit_code=2)
 
 
 def test_a_run_is_saved_in_the_format_of_trec(command, tmp_path):

@@ -1,11 +1,11 @@
-"""Time of a query, and agreement of its two stages, on an index and on one many times as large.
+"""Time of a query, and agreement of its two stages with exhaustive scoring.
 
     python tests/benchmarks/ranking.py --index DIR
     python tests/benchmarks/ranking.py --index DIR --copies 13 --into FOLDER
 
-The larger index repeats the studies of the first one under fresh NCT IDs, with the words of
-their summaries shuffled and noise in their vectors. Ratios are of one run, to FAISS searching
-the whole texts alone.
+With --copies, also the time on an index many times as large. It repeats the studies of the first
+one under new NCT IDs, with the words of their summaries shuffled and noise in their vectors.
+Ratios compare with FAISS searching only the whole texts, in the same run.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ from typing import Annotated
 import msgspec
 import numpy as np
 import typer
-from asking import study_parts
+from spine import machine
 
-from simsearch import Filters, Study, build_index
+from simsearch import Index, Study, build_index, open_index
 from simsearch.encode.fields import FIELDS
 from simsearch.index.opened import OpenedIndex, opened_index
-from simsearch.search.nearest import exhaustive, nearest, ranked
-from simsearch.search.reasons import explain
-from simsearch.vectors import DEFAULT_WEIGHTS, unit_rows
+from simsearch.search.nearest import by_similarity, exhaustive
+from simsearch.search.query_parts import study_part
+from simsearch.vectors import unit_rows
 
-FILTERS = Filters(status=("recruiting", "completed"), phase=("2", "3"))
-NOISE = 0.02  # standard deviation in each of the dimensions of a unit row
+FILTERS = {"status": ("recruiting", "completed"), "phase": ("2", "3")}
+SEED = 0
+NOISE = 0.02  # standard deviation in each dimension of a unit row
 
 
 def main(
@@ -40,26 +41,35 @@ def main(
     queries: Annotated[int, typer.Option(help="Random query studies.")] = 1000,
 ) -> None:
     """Print the figures."""
-    with opened_index(index) as opened:
-        measure(opened, queries, agreement=True)
-        if copies and into:
+    print(f"{machine()}, seed {SEED}")
+    measure(index, queries, agreement=True)
+    if copies and into:
+        with opened_index(index) as opened:
             started = time.perf_counter()
             report = build_index(Repeated(opened, copies), into, Noisy(opened))
             print(f"built {report.n_studies:,} in {time.perf_counter() - started:.0f} s")
     if into:
-        with opened_index(into) as larger:
-            measure(larger, min(queries, 200), agreement=False)
+        measure(into, min(queries, 200), agreement=False)
 
 
-def measure(index: OpenedIndex, n_queries: int, *, agreement: bool) -> None:
+def measure(folder: Path, n_queries: int, *, agreement: bool) -> None:
     """Print the times of random queries on an index, and whether its two stages agree."""
-    rows = np.random.default_rng(0).choice(index.n_studies, n_queries, replace=False)
-    ids = [study.nct_id for study in index.store.studies(rows.tolist()) if study.title]
+    with open_index(folder) as index, opened_index(folder) as opened:
+        rows = np.random.default_rng(SEED).choice(len(index), n_queries, replace=False)
+        ids = [study.nct_id for study in opened.store.studies(rows.tolist()) if study.title]
+        print_times(index, opened, ids)
+        if agreement:
+            overlaps = [_overlap(index, opened, nct_id) for nct_id in ids]
+            print(f"  queries find {statistics.mean(overlaps):.4f} of the exhaustive ten best")
+
+
+def print_times(index: Index, opened: OpenedIndex, ids: Sequence[str]) -> None:
+    """Print the median time of each way to query for these studies, taken in turns."""
     named: dict[str, Callable[[str], object]] = {
-        "FAISS alone, 10 nearest": lambda nct_id: _faiss(index, nct_id, 10),
-        "FAISS alone, 200 nearest": lambda nct_id: _faiss(index, nct_id, 200),
-        "query": lambda nct_id: nearest(index, study_parts(index, [nct_id]), 10),
-        "query, filtered and explained": lambda nct_id: _explained(index, nct_id),
+        "FAISS alone, 10 nearest": lambda nct_id: _faiss(opened, nct_id, 10),
+        "FAISS alone, 200 nearest": lambda nct_id: _faiss(opened, nct_id, 200),
+        "query": lambda nct_id: index.related(nct_id, explain=False),
+        "query, filtered and explained": lambda nct_id: index.related(nct_id, **FILTERS),
     }
     times: dict[str, list[float]] = {name: [] for name in named}
     for nct_id in ids:
@@ -68,17 +78,14 @@ def measure(index: OpenedIndex, n_queries: int, *, agreement: bool) -> None:
             ask(nct_id)
             times[name].append(time.perf_counter() - started)
     base = statistics.median(times["FAISS alone, 10 nearest"])
-    print(f"{index.n_studies:,} studies, {len(ids):,} queries")
+    print(f"{len(index):,} studies, {len(ids):,} queries")
     for name, taken in times.items():
         median = statistics.median(taken)
         print(f"  {name:32} median {1e3 * median:6.2f} ms, {median / base:.2f} times FAISS alone")
-    if agreement:
-        overlaps = [_overlap(index, nct_id) for nct_id in ids]
-        print(f"  two stages hold {statistics.mean(overlaps):.4f} of the exhaustive ten best")
 
 
 class Repeated:
-    """Every study of an index several times over, as a reader gives them."""
+    """A reader of records that gives every study of an index several times over."""
 
     bytes_read = bytes_total = 0
     source_files = ()
@@ -89,14 +96,14 @@ class Repeated:
         self.bytes_total = index.n_studies * copies
 
     def __iter__(self) -> Iterator[Study]:
-        chance = random.Random(0)
+        generator = random.Random(SEED)
         n = self._index.n_studies
         for copy in range(self._copies):
             for start in range(0, n, 1000):
                 rows = range(start, min(start + 1000, n))
                 for row, study in zip(rows, self._index.store.studies(rows), strict=True):
                     words = study.summary.split()
-                    chance.shuffle(words)
+                    generator.shuffle(words)
                     self.bytes_read += 1
                     yield msgspec.structs.replace(
                         study,
@@ -108,7 +115,7 @@ class Repeated:
 
 
 class Noisy:
-    """Gives a repeated study the vectors of its original, with noise; nothing is encoded."""
+    """An encoder that gives a repeated study the vectors of its original, with noise."""
 
     precision = "float32"
 
@@ -117,7 +124,7 @@ class Noisy:
         self.name, self.fingerprint = "noisy", f"noisy {recipe.fingerprint}"
         self.dimension, self.max_tokens = recipe.dimension, recipe.max_tokens
         self._index = index
-        self._chance = np.random.default_rng(0)
+        self._random = np.random.default_rng(SEED)
         self._short: dict[str, int] = {}
         for start in range(0, index.n_studies, 1000):
             rows = range(start, min(start + 1000, index.n_studies))
@@ -126,7 +133,7 @@ class Noisy:
                     self._short.setdefault(f"{field} {FIELDS[field](study)}", row)
 
     def count_tokens(self, texts: Sequence[str]) -> np.ndarray:
-        """Return a guess."""
+        """Return an estimate."""
         return np.array([len(text) // 5 for text in texts], dtype=np.int64)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
@@ -141,26 +148,22 @@ class Noisy:
         mark = next(word for word in marks if word.strip(".?!:;r").replace("c", "").isdigit())
         row = int(mark[1:].split("c")[0])
         vector = self._index.rows("text", np.array([row]))[0]
-        return vector + self._chance.normal(0, NOISE, len(vector)).astype(np.float32)
+        return vector + self._random.normal(0, NOISE, len(vector)).astype(np.float32)
 
 
 def _faiss(index: OpenedIndex, nct_id: str, k: int) -> None:
     index.text.nearest(index.vectors(index.row_of(nct_id))["text"], k)
 
 
-def _explained(index: OpenedIndex, nct_id: str) -> None:
-    parts = study_parts(index, [nct_id])
-    study = index.study(nct_id)
-    found = nearest(index, parts, 10, filters=FILTERS)
-    explain(index, parts, [study], found, DEFAULT_WEIGHTS)
-
-
-def _overlap(index: OpenedIndex, nct_id: str) -> float:
-    parts = study_parts(index, [nct_id])
-    similarity = exhaustive(index, parts)
-    similarity[index.row_of(nct_id)] = -np.inf
-    best = np.lexsort((np.arange(len(similarity)), -similarity))[:10]
-    return float(np.isin(best, ranked(index, parts, 10).rows).mean())
+def _overlap(index: Index, opened: OpenedIndex, nct_id: str) -> float:
+    """Return the share of the ten best by exhaustive scoring that a query finds."""
+    row = opened.row_of(nct_id)
+    similarity = exhaustive(opened, [study_part(opened, row)])
+    similarity[row] = -np.inf
+    best = by_similarity(np.arange(len(index)), similarity)[:10]
+    ids = {study.nct_id for study in opened.store.studies(best.tolist())}
+    found = {neighbour.nct_id for neighbour in index.related(nct_id, explain=False)}
+    return len(ids & found) / len(ids)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Measure what the README says of speed, memory and exactness; prints ratios of one run.
+"""Measure the speed, memory and exactness that the documentation reports.
 
     python tests/benchmarks/spine.py RECORDS [--index DIR] [--seed 0]
 
-RECORDS are registry records (several thousand studies at least). With --index, an index
-already built of them is queried; otherwise a sample is built and queried.
+RECORDS are registry records (several thousand studies at least). With --index, an index already
+built of them is queried; otherwise one is built of a sample. Ratios are of one run.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from asking import similar_to_study
 
-from simsearch import Study, build_index, load_encoder, read_studies
+import simsearch
+from simsearch import Index, Study, build_index, load_encoder, open_index, read_studies
 from simsearch.encode.fields import whole_text
 from simsearch.index.opened import opened_index
 
@@ -36,7 +36,7 @@ ROUNDS = 7
 
 
 class TimedEncoder:
-    """An encoder that knows how long it has encoded."""
+    """An encoder that measures how long it encodes."""
 
     def __init__(self, encoder) -> None:
         self._encoder = encoder
@@ -53,7 +53,7 @@ class TimedEncoder:
 
 
 class Listed:
-    """Studies at hand, as a reader of records."""
+    """A reader of records that gives studies in memory."""
 
     bytes_read = bytes_total = 0
     source_files = ()
@@ -68,11 +68,13 @@ class Listed:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("records")
-    parser.add_argument("--index")
+    parser.add_argument("--index", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--skip-encoding", action="store_true")
     options = parser.parse_args()
-    print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {processor()}, Python {platform.python_version()}")
+    if options.skip_encoding and not options.index:
+        parser.error("--skip-encoding needs --index")
+    print(f"{machine()}, seed {options.seed}")
     rng = random.Random(options.seed)
     if options.records.endswith(".jsonl.gz"):
         reading(options.records)
@@ -82,14 +84,14 @@ def main() -> None:
         folder = Path(tempfile.mkdtemp(), "index")
         whole_build(rng.sample(studies, min(BUILD_STUDIES, len(studies))), folder)
         del studies
-    index = Path(options.index) if options.index else folder
+    index = options.index or folder
     cold(index)
     warm(index, rng)
     exact(index, rng)
 
 
 def reading(path: str) -> None:
-    """Reading records to studies against json.loads alone on the same lines, in turns."""
+    """Compare reading records with json.loads alone on the same lines, in turns."""
 
     def plain() -> None:
         with gzip.open(path, "rb") as lines:
@@ -107,7 +109,7 @@ def reading(path: str) -> None:
 
 
 def precisions(studies: Sequence[Study]) -> None:
-    """Rates of the two precisions, taken in turns, and how far they agree."""
+    """Compare the rates of the two precisions, taken in turns, and their vectors."""
     texts = sorted((whole_text(study) for study in studies), key=len)
     encoders = {name: load_encoder(precision=name) for name in ("float32", "bfloat16")}
     seconds: dict[str, list[float]] = {name: [] for name in encoders}
@@ -126,15 +128,14 @@ def precisions(studies: Sequence[Study]) -> None:
 
 
 def ten(rows: np.ndarray, n: int) -> set[int]:
-    """The ten rows nearest to row n, itself left out."""
+    """Return the ten rows nearest to row n, excluding itself."""
     values = rows @ rows[n]
     values[n] = -9
     return set(np.argsort(-values, kind="stable")[:10].tolist())
 
 
 def whole_build(studies: Sequence[Study], folder: Path) -> None:
-    """Time of a whole build over the time in the encoder alone."""
-
+    """Compare the time of a whole build with the time in the encoder."""
     encoder = TimedEncoder(load_encoder())
     seconds = timed(lambda: build_index(Listed(studies), folder, encoder))
     print(f"build of {len(studies):,} studies: {seconds:.1f} s, {encoder.seconds:.1f} s of them in "
@@ -143,9 +144,10 @@ def whole_build(studies: Sequence[Study], folder: Path) -> None:
 
 
 def cold(index: Path) -> None:
-    """A query as a new process against importing the libraries alone, in turns."""
+    """Compare a query as a new process with importing the libraries alone, in turns."""
     bare = [sys.executable, "-c", "import faiss, typer, rich"]
-    nct_id = opened_index(index).store.nct_ids()[0]
+    with opened_index(index) as opened:
+        nct_id = opened.store.nct_ids()[0]
     query = [sys.executable, "-m", "simsearch", "query", nct_id, "--index", str(index)]
     times = {"bare": [], "query": []}
     for _ in range(ROUNDS):
@@ -158,19 +160,24 @@ def cold(index: Path) -> None:
 
 
 def warm(folder: Path, rng: random.Random) -> None:
-    """Queries in one process."""
-    index = opened_index(folder)
-    ids = index.store.nct_ids()
-    asked = rng.choices(ids, k=QUERIES)
-    similar_to_study(index, ids[0])
-    seconds = [timed(lambda nct_id=nct_id: similar_to_study(index, nct_id)) for nct_id in asked]
-    median, high = np.percentile(seconds, [50, 99]) * 1000
-    print(f"{QUERIES:,} random queries of {index.n_studies:,} studies, warm: median {median:.1f} "
-          f"ms, 99th percentile {high:.1f} ms")  # fmt: skip
+    """Measure queries in one process, without the reasons of the neighbours."""
+    with opened_index(folder) as opened:
+        ids = opened.store.nct_ids()
+    queries = rng.choices(ids, k=QUERIES)
+    with open_index(folder) as index:
+        ask(index, ids[0])
+        seconds = [timed(lambda nct_id=nct_id: ask(index, nct_id)) for nct_id in queries]
+        median, high = np.percentile(seconds, [50, 99]) * 1000
+        print(f"{QUERIES:,} random queries of {len(index):,} studies, warm: median {median:.1f} "
+              f"ms, 99th percentile {high:.1f} ms")  # fmt: skip
+
+
+def ask(index: Index, nct_id: str) -> None:
+    index.related(nct_id, explain=False)
 
 
 def exact(folder: Path, rng: random.Random) -> None:
-    """FAISS against numpy brute force."""
+    """Compare FAISS with brute force in numpy."""
     index = opened_index(folder)
     n = index.n_studies
     rows = np.asarray(index.rows("text", np.arange(n)), dtype=np.float32)
@@ -193,6 +200,12 @@ def timed(run: Callable[[], object]) -> float:
     began = time.perf_counter()
     run()
     return time.perf_counter() - began
+
+
+def machine() -> str:
+    """Return the date, the processor and the versions of what is measured."""
+    versions = f"Python {platform.python_version()}, simsearch {simsearch.__version__}"
+    return f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {processor()}, {versions}"
 
 
 def processor() -> str:
