@@ -52,7 +52,7 @@ def test_only_allowed_rows_come_back_and_the_nearest_of_them(tmp_path_factory, k
     rows = chance.normal(size=(400, 8)).astype(np.float32)
     index, rows = made(tmp_path_factory.mktemp("ix") / "rows.faiss", rows)
     query = rows[0]
-    # Drawn by lot, or those furthest away, so that what should be enough is not.
+    # At random, or those furthest away, so that what should suffice does not.
     allowed = rows @ query < np.quantile(rows @ query, share) if far else chance.random(400) < share
     numbers, values = index.nearest(query, k, allowed)
     brute = np.where(allowed, rows @ query, -np.inf)
@@ -83,8 +83,8 @@ def test_stored_rows_come_back_as_written(random_index):
 @pytest.mark.parametrize(
     "query", [np.full(24, np.nan), np.full(24, np.inf), np.ones(23), np.ones((1, 24))]
 )
-def test_a_query_that_is_no_finite_row_is_refused(random_index, query):
-    with pytest.raises(ValueError, match="no finite row"):
+def test_a_query_that_is_not_a_finite_row_is_refused(random_index, query):
+    with pytest.raises(ValueError, match="finite values is needed"):
         random_index[0].nearest(query.astype(np.float32), 3)
 
 
@@ -116,7 +116,7 @@ def test_a_search_keeps_to_its_own_thread_and_leaves_others_their_number(random_
 def test_another_file_is_named_as_such(tmp_path):
     path = tmp_path / "rows.faiss"
     path.write_bytes(b"not an index at all, but of some length")
-    with pytest.raises(IndexCorruptError, match="no FAISS index"):
+    with pytest.raises(IndexCorruptError, match="not a FAISS index"):
         open_vector_index(path, 1, 4)
 
 

@@ -1,8 +1,8 @@
 """Exact nearest rows by cosine, with FAISS: the only importer of faiss.
 
-A flat index of 16-bit floats. A row's number is its study's position in the order of
-NCT IDs. What FAISS does at its edges is settled here: k beyond the corpus, ties at the
-last place, queries that are not finite or not a row.
+A flat index of 16-bit floats; a row's number is its study's position in the order of NCT IDs. The
+edge cases of FAISS are handled here: k beyond the number of rows, ties at the last place, queries
+that are not finite or not of the right shape.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from simsearch.errors import IndexCorruptError
 
-# How many rows beyond k are fetched at first, to settle ties at the last place.
+# How many rows beyond k are fetched at first, so that ties at the last place can be broken.
 _TIE_ROOM = 16
-# Where more than this share of the rows may come back, first all are searched, for so many times
-# what should be enough: FAISS takes twice as long where it looks up whether each may come back.
+# If more than this share of the rows is allowed, all rows are searched first, for `_MARGIN` times
+# as many as should suffice: looking up whether each row is allowed takes FAISS twice as long.
 _WIDE = 0.2
 _MARGIN = 1.3
 
@@ -36,7 +36,7 @@ def write_vector_index(
         blocks: (n, dimension) float16, unit or zero rows, in row order.
 
     Raises:
-        OSError: the file cannot be written in full.
+        OSError: the file cannot be written.
     """
     index = _empty(dimension)
     for block in blocks:
@@ -48,7 +48,7 @@ def write_vector_index(
 
 
 class _Codes:
-    """The rows of an index as numpy takes them: a view of them keeps the index."""
+    """The rows of an index for numpy: an array that views them keeps the index alive."""
 
     def __init__(self, index: faiss.IndexScalarQuantizer) -> None:
         self.index = index
@@ -57,7 +57,7 @@ class _Codes:
 
 
 class VectorIndex:
-    """Rows of one field, searched exactly. Open with `open_vector_index`."""
+    """The rows of one field, searched exactly. Open one with `open_vector_index`."""
 
     def __init__(self, index: faiss.IndexScalarQuantizer) -> None:
         self._index = index
@@ -65,20 +65,20 @@ class VectorIndex:
 
     @property
     def n_rows(self) -> int:
-        """How many rows the index holds."""
+        """The number of rows."""
         return int(self._index.ntotal)
 
     @property
     def dimension(self) -> int:
-        """Length of a row."""
+        """The length of a row."""
         return int(self._index.d)
 
     def rows(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float16]:
-        """Return (n, dimension) float16, the stored rows with these (n,) numbers."""
+        """Return (n, dimension) float16, a copy of the rows with these (n,) numbers."""
         return self._rows[numbers]
 
     def stored(self) -> npt.NDArray[np.float16]:
-        """Return (n_rows, dimension) float16, all rows as they lie in the mapped file."""
+        """Return (n_rows, dimension) float16, all rows, memory-mapped."""
         return self._rows
 
     def nearest(
@@ -87,46 +87,53 @@ class VectorIndex:
         k: int,
         allowed: npt.NDArray[np.bool_] | None = None,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Return the k rows of highest cosine, ties by row number.
+        """Return the k rows of highest cosine; equal cosines by row number.
 
         Args:
             query: (dimension,) float32, a unit row.
-            k: how many, at least 1; fewer come back where the index holds fewer.
-            allowed: (n_rows,) which rows may come back; None for all.
+            k: how many, at least 1; fewer are returned if fewer are allowed.
+            allowed: (n_rows,) bool, which rows may be returned; None for all.
 
         Returns:
             (k,) int64 row numbers and (k,) float32 cosines, highest first.
 
         Raises:
-            ValueError: the query is no finite row of this dimension.
+            ValueError: the query has another shape, or a value that is not finite.
         """
         if query.shape != (self.dimension,) or not np.isfinite(query).all():
-            raise ValueError(f"query of shape {query.shape} is no finite row of {self.dimension}")
+            needed = f"({self.dimension},) with finite values"
+            raise ValueError(f"the query is of shape {query.shape}, where {needed} is needed")
         n_allowed = self.n_rows if allowed is None else int(allowed.sum())
         wanted = min(k, n_allowed)
         if not wanted:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-        tries: list[tuple[int, npt.NDArray[np.bool_] | None]] = [(wanted + _TIE_ROOM, allowed)]
-        while tries[-1][0] <= n_allowed:
-            tries.append((2 * tries[-1][0], allowed))
-        if allowed is not None and n_allowed > _WIDE * self.n_rows:
-            enough = _MARGIN * (wanted + _TIE_ROOM) * self.n_rows / n_allowed
-            tries.insert(0, (int(enough), None))
-        for fetched, among in tries:
+        for fetched, among in self._tries(wanted, n_allowed, allowed):
             numbers, values = self._search(query, fetched, among)
             complete, last = len(values) < fetched, values[-1]
             if allowed is not None and among is None:
                 passing = allowed[numbers]
                 numbers, values = numbers[passing], values[passing]
             if complete or (len(values) >= wanted and values[wanted - 1] > last):
-                break
+                break  # no row that was not fetched can be among the first k
         order = np.lexsort((numbers, -values))[:wanted]
         return numbers[order], values[order]
+
+    def _tries(
+        self, wanted: int, n_allowed: int, allowed: npt.NDArray[np.bool_] | None
+    ) -> Iterator[tuple[int, npt.NDArray[np.bool_] | None]]:
+        """Yield how many rows to fetch, and among which, until all are fetched."""
+        if allowed is not None and n_allowed > _WIDE * self.n_rows:
+            yield int(_MARGIN * (wanted + _TIE_ROOM) * self.n_rows / n_allowed), None
+        fetched = wanted + _TIE_ROOM
+        yield fetched, allowed
+        while fetched <= n_allowed:
+            fetched *= 2
+            yield fetched, allowed
 
     def _search(
         self, query: npt.NDArray[np.float32], k: int, among: npt.NDArray[np.bool_] | None
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Return k rows and their cosines, highest first, or as many as there are."""
+        """Return the numbers and cosines of the first k rows, highest first, or of all rows."""
         parameters, n_rows = None, self.n_rows
         if among is not None:
             bits, n_rows = np.packbits(among, bitorder="little"), int(among.sum())
@@ -143,12 +150,12 @@ def open_vector_index(path: Path, n_rows: int, dimension: int) -> VectorIndex:
     """Open an index file, memory-mapped.
 
     Raises:
-        IndexCorruptError: the file is no such index, or not of this many rows.
+        IndexCorruptError: the file is not such an index, or not of this size.
     """
     try:
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     except RuntimeError as error:
-        raise IndexCorruptError(path, f"no FAISS index ({_short(error)})") from error
+        raise IndexCorruptError(path, f"not a FAISS index ({_short(error)})") from error
     if index.d != dimension or index.ntotal != n_rows:
         raise IndexCorruptError(
             path, f"{index.ntotal:,} rows of {index.d} where {n_rows:,} of {dimension} are needed"
@@ -165,10 +172,11 @@ def open_vector_index(path: Path, n_rows: int, dimension: int) -> VectorIndex:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keep FAISS in the calling thread.
+    """Keep FAISS to the calling thread.
 
-    It spreads queries over threads, never one query, for which the others only wait: on a
-    busy machine that takes many times as long as the search.
+    It gives each thread some of the queries: with one query the other threads only wait, which on
+    a busy machine takes many times as long as the search. FAISS's own setting is used because
+    threadpoolctl would add 15 ms to the first query.
     """
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)

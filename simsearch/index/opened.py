@@ -1,20 +1,14 @@
-"""An opened generation: its files and their rows, read-only. Nothing here ranks.
-
-Vectors lie in one FAISS file (the whole text) and one .npy file for each other field, term
-weights in `terms.py`'s arrays, studies in SQLite. Row n of every file belongs to the nth study
-in the order of NCT IDs.
-"""
+"""An opened generation: its studies, rows and terms, read-only. Nothing here ranks."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from contextlib import ExitStack, closing
+from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn, Self, TypeVar
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -34,39 +28,23 @@ from simsearch.index.directory import (
     open_generation,
     pointed,
 )
-from simsearch.index.faiss_rows import VectorIndex, open_vector_index
-from simsearch.index.studies import TEXTLESS, StudyStore
-from simsearch.index.terms import LEXICAL_FILES, LexicalIndex, open_lexical_index
+from simsearch.index.faiss_rows import VectorIndex
+from simsearch.index.generation_files import STORE_FILE as STORE_FILE  # noqa: PLC0414 - for build
+from simsearch.index.generation_files import GenerationFiles, open_files
+from simsearch.index.studies import StudyStore
+from simsearch.index.terms import LexicalIndex
 from simsearch.study import Study, parse_nct_id
-from simsearch.vectors import SIGNALS
 
-TEXT_FILE = "text.faiss"
-STORE_FILE = "studies.sqlite"
-PAIRS_FILE = "random-pairs.npy"
-FIELD_FILES = {"conditions": "conditions.npy", "interventions": "interventions.npy"}
-
-_FILES = (STORE_FILE, TEXT_FILE, PAIRS_FILE, *FIELD_FILES.values(), *LEXICAL_FILES)
-_REMEMBERED = 128
+_REMEMBERED = 128  # values kept by `OpenedIndex.remember`
 
 Value = TypeVar("Value")
-
-
-class _Files(msgspec.Struct, frozen=True):
-    """The files of a generation, as long as it is open."""
-
-    store: StudyStore
-    text: VectorIndex
-    fields: dict[str, npt.NDArray[np.float16]]
-    lexical: LexicalIndex
-    pairs: npt.NDArray[np.float16]
-    has_text: npt.NDArray[np.bool_]
 
 
 class OpenedIndex:
     """One generation of an index, open for reading; threads may share it.
 
-    It stays with its generation when a new one is published: open again for that. A context
-    manager: `with opened_index() as index: ...` closes it.
+    When a new generation is published it keeps to its own: open the index again for the new one.
+    It is a context manager: `with opened_index() as index: ...` closes it.
 
     Args:
         path: the folder of the index.
@@ -77,33 +55,11 @@ class OpenedIndex:
     """
 
     def __init__(self, path: Path, generation: Generation) -> None:
-        manifest = generation.manifest
-        n_studies, dimension = manifest.n_studies, manifest.recipe.dimension
-        for name in _FILES:
-            if name not in manifest.files:
-                raise IndexCorruptError(generation.path, f"its manifest lacks {name}")
         self.path = path
         self.generation = generation
-        self._remembered: OrderedDict[Hashable, Any] = OrderedDict()
+        self._remembered: OrderedDict[Hashable, Future[Any]] = OrderedDict()
         self._lock = Lock()
-        with ExitStack() as opened:  # where the rest fails, what is open is closed
-            store = opened.enter_context(closing(StudyStore(generation.path / STORE_FILE)))
-            if store.n_studies != n_studies:
-                raise IndexCorruptError(
-                    generation.path / STORE_FILE,
-                    f"{store.n_studies:,} studies where the manifest says {n_studies:,}",
-                )
-            text = open_vector_index(generation.path / TEXT_FILE, n_studies, dimension)
-            fields = {
-                field: _open_rows(generation.path / name, n_studies, dimension)
-                for field, name in FIELD_FILES.items()
-            }
-            lexical = open_lexical_index(generation.path, n_studies, manifest.mean_terms)
-            pairs = _open_pairs(generation.path / PAIRS_FILE)
-            has_text = np.ones(n_studies, dtype=np.bool_)
-            has_text[store.rows_of(*TEXTLESS)] = False
-            opened.pop_all()
-        self._files: _Files | None = _Files(store, text, fields, lexical, pairs, has_text)
+        self._files: GenerationFiles | None = open_files(generation)
 
     def __enter__(self) -> Self:
         return self
@@ -116,44 +72,45 @@ class OpenedIndex:
         return f"<index {self.path}: {self.n_studies:,} studies{closed}>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("an open index cannot be pickled: pass its path on, and open it there")
+        raise TypeError("an open index cannot be pickled: pass its path, and open it there")
 
     def close(self) -> None:
-        """Close the files; whatever is asked afterwards is refused."""
-        files, self._files = self._files, None
-        self._remembered.clear()
+        """Close the files; any later use raises `IndexClosedError`, but for facts and repr."""
+        with self._lock:
+            files, self._files = self._files, None
+            self._remembered.clear()
         if files:
             files.store.close()
 
     @property
-    def _open(self) -> _Files:
+    def _open(self) -> GenerationFiles:
         if self._files is None:
             raise IndexClosedError(self.path)
         return self._files
 
     @property
     def store(self) -> StudyStore:
-        """The studies."""
+        """The studies, by row."""
         return self._open.store
 
     @property
     def text(self) -> VectorIndex:
-        """The vectors of the whole texts, to be searched."""
+        """The vectors of the whole texts, which can be searched."""
         return self._open.text
 
     @property
     def lexical(self) -> LexicalIndex:
-        """The term weights."""
+        """The term weights of the studies, which can be searched."""
         return self._open.lexical
 
     @property
     def pairs(self) -> npt.NDArray[np.float16]:
-        """(n_pairs, n_signals) the cosines of random pairs of studies."""
+        """(n_pairs, n_signals) float16, cosines of random pairs of studies, in `SIGNALS` order."""
         return self._open.pairs
 
     @property
     def has_text(self) -> npt.NDArray[np.bool_]:
-        """(n_studies,) which studies have a text to compare; withheld ones do not."""
+        """(n_studies,) bool, which studies have a text to compare; withheld ones have none."""
         return self._open.has_text
 
     @property
@@ -163,42 +120,58 @@ class OpenedIndex:
 
     @property
     def facts(self) -> IndexFacts:
-        """What dates and identifies an answer of this index."""
+        """Which index this is, and its dates: what every answer carries."""
         return facts_of(self.path, self.generation)
 
     def remember(self, key: Hashable, compute: Callable[[], Value]) -> Value:
-        """Return what `compute` returns, computed once for each key while the index is open.
+        """Return the value of `compute`, called once for each key that is still remembered.
 
-        The last few are kept. They must not refer to the index: its memory is freed with it.
+        The last few keys are remembered. A thread that asks for a value in the making waits for
+        it. Values must not refer to this index, or its memory would not be freed with it.
+
+        Raises:
+            IndexClosedError: the index is closed.
+            Exception: what `compute` raises; the next call tries again.
         """
         with self._lock:
-            if key in self._remembered:
-                self._remembered.move_to_end(key)
-                found: Value = self._remembered[key]
-                return found
-        value = compute()
-        with self._lock:
-            self._remembered[key] = value
+            _ = self._open
+            remembered: Future[Value] | None = self._remembered.get(key)
+            future: Future[Value] = remembered or Future()
+            self._remembered[key] = future
+            self._remembered.move_to_end(key)
             while len(self._remembered) > _REMEMBERED:
                 self._remembered.popitem(last=False)
-        return value
+        if not remembered:
+            try:
+                future.set_result(compute())
+            except BaseException as error:
+                with self._lock:
+                    self._remembered.pop(key, None)
+                future.set_exception(error)
+                raise
+        return future.result()
 
     def locate(self, nct_id: str) -> tuple[str, int | None]:
-        """Return the NCT ID that a text spells, and the row of that study: None if not here.
+        """Return the canonical NCT ID that a text spells, and its row, or None if it has none.
 
-        An obsolete number leads to the row of the study that it became.
+        An obsolete NCT ID has the row of the study that replaced it.
 
         Raises:
             NctIdError: the text is not an NCT ID.
         """
+        store = self.store
         try:
             canonical = parse_nct_id(nct_id)
         except NctIdError as error:
             raise NctIdError(error.text, error.reason, self._close_id(nct_id)) from None
-        return canonical, self.store.row_of(canonical)
+        return canonical, store.row_of(canonical)
 
     def lacks(self, canonical: str) -> UnknownStudyError:
-        """Return the error that says that a study is not here, or has left the registry."""
+        """Return the error to raise for a study that is not here: unknown, or gone.
+
+        Args:
+            canonical: its NCT ID, as `locate` returns it.
+        """
         facts = self.facts
         known = (canonical, facts.name, facts.n_studies, facts.records_date, facts.demo)
         gone = self.store.gone(canonical)
@@ -207,11 +180,11 @@ class OpenedIndex:
         )
 
     def row_of(self, nct_id: str) -> int:
-        """Return the row of a study by any spelling of its NCT ID, or by an alias of it.
+        """Return the row of a study by any spelling of its NCT ID, or by an obsolete one.
 
         Raises:
             NctIdError: the text is not an NCT ID.
-            UnknownStudyError: the index does not hold the study.
+            UnknownStudyError: the study is not in the index.
         """
         canonical, row = self.locate(nct_id)
         if row is None:
@@ -219,28 +192,40 @@ class OpenedIndex:
         return row
 
     def holds(self, nct_id: str) -> bool:
-        """Report whether the index holds a study; `nct_id` is refused as in `row_of`."""
+        """Report whether a study is in the index, by any ID that `row_of` takes.
+
+        Raises:
+            NctIdError: the text is not an NCT ID.
+        """
         return self.locate(nct_id)[1] is not None
 
     def study(self, nct_id: str) -> Study:
-        """Return a study; `nct_id` is understood, and refused, as in `row_of`."""
+        """Return a study by any ID that `row_of` takes; raises what it raises."""
         return self.store.studies([self.row_of(nct_id)])[0]
 
     def rows(self, field: str, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.floating]:
-        """Return (n, dimension), unit or zero: the stored rows of a field with these numbers."""
+        """Return some rows of a field.
+
+        Args:
+            field: one of `FIELDS`.
+            numbers: (n,) which rows.
+
+        Returns:
+            (n, dimension) float16, unit rows, or zeros where a study has no such text.
+        """
         return self.text.rows(numbers) if field == "text" else self._open.fields[field][numbers]
 
     def stored(self, field: str) -> npt.NDArray[np.float16]:
-        """Return (n_studies, dimension) float16: all rows of a field, as they lie in its file."""
+        """Return (n_studies, dimension) float16, all rows of a field, memory-mapped."""
         return self.text.stored() if field == "text" else self._open.fields[field]
 
     def vectors(self, row: int) -> dict[str, npt.NDArray[np.float32]]:
-        """Return field name → (dimension,) float32, the stored vectors of one row."""
+        """Return field → (dimension,) float32, the vectors of the study with this row."""
         numbers = np.array([row], dtype=np.int64)
         return {field: self.rows(field, numbers)[0].astype(np.float32) for field in FIELDS}
 
     def _close_id(self, text: str) -> str:
-        """Return the ID in this index that a mistyped one is nearest to, or `""`."""
+        """Return the NCT ID in this index that is closest to a mistyped one, or `""`."""
         from rapidfuzz import process
         from rapidfuzz.distance import OSA
 
@@ -257,11 +242,11 @@ def opened_index(path: Path | str | None = None) -> OpenedIndex:
     """Open the current generation of an index.
 
     Args:
-        path: the folder of the index; None takes `index` in the current folder where that
+        path: the folder of the index; None stands for `index` in the current folder if that
             holds one, else the one in the user's data folder, else the demo index.
 
     Raises:
-        IndexNotFoundError: the folder holds no index.
+        IndexNotFoundError: the folder does not hold an index.
         IndexCorruptError: a file of it is missing, damaged or foreign.
         RecipeError: another version of simsearch built it.
     """
@@ -272,29 +257,4 @@ def opened_index(path: Path | str | None = None) -> OpenedIndex:
             return OpenedIndex(folder, open_generation(folder, name))
         except IndexCorruptError:
             if name == pointed(folder):
-                raise  # else a newer one was published meanwhile, and this one pruned
-
-
-def _open_rows(path: Path, n_rows: int, dimension: int) -> npt.NDArray[np.float16]:
-    """Open a file of (n_rows, dimension) float16 unit or zero rows, memory-mapped."""
-    try:
-        rows: npt.NDArray[np.float16] = np.asarray(np.lib.format.open_memmap(path, mode="r"))
-    except Exception as error:  # numpy's reader of headers raises nearly anything
-        raise IndexCorruptError(path, f"not an array ({error})") from error
-    if rows.shape != (n_rows, dimension) or rows.dtype != np.float16:
-        raise IndexCorruptError(
-            path,
-            f"{rows.shape} {rows.dtype} where {(n_rows, dimension)} float16 is needed",
-        )
-    return rows
-
-
-def _open_pairs(path: Path) -> npt.NDArray[np.float16]:
-    """Open the (n_pairs, n_signals) float16 cosines of random pairs of studies."""
-    try:
-        pairs: npt.NDArray[np.float16] = np.load(path)
-    except Exception as error:
-        raise IndexCorruptError(path, f"not an array ({error})") from error
-    if pairs.ndim != 2 or pairs.shape[1] != len(SIGNALS) or pairs.dtype != np.float16:  # noqa: PLR2004 - pairs by signals
-        raise IndexCorruptError(path, f"{pairs.shape} {pairs.dtype} is not pairs by signals")
-    return pairs
+                raise  # otherwise a new one has been published meanwhile, and this one pruned

@@ -1,4 +1,4 @@
-"""Rows of distinct texts → the vector files of a generation, and its random pairs."""
+"""The vector files of a generation, and its random pairs, written from rows of distinct texts."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import numpy.typing as npt
 
 from simsearch.encode.fields import FIELDS
 from simsearch.index.faiss_rows import write_vector_index
-from simsearch.index.opened import FIELD_FILES, PAIRS_FILE, TEXT_FILE
+from simsearch.index.generation_files import FIELD_FILES, PAIRS_FILE, TEXT_FILE
 from simsearch.index.terms import open_lexical_index
 
 _BLOCK = 4096  # rows written at once
-_PAIRS = 50_000  # random pairs of studies that a similarity is measured by
+_PAIRS = 50_000  # random pairs of studies, the scale of percentiles
 
 
 def write_vectors(
     folder: Path, numbers: npt.NDArray[np.int32], rows: npt.NDArray[np.float16]
 ) -> None:
-    """Write a row for each study and field: zeros where it has no text.
+    """Write a row for each study and field, zeros where the study has no such text.
 
     Args:
         folder: of the generation.
-        numbers: (n_studies, n_fields) number of the text, or -1 for none.
+        numbers: (n_studies, n_fields) the number of each text, or -1 for none.
         rows: (n_distinct, dimension) float16 unit rows, by number of the text.
 
     Raises:
-        OSError: the disk refuses a write.
+        OSError: a write failed.
     """
     dimension = rows.shape[1]
     for column, field in enumerate(FIELDS):
@@ -45,9 +45,18 @@ def write_random_pairs(
     rows: npt.NDArray[np.float16],
     mean_terms: float,
 ) -> None:
-    """Write the cosines of random pairs of studies: what a similarity is measured by.
+    """Write the cosines of random pairs of studies by each signal, the scale of percentiles.
 
-    The lexical files of the generation are there already; arguments as in `write_vectors`.
+    The term arrays of the generation must be there already.
+
+    Args:
+        folder: of the generation.
+        numbers: as in `write_vectors`.
+        rows: as in `write_vectors`.
+        mean_terms: the mean number of terms of a text, as `write_lexical` returned it.
+
+    Raises:
+        OSError: a write failed.
     """
     of_field = dict(zip(FIELDS, numbers.T, strict=True))
     left, right = random_pairs(np.flatnonzero(of_field["text"] >= 0))
@@ -62,7 +71,14 @@ def write_random_pairs(
 def random_pairs(
     rows: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return `_PAIRS` pairs of different rows by lot, or all where there are fewer."""
+    """Return (n,), (n,) the two rows of random pairs, or of all pairs if they are few.
+
+    Args:
+        rows: (m,) the rows to choose from.
+
+    Returns:
+        About 50,000 pairs of different rows; the same every time.
+    """
     if len(rows) * (len(rows) - 1) // 2 <= _PAIRS:
         one, other = np.triu_indices(len(rows), 1)
         return rows[one], rows[other]
@@ -74,7 +90,7 @@ def random_pairs(
 def _pair_cosines(
     rows: npt.NDArray[np.float16], left: npt.NDArray[np.int32], right: npt.NDArray[np.int32]
 ) -> npt.NDArray[np.float64]:
-    """Return (n,) the cosines of texts by their numbers, 0 where one is missing."""
+    """Return (n,) float64, the cosines of pairs of texts by number, 0 where one is missing."""
     found = np.zeros(len(left))
     for at in range(0, len(left), _BLOCK):
         part = slice(at, at + _BLOCK)
@@ -87,7 +103,7 @@ def _pair_cosines(
 def _blocks(
     rows: npt.NDArray[np.float16], numbers: npt.NDArray[np.int32]
 ) -> Iterator[npt.NDArray[np.float16]]:
-    """Yield (≤ `_BLOCK`, dim) rows by text number; zeros where the number is -1."""
+    """Yield (≤ `_BLOCK`, dimension) the rows of texts by number, zeros for -1."""
     for at in range(0, len(numbers), _BLOCK):
         part = numbers[at : at + _BLOCK]
         block = rows[part]
@@ -98,7 +114,7 @@ def _blocks(
 def _write_rows(
     path: Path, shape: tuple[int, int], blocks: Iterator[npt.NDArray[np.float16]]
 ) -> None:
-    """Write an .npy file of float16 rows, block by block."""
+    """Write a .npy file of float16 rows, block by block."""
     header = {"descr": "<f2", "fortran_order": False, "shape": shape}
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)

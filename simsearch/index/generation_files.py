@@ -1,0 +1,102 @@
+"""The data files of a generation: their names, and opening them all.
+
+Row n of every file belongs to the nth study in the order of NCT IDs.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from simsearch.errors import IndexCorruptError
+from simsearch.index.directory import Generation
+from simsearch.index.faiss_rows import VectorIndex, open_vector_index
+from simsearch.index.studies import TEXTLESS, StudyStore
+from simsearch.index.terms import LEXICAL_FILES, LexicalIndex, open_lexical_index
+from simsearch.vectors import SIGNALS
+
+STORE_FILE = "studies.sqlite"
+"""The studies."""
+
+TEXT_FILE = "text.faiss"
+"""The vectors of the whole texts."""
+
+FIELD_FILES = {"conditions": "conditions.npy", "interventions": "interventions.npy"}
+"""Other field → the file of its vectors."""
+
+PAIRS_FILE = "random-pairs.npy"
+"""The cosines of random pairs of studies, the scale of percentiles."""
+
+_FILES = (STORE_FILE, TEXT_FILE, PAIRS_FILE, *FIELD_FILES.values(), *LEXICAL_FILES)
+
+
+class GenerationFiles(msgspec.Struct, frozen=True):
+    """The open files of a generation."""
+
+    store: StudyStore
+    text: VectorIndex
+    fields: dict[str, npt.NDArray[np.float16]]
+    lexical: LexicalIndex
+    pairs: npt.NDArray[np.float16]
+    has_text: npt.NDArray[np.bool_]
+
+
+def open_files(generation: Generation) -> GenerationFiles:
+    """Open all files of a generation.
+
+    Raises:
+        IndexCorruptError: one is missing, damaged or foreign.
+    """
+    folder, manifest = generation.path, generation.manifest
+    n_studies, dimension = manifest.n_studies, manifest.recipe.dimension
+    for name in _FILES:
+        if name not in manifest.files:
+            raise IndexCorruptError(folder, f"its manifest lacks {name}")
+    with ExitStack() as opened:  # an error below closes what is open by then
+        store = opened.enter_context(closing(StudyStore(folder / STORE_FILE)))
+        if store.n_studies != n_studies:
+            found = f"{store.n_studies:,} studies where the manifest says {n_studies:,}"
+            raise IndexCorruptError(folder / STORE_FILE, found)
+        has_text = np.ones(n_studies, dtype=np.bool_)
+        has_text[store.rows_of(*TEXTLESS)] = False
+        files = GenerationFiles(
+            store,
+            open_vector_index(folder / TEXT_FILE, n_studies, dimension),
+            {
+                field: _open_rows(folder / name, n_studies, dimension)
+                for field, name in FIELD_FILES.items()
+            },
+            open_lexical_index(folder, n_studies, manifest.mean_terms),
+            _open_pairs(folder / PAIRS_FILE),
+            has_text,
+        )
+        opened.pop_all()
+    return files
+
+
+def _open_rows(path: Path, n_rows: int, dimension: int) -> npt.NDArray[np.float16]:
+    """Return (n_rows, dimension) float16, the unit or zero rows of a file, memory-mapped."""
+    try:
+        rows: npt.NDArray[np.float16] = np.asarray(np.lib.format.open_memmap(path, mode="r"))
+    except Exception as error:  # numpy's reader of headers raises nearly anything
+        raise IndexCorruptError(path, f"not an array ({error})") from error
+    if rows.shape != (n_rows, dimension) or rows.dtype != np.float16:
+        needed = (n_rows, dimension)
+        raise IndexCorruptError(path, f"{rows.shape} {rows.dtype} where {needed} float16 is needed")
+    return rows
+
+
+def _open_pairs(path: Path) -> npt.NDArray[np.float16]:
+    """Return (n_pairs, n_signals) float16, the cosines of random pairs of studies."""
+    try:
+        pairs: npt.NDArray[np.float16] = np.load(path)
+    except Exception as error:
+        raise IndexCorruptError(path, f"not an array ({error})") from error
+    if pairs.ndim != 2 or pairs.shape[1] != len(SIGNALS) or pairs.dtype != np.float16:  # noqa: PLR2004 - pairs by signals
+        needed = f"pairs by {len(SIGNALS)} signals in float16"
+        raise IndexCorruptError(path, f"{pairs.shape} {pairs.dtype} where {needed} are needed")
+    return pairs
