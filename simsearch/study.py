@@ -1,4 +1,4 @@
-"""One registered study, and the NCT IDs that name it."""
+"""A registered study, how its NCT ID is parsed, and how its status and phases read."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import msgspec
 
 from simsearch.errors import NctIdError
 
-# The registry's own pattern for one study: zeros are optional, NCT00000000 is no ID.
+# NCT00000000 is not an ID.
 _CANONICAL = re.compile(r"NCT(?!0{8})[0-9]{8}")
-# More than eight digits are a slip of the finger, which would answer for another study.
+# A text that is nothing but an NCT ID. With more than eight digits it is a typing error: dropping
+# one of them would give another study.
 _WHOLE = re.compile(r"NCT[\s_:-]*(?=[0-9]{1,8}$)0*([1-9][0-9]{0,7})", re.IGNORECASE)
+# An NCT ID within a longer text, such as the address of a page.
 _INSIDE = re.compile(
     r"(?<![A-Za-z0-9])NCT(?=[0-9]{1,8}(?![0-9]))0*([1-9][0-9]{0,7})(?![0-9])", re.IGNORECASE
 )
-# In running text fewer than five digits are something else (NCT 3, a chemical).
+# In prose, NCT with fewer than five digits is something else (NCT 3 is a chemical).
 _NAMED = re.compile(
     r"(?<![A-Za-z0-9])NCT(?:\s*|[\W_]{1,3})(?=[0-9]{5,8}(?![0-9]))0*([1-9][0-9]{0,7})(?![0-9])"
 )
@@ -37,9 +39,9 @@ STUDY_URL = "https://clinicaltrials.gov/study/"
 
 
 class Intervention(msgspec.Struct, frozen=True, gc=False):
-    """What is given or done; `type` is the registry's enum (DRUG, DEVICE, ...) or empty.
+    """An intervention of a study; `type` is the registry's enum (DRUG, DEVICE, ...) or empty.
 
-    `other_names` are its synonyms as registered: brand names, codes, spellings.
+    `other_names` are the registered synonyms: brand names, codes, spellings.
     """
 
     name: str
@@ -48,11 +50,11 @@ class Intervention(msgspec.Struct, frozen=True, gc=False):
 
 
 class Study(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What is kept of one registered study.
+    """The fields that simsearch keeps of a registered study.
 
-    Text is clean (see `records.text`). Missing text is `""`, a missing list `()`;
-    only a number or a yes/no that the record does not give is `None`. Dates are the
-    registry's, as precise as registered: `2018`, `2018-06` or `2018-06-10`.
+    Text is clean (see `records.text`). A missing text is `""`, a missing list `()`; a missing
+    number or yes/no is `None`. Dates are as precise as registered: `2018`, `2018-06` or
+    `2018-06-10`.
     """
 
     nct_id: str
@@ -68,7 +70,7 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     intervention_mesh: tuple[str, ...] = ()
     status: str = ""
     last_known_status: str = ""
-    """The status before it became UNKNOWN for want of news."""
+    """The status before the registry set it to UNKNOWN because nobody updated the record."""
     study_type: str = ""
     phases: tuple[str, ...] = ()
     sponsor: str = ""
@@ -77,28 +79,28 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     completion_date: str = ""
     last_update_date: str = ""
     outcomes: tuple[str, ...] = ()
-    """What is measured, the primary outcomes before the secondary, the first few of them."""
+    """Measures of the primary outcomes, then of the secondary ones; at most the first 30."""
     mentions: tuple[str, ...] = ()
-    """NCT IDs of the other studies that the record names in its texts or numbers, sorted."""
+    """NCT IDs of other studies named in the record's texts or among its other numbers, sorted."""
     enrollment: int | None = None
     has_results: bool | None = None
     data_version: str = ""
-    """Date of the registry's data that the record was downloaded with, where it says so."""
+    """Date of the registry data that the record was downloaded from, if the record gives it."""
 
     @property
     def url(self) -> str:
-        """Address of the study's page at ClinicalTrials.gov; empty for a draft."""
+        """The address of the study's page at ClinicalTrials.gov; empty for a draft."""
         return STUDY_URL + self.nct_id if self.nct_id else ""
 
 
 def parse_nct_id(text: str) -> str:
-    """Return the canonical NCT ID (`NCT` and eight digits) that `text` spells or holds.
+    """Return the NCT ID that `text` is or contains, in its canonical form: `NCT` and eight digits.
 
-    Lower case, blanks around or inside, missing zeros and addresses of a study's
-    page are understood.
+    `text` may be in lower case, contain blanks, lack leading zeros, or be the address of a
+    study's page.
 
     Raises:
-        NctIdError: `text` holds no NCT ID, or several different ones.
+        NctIdError: `text` contains no NCT ID, or several different ones.
     """
     if _CANONICAL.fullmatch(text):
         return text
@@ -110,31 +112,29 @@ def parse_nct_id(text: str) -> str:
     if len(inside) == 1:
         return inside.pop()
     if inside:
-        raise NctIdError(text, f"names {len(inside)} studies, where one is needed")
-    raise NctIdError(text, "is no NCT ID")
+        raise NctIdError(text, f"names {len(inside)} studies instead of one")
+    raise NctIdError(text, "is not an NCT ID")
 
 
 def named_nct_ids(text: str) -> set[str]:
-    """Return the canonical NCT IDs that a running text names: `NCT` and five to eight digits.
+    """Return the NCT IDs that prose names, in canonical form: `NCT` and five to eight digits.
 
-    Of less than eight the first is no 0: there a digit was lost, and which study is meant
-    cannot be known.
-
-    The digits may stand apart from the letters, as where a line was broken between them.
-    Capitals only: registrants write no others, and "function" would cost a closer look.
+    White space or up to three punctuation characters may separate the letters from the digits,
+    such as a line break. Only capitals count: registrants write no others, and words such as
+    "function" would slow the search down.
     """
-    if "NCT" not in text:  # nearly every text, at the speed of C
+    if "NCT" not in text:  # as in nearly every text; this check is fast
         return set()
     return {canonical_nct_id(digits) for digits in _NAMED.findall(text)}
 
 
 def canonical_nct_id(digits: str) -> str:
-    """Return the NCT ID of a number given as one to eight digits."""
+    """Return the NCT ID with this number, given as one to eight digits."""
     return f"NCT{int(digits):08d}"
 
 
 def phase_label(phases: Sequence[str]) -> str:
-    """Return phases as people write them: `2`, `1/2`, `early 1`, `n/a`, or `` for none."""
+    """Return phases as people write them: `2`, `1/2`, `early 1`, `n/a`; `""` if there are none."""
     if not phases:
         return ""
     named = [phase.replace("EARLY_PHASE", "early ").removeprefix("PHASE") for phase in phases]

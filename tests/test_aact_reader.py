@@ -19,7 +19,14 @@ from hypothesis import strategies as st
 
 from simsearch.errors import SourceError
 from simsearch.records import Notice, Rejected, aact_reader
-from simsearch.records.aact_reader import read_archive, recognises_archive, refusal
+from simsearch.records.aact_reader import read_archive
+from simsearch.records.aact_tables import (
+    TABLES,
+    cells_of,
+    kept_rows,
+    recognises_archive,
+    refusal,
+)
 from simsearch.records.registry import Record, study_from_record
 from simsearch.study import Intervention, Study
 
@@ -59,7 +66,7 @@ def read(tables: dict[str, bytes], folder: str = ""):
     return (
         [each for each in outcomes if isinstance(each, Study)],
         [each for each in outcomes if isinstance(each, Rejected)],
-        [each for each in notices if "stays unknown" not in each.message],
+        [each for each in notices if "are left empty" not in each.message],
     )
 
 
@@ -286,7 +293,7 @@ def _as_tables_can_say_it(study: Study) -> Study:
 @given(st.lists(st.text('ab|"~\r é'), min_size=2, max_size=5))
 def test_cells_come_back_as_written_but_for_their_quotes(texts):
     line = "|".join(map(cell, texts)).encode()
-    assert aact_reader._cells(line, len(texts)) == [text.replace('"', "") for text in texts]
+    assert cells_of(line, len(texts)) == [text.replace('"', "") for text in texts]
 
 
 def test_a_title_keeps_bars_and_tildes_and_loses_quotes():
@@ -453,8 +460,8 @@ def test_outcomes_of_either_vocabulary_are_primary_before_secondary():
 def test_only_texts_that_name_a_study_go_on_the_scratch_table():
     lines = iter([b"1|NCT00000101|Long and plain\n", b"2|NCT00000102|As in~NCT00000103\n"])
     columns = ["id", "nct_id", "description"]
-    kept = list(aact_reader._parts(lines, columns, "detailed_descriptions", "PLACE"))
-    assert [part[0] for part in kept] == ["NCT00000102"]
+    kept = list(kept_rows(lines, columns, TABLES["detailed_descriptions"], "PLACE"))
+    assert [row.nct_id for row in kept] == ["NCT00000102"]
 
 
 def test_lists_are_in_the_order_of_their_numbers():
@@ -547,12 +554,16 @@ def test_tables_may_lie_in_a_folder_beside_what_systems_leave():
 # What cannot be read
 
 BAD_ROWS = {
-    "too few cells": (b"NCT00000109|Pills", "2 cells in a table of 3 columns", "NCT00000109"),
-    "too many cells": (b"NCT00000109|Pi|lls|P", "4 cells", "NCT00000109"),
-    "a cell of quotes over a bar": (b'NCT00000109|"Pills|P"', "2 cells", "NCT00000109"),
+    "too few cells": (
+        b"NCT00000109|Pills",
+        "differs from the header's: 2 instead of 3",
+        "NCT00000109",
+    ),
+    "too many cells": (b"NCT00000109|Pi|lls|P", "4 instead of 3", "NCT00000109"),
+    "a cell of quotes over a bar": (b'NCT00000109|"Pills|P"', "2 instead of 3", "NCT00000109"),
     "not UTF-8": (b"NCT00000109|Pills \xff|P", "utf-8", "NCT00000109"),
     "no NCT ID": (b"|Pills|P", "no NCT ID", ""),
-    "a malformed NCT ID": (b"NCT00000000|Pills|P", "is no NCT ID", "NCT00000000"),
+    "a malformed NCT ID": (b"NCT00000000|Pills|P", "is not an NCT ID", "NCT00000000"),
     "a lone CR": (b'NCT00000109|"Pills"|P\rP', "new-line", "NCT00000109"),
 }
 
@@ -578,7 +589,7 @@ def test_bad_rows_of_another_table_cost_no_study_and_are_counted():
     assert study.conditions == ("Aplasia",)
     assert rejected == []
     assert notice.message.startswith("3 of its rows")
-    assert "PLACE!conditions.txt row 3: 2 cells" in notice.message
+    assert "PLACE!conditions.txt row 3: the number of cells differs" in notice.message
 
 
 def test_rows_of_studies_that_are_not_there_are_counted():

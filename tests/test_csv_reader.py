@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from simsearch import Study, read_studies
 from simsearch.errors import SourceError
-from simsearch.records import Rejected, csv_reader, json_reader
+from simsearch.records import Rejected, csv_reader, csv_rows, json_reader
 from simsearch.records.outcomes import NotRecordsError
 from simsearch.records.text import clean_text
 from simsearch.study import Intervention
@@ -322,14 +322,14 @@ def test_one_phase_or_none(cell):
 
 
 ROWS = {
-    "too few cells": (b"NCT00000109,x\r\n", "cells is 2, of named columns 3", "NCT00000109"),
-    "too many cells": (b"NCT00000109,x,,\r\n", "cells is 4, of named columns 3", "NCT00000109"),
+    "too few cells": (b"NCT00000109,x\r\n", "header's: 2 instead of 3", "NCT00000109"),
+    "too many cells": (b"NCT00000109,x,,\r\n", "header's: 4 instead of 3", "NCT00000109"),
     "no NCT ID": (b",A study,\r\n", "the record has no NCT ID", ""),
-    "a malformed NCT ID": (b"NCT00000000,A study,\r\n", "is no NCT ID", "NCT00000000"),
-    "NUL within the NCT ID": (b"NCT000\x0000109,A study,\r\n", "is no NCT ID", "NCT000"),
-    "a tail of NUL": (b"\x00" * 512 + b"\r\n", "cells is 1, of named columns 3", ""),
-    "text after a quote": (b'NCT00000109,"A" study,\r\n', "cannot be told apart", "NCT00000109"),
-    "a lone CR": (b"NCT00000109,A\rstudy,\r\n", "cannot be told apart", "NCT00000109"),
+    "a malformed NCT ID": (b"NCT00000000,A study,\r\n", "is not an NCT ID", "NCT00000000"),
+    "NUL within the NCT ID": (b"NCT000\x0000109,A study,\r\n", "is not an NCT ID", "NCT000"),
+    "a tail of NUL": (b"\x00" * 512 + b"\r\n", "header's: 1 instead of 3", ""),
+    "text after a quote": (b'NCT00000109,"A" study,\r\n', "cannot be separated", "NCT00000109"),
+    "a lone CR": (b"NCT00000109,A\rstudy,\r\n", "cannot be separated", "NCT00000109"),
     "a quote left open": (b'NCT00000109,"A study,\r\n', "", "NCT00000109"),
 }  # fmt: skip
 
@@ -366,12 +366,12 @@ def test_a_quote_never_closed_costs_its_own_row_alone():
     assert rejected.reason.endswith("(line 5)")
 
 
-def test_a_quote_that_would_swallow_a_large_file_is_found_early(monkeypatch):
-    monkeypatch.setattr(csv_reader, "_MAX_CELL_CHARACTERS", 500)
-    content = table(*(study(n % 10) for n in range(1, 100)))
+def test_a_quote_that_would_swallow_a_large_file_is_found_early():
+    long = {"Brief Summary": "word " * 10_000}
+    content = table(*(study(n % 10, **long) for n in range(1, 100)))
     read, (rejected,) = ids(content.replace(b"Study 1,", b'"Study 1,', 1))
     assert len(read) == 98
-    assert "a cell of over 500 characters" in rejected.reason
+    assert "a cell of over 4,194,304 characters" in rejected.reason
 
 
 def test_the_lines_of_a_broken_row_are_each_named():
@@ -428,7 +428,7 @@ def test_a_table_of_something_else_is_refused():
 
 
 def test_a_line_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr(csv_reader, "MAX_DOCUMENT_BYTES", 2_000)
+    monkeypatch.setattr(csv_rows, "MAX_DOCUMENT_BYTES", 2_000)
     with pytest.raises(SourceError, match="line of over 2,000 bytes"):
         outcomes(table(study(1), study(2, Acronym="x" * 3_000)))
 

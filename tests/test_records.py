@@ -1,4 +1,4 @@
-"""Every form of source, and everything that can be wrong with one."""
+"""Sources of every form, and everything that can be wrong with them."""
 
 import datetime as dt
 import gzip
@@ -387,7 +387,8 @@ def test_a_draft_needs_no_nct_id(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [(LINES.decode(), "holds 6 records"), ("{}", "no usable study record")]
+    ("text", "reason"),
+    [(LINES.decode(), "contains 6 records"), ("{}", "not a usable study record")],
 )
 def test_a_draft_is_one_study_record(tmp_path, text, reason):
     path = tmp_path / "draft.json"
@@ -397,14 +398,15 @@ def test_a_draft_is_one_study_record(tmp_path, text, reason):
 
 
 @pytest.mark.parametrize("text", ['{"title": "x"}', '[{"title": "x"}]', "A trial in children"])
-def test_what_is_no_record_points_to_a_draft_and_to_words(tmp_path, text):
+def test_the_error_about_a_draft_that_is_not_a_record_points_to_an_example(tmp_path, text):
     path = tmp_path / "draft"
     path.write_text(text)
-    with pytest.raises(SourceError, match=r"docs/forms\.md shows a draft.* by --text$"):
+    with pytest.raises(SourceError, match=r"; docs/forms\.md shows a draft$") as caught:
         read_draft(path)
+    assert "--" not in caught.value.reason
     with pytest.raises(SourceError) as caught:
         list(read_studies(path))
-    assert "--text" not in str(caught.value)
+    assert "docs/forms.md" not in caught.value.reason
 
 
 def test_the_draft_of_the_document_is_one(tmp_path):

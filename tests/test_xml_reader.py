@@ -346,7 +346,7 @@ def test_a_bad_study_of_several_is_rejected_with_its_number():
     first, second, third = documents(text)
     assert (first.nct_id, third.nct_id) == ("NCT00000101", "NCT00000102")
     assert second.place == "here study 2"
-    assert second.reason.startswith("'x' is no NCT ID")
+    assert second.reason.startswith("'x' is not an NCT ID")
 
 
 class Endless(io.RawIOBase):
@@ -463,7 +463,7 @@ def test_a_collection_that_breaks_off_says_what_is_lost(rest):
     text = f"<search_results>{small('NCT00000101')}{rest}".encode()
     outcomes = xml_reader.read(io.BufferedReader(io.BytesIO(text)), "here")
     assert next(outcomes).nct_id == "NCT00000101"
-    with pytest.raises(SourceError, match="after study 1; what follows is lost"):
+    with pytest.raises(SourceError, match="after study 1; the rest is lost"):
         next(outcomes)
 
 

@@ -1,8 +1,8 @@
-"""Registry records in each form → `Study`.
+"""Registry records of every form → `Study`.
 
-`read_studies` is the one door: it yields a `Study` for every usable record and a
-`Rejected` with its reason for every other, so that nothing is dropped silently. The
-readers are imported when a source is read: a query needs none of them.
+`read_studies` reads them all: it yields a `Study` for each usable record and a `Rejected` with
+the reason for each other one, so that nothing is dropped silently. The readers are imported when
+a source is read, because a query by NCT ID needs none of them.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ class StudyReader:
 
     @property
     def bytes_read(self) -> int:
-        """How many of `bytes_total` have been read so far."""
+        """How many of the `bytes_total` bytes have been read so far."""
         return sum(walk.bytes_read for walk in self._walks)
 
     @property
     def bytes_total(self) -> int:
-        """Size of all sources on disk, in bytes (of standard input once it has ended)."""
+        """Size of all sources on disk in bytes; that of standard input is known at its end."""
         return sum(walk.bytes_total for walk in self._walks)
 
     @property
     def source_files(self) -> tuple[SourceFile, ...]:
-        """Name, size and digest of each source, complete once the iteration has ended."""
+        """Name, size and digest of each source; complete once the iteration has ended."""
         return tuple(walk.description for walk in self._walks)
 
     def __iter__(self) -> Iterator[Outcome]:
@@ -67,87 +67,89 @@ class StudyReader:
                 yield outcome
             if not n_studies:
                 reason = f" ({first_trouble})" if first_trouble else ""
-                raise SourceError(walk.description.name, f"holds no usable study record{reason}")
+                raise SourceError(walk.description.name, f"contains no usable study record{reason}")
 
 
 def read_studies(*sources: str | os.PathLike[str]) -> StudyReader:
-    """Return an iterator over all studies of `sources`, in their own order.
+    """Return an iterator over all studies of `sources`, in the order in which they are stored.
 
-    A source is a path of a file or folder, or `-` for standard input. Its form is found
-    from its content: API v2 JSON (lines, array, one study, search page), the site's CSV,
-    the legacy XML, AACT's zip of tables, a mirror; a zip or folder of these; gzip of any.
-    The iterator yields a `Study` per usable record, `Rejected` for any other, `Gone` for
-    a study that a mirror knows has left the registry, and a `Notice` for what a person
-    should know.
+    A source is the path of a file or folder, or `-` for standard input. Its form is detected
+    from its content: API v2 JSON (lines, an array, one study, a search page), the site's CSV,
+    the legacy XML, AACT's zip of tables, a mirror; a zip or folder of these; any of them
+    compressed with gzip. The iterator yields a `Study` for each usable record, a `Rejected` for
+    each other record, a `Gone` for each study that has left the registry according to a mirror,
+    and a `Notice` for anything else that a person should know.
 
     Raises:
-        SourceError: a source is missing, empty, cut short, or holds no study record.
+        SourceError: a source is missing, empty or cut short, or contains no study record.
     """
     return StudyReader(sources)
 
 
 def read_draft(source: str | os.PathLike[str]) -> Study:
-    """Return the one study record in `source`, which may lack an NCT ID.
+    """Return the only study record in `source`; it may lack an NCT ID.
 
     Raises:
-        SourceError: the source cannot be read, or holds none or several records.
+        SourceError: the source cannot be read, or does not contain exactly one usable record.
     """
     from simsearch.records.sources import SourceWalk
 
     walk = SourceWalk(source, draft=True)
     found = [outcome for outcome in walk if isinstance(outcome, Study | Rejected)]
     if len(found) != 1:
-        raise SourceError(
-            walk.description.name, f"holds {len(found):,} records, where one is needed"
-        )
+        raise SourceError(walk.description.name, f"contains {len(found):,} records instead of one")
     (outcome,) = found
     if isinstance(outcome, Rejected):
-        raise SourceError(walk.description.name, f"is no usable study record: {outcome}")
+        raise SourceError(walk.description.name, f"is not a usable study record: {outcome}")
     return outcome
 
 
 def read_record(body: bytes, place: str) -> Study:
     """Return the study of one record in API v2 layout.
 
+    Args:
+        body: the record as JSON.
+        place: where it came from, for the error.
+
     Raises:
-        SourceError: it is no usable record.
+        SourceError: the record is not usable.
     """
     from simsearch.records import json_reader
 
     outcome = json_reader.study_outcome(body, place)
     if isinstance(outcome, Study):
         return outcome
-    raise SourceError(place, f"is no usable study record: {outcome}")
+    raise SourceError(place, f"is not a usable study record: {outcome}")
 
 
 def read_ids(path: str | os.PathLike[str]) -> list[str]:
-    """Return the NCT IDs that a file names, one a line, each once.
+    """Return the NCT IDs listed in a file, one per line, without repeats.
 
-    Blank lines are passed over, and what follows a #.
+    Blank lines and comments (from # to the end of the line) are ignored.
 
     Args:
-        path: the file; - for standard input.
+        path: the file; `-` for standard input.
 
     Raises:
-        SourceError: the file cannot be read, names no study, or a line is no NCT ID.
+        SourceError: the file cannot be read or names no study, or a line is not an NCT ID.
     """
     return list(ids_with_places(path))
 
 
 def ids_with_places(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Return NCT ID → where it stands first (`watched.txt line 3`); see `read_ids`."""
+    """Return each NCT ID → where it first appears (`watched.txt line 3`); see `read_ids`."""
     place = "standard input" if str(path) == "-" else str(path)
     try:
         lines = _text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(place, getattr(error, "strerror", "") or "is no text") from error
+        raise SourceError(place, getattr(error, "strerror", "") or "is not UTF-8 text") from error
     ids: dict[str, str] = {}
     for n, line in enumerate(lines, start=1):
         if named := line.partition("#")[0].strip():
             try:
                 ids.setdefault(parse_nct_id(named), f"{place} line {n:,}")
             except NctIdError as error:
-                raise SourceError(f"{place} line {n:,}", f"{named!r} is no NCT ID") from error
+                raise SourceError(f"{place} line {n:,}", f"{named!r} is not an NCT ID") from error
     if not ids:
         raise SourceError(place, "names no study")
     return ids

@@ -1,6 +1,6 @@
-"""Zip archives, whose damage always shows as `zipfile.BadZipFile`.
+"""Zip archives; any damage raises `zipfile.BadZipFile`.
 
-The standard library lets a damaged archive surface as half a dozen other exceptions.
+The standard library raises half a dozen other exceptions for a damaged archive.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def open_archive(file: IO[bytes] | Stream) -> zipfile.ZipFile:
     """Open a seekable file as a zip.
 
     Raises:
-        zipfile.BadZipFile: it is damaged, or made in a way that is not understood.
+        zipfile.BadZipFile: it is damaged, or uses a feature that is not supported.
     """
     try:
         return zipfile.ZipFile(file)
@@ -28,10 +28,10 @@ def open_archive(file: IO[bytes] | Stream) -> zipfile.ZipFile:
 
 
 def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> io.BufferedReader:
-    """Open a member for reading, its next bytes to be looked at.
+    """Open a member for reading, with `peek`.
 
     Raises:
-        zipfile.BadZipFile: it is damaged, encrypted, or compressed in an unknown way.
+        zipfile.BadZipFile: it is damaged, encrypted, or compressed by an unknown method.
     """
     try:
         unpacked = archive.open(member)

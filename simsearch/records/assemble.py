@@ -1,6 +1,6 @@
-"""The raw parts of a record, from whichever form → one clean `Study`.
+"""The raw parts of a record of any form → a clean `Study`.
 
-Every reader ends here, so that the same study read from two forms is the same.
+Every reader ends here, so that the same study read from two forms is equal.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ from simsearch.records import vocabulary
 from simsearch.records.text import clean_name, clean_text
 from simsearch.study import Intervention, Study, named_nct_ids, parse_nct_id
 
-# The registry's stand-in for "unknown" in enrollment counts.
+# The registry's code for an unknown enrollment.
 _UNKNOWN_ENROLLMENT = 99_999_999
-_IMPOSSIBLE_ENROLLMENT = 10**10  # more people than there are
+_IMPOSSIBLE_ENROLLMENT = 10**10  # more than the world's population
 
-# A few studies list hundreds; what they are about is told by the first.
+# A few studies list hundreds; the first ones show what a study measures.
 _MAX_OUTCOMES = 30
 
-# Names seen to be clean: most names of a record are names of thousands of others.
+# Names known to be clean: thousands of records share most of their names.
 _CLEAN_NAMES: set[str | None] = set()
 _MAX_CLEAN_NAMES = 2**17
 
-
-# Type, name and other names.
 RawIntervention = tuple[str | None, str | None, tuple[str | None, ...]]
+"""Type, name, other names."""
 
 
 def assemble_study(
@@ -59,15 +58,15 @@ def assemble_study(
     has_results: bool | None = None,
     data_version: str | None = None,
 ) -> Study:
-    """Return the clean study of raw parts, named as the fields of `Study`.
+    """Return a clean study from its raw parts, which are named like the fields of `Study`.
 
-    Texts may carry entities and odd white space; only the summary carries Markdown
-    escapes. `outcomes` are the measures, primary before secondary. `searched` are further
-    texts and numbers of the record, read for the NCT IDs they name and not kept.
-    Vocabulary may be of any form, dates too. A `draft` may lack its NCT ID.
+    Texts may have entities and irregular white space; only the summary may have Markdown
+    escapes. Vocabulary and dates may be those of any form. `outcomes` are the measures, primary
+    before secondary. `searched` are further texts and numbers of the record: only the NCT IDs
+    that they name are kept. With `draft`, the NCT ID may be missing.
 
     Raises:
-        NctIdError: there is no NCT ID, or a malformed one.
+        NctIdError: the NCT ID is missing or malformed.
     """
     own_id = _nct_id(nct_id, draft=draft)
     own_aliases = _aliases(aliases, own_id) if aliases else ()
@@ -101,7 +100,7 @@ def assemble_study(
 
 
 def _count(enrollment: int | None) -> int | None:
-    """Return a count that can be one, without the registry's stand-in for unknown."""
+    """Return a plausible count; None for any other and for the registry's code for unknown."""
     if enrollment is None or not 0 <= enrollment < _IMPOSSIBLE_ENROLLMENT:
         return None
     return None if enrollment == _UNKNOWN_ENROLLMENT else enrollment
@@ -112,11 +111,11 @@ def _nct_id(text: str | None, *, draft: bool) -> str:
         return parse_nct_id(text)
     if draft:
         return ""
-    raise NctIdError("", "is no NCT ID")
+    raise NctIdError("", "is not an NCT ID")
 
 
 def _aliases(texts: Iterable[str], nct_id: str) -> tuple[str, ...]:
-    """Return the obsolete IDs that are IDs, in order, without the study's own."""
+    """Return the well-formed obsolete IDs in order, without the study's own."""
     aliases: list[str] = []
     for text in texts:
         try:
@@ -127,7 +126,7 @@ def _aliases(texts: Iterable[str], nct_id: str) -> tuple[str, ...]:
 
 
 def _distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
-    """Return the clean texts that say something, each once, in their first order."""
+    """Return the clean texts without empty ones and repeats, in order of first appearance."""
     named = texts if isinstance(texts, list) else list(texts)
     if not _CLEAN_NAMES.issuperset(named):
         named = [name for name in map(clean_name, named) if name]
@@ -138,9 +137,9 @@ def _distinct(texts: Iterable[str | None]) -> tuple[str, ...]:
 
 
 def _interventions(parts: Iterable[RawIntervention]) -> tuple[Intervention, ...]:
-    """Return the interventions that have a name, each once, with all names of its repeats."""
+    """Return the interventions that have a name; repeats are merged, with all their names."""
     named = [each for part in parts if (each := _intervention(*part)).name]
-    if len(named) < 2 or len({(each.name, each.type) for each in named}) == len(named):  # noqa: PLR2004 - one has no repeat
+    if len(named) < 2 or len({(each.name, each.type) for each in named}) == len(named):  # noqa: PLR2004 - a single one has no repeat
         return tuple(named)
     merged: dict[tuple[str, str], Intervention] = {}
     for each in named:
@@ -161,7 +160,7 @@ def _intervention(
 
 
 def _other_names(name: str, texts: tuple[str | None, ...]) -> tuple[str, ...]:
-    """Return the clean names that differ from `name` and each other in more than case."""
+    """Return the clean names that differ from `name` and from each other in more than case."""
     found = {name.casefold(): name}
     for text in map(clean_name, texts):
         if text:
@@ -170,7 +169,7 @@ def _other_names(name: str, texts: tuple[str | None, ...]) -> tuple[str, ...]:
 
 
 def _outcomes(measures: Iterable[str | None]) -> tuple[str, ...]:
-    """Return the first clean measures that say something, each once."""
+    """Return the first clean measures, without empty ones and repeats."""
     clean = [text for measure in measures if (text := clean_text(measure))]
     return tuple(dict.fromkeys(clean))[:_MAX_OUTCOMES] if len(clean) > 1 else tuple(clean)
 
@@ -178,7 +177,7 @@ def _outcomes(measures: Iterable[str | None]) -> tuple[str, ...]:
 def _mentions(
     texts: Iterable[str | None], nct_id: str, aliases: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Return the NCT IDs named in `texts`, sorted, but for the study's own."""
+    """Return the NCT IDs named in `texts`, sorted, without the study's own."""
     naming = [text for text in texts if text and "NCT" in text]
     if not naming:
         return ()
@@ -187,7 +186,7 @@ def _mentions(
 
 
 def _countries(names: Iterable[str | None]) -> tuple[str, ...]:
-    """Return the countries of sites, each once: most sites share theirs with others."""
+    """Return the distinct countries of the sites, in order of first appearance."""
     found = dict.fromkeys(map(_country, dict.fromkeys(names)))
     found.pop("", None)
     return tuple(found)

@@ -1,4 +1,4 @@
-"""JSON in the layout of the API v2: lines, arrays, search pages, single studies."""
+"""Records as JSON in the layout of the API v2: lines, arrays, search pages, single studies."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def recognises(head: bytes) -> bool:
-    """Tell by its first bytes whether a content may be JSON records."""
+    """Return whether content with these first bytes may be JSON records."""
     return head.startswith((b"{", b"["))
 
 
 def read(stream: Stream, place: str, *, draft: bool = False) -> Iterator[Outcome]:
-    """Yield the studies of a JSON text of any of the known shapes.
+    """Yield the studies of a JSON text, and a `Rejected` for each record that is not usable.
 
     Raises:
-        SourceError: an array breaks off, so that what follows is lost.
-        NotRecordsError: a document too long to be the registry's.
+        SourceError: an array is broken, so that the rest of it is lost.
+        NotRecordsError: the document is too long to be from the registry.
     """
     if stream.peek(1).startswith(b"["):
         yield from _array(stream, place, draft=draft)
@@ -46,12 +46,12 @@ def read(stream: Stream, place: str, *, draft: bool = False) -> Iterator[Outcome
 
 
 def _array(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
-    """Stream a JSON array of studies: the site's download of all studies is 10 GB."""
+    """Stream an array of studies; the site's download of all studies is one of 10 GB."""
     import ijson
 
     n = 0
     try:
-        items = ijson.items(_Shallow(stream, place), "item", use_float=True)
+        items = ijson.items(_DepthLimited(stream, place), "item", use_float=True)
         for n, item in enumerate(items, start=1):
             item_place = f"{place} record {n:,}"
             if isinstance(item, dict):
@@ -61,15 +61,15 @@ def _array(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
     except (ijson.JSONError, *_BROKEN) as error:
         reason = str(error).splitlines()[0] if str(error) else "broken"
         raise SourceError(
-            place, f"broken JSON after record {n:,} of the array ({reason}); what follows is lost"
+            place, f"broken JSON after record {n:,} of the array ({reason}); the rest is lost"
         ) from error
 
 
-class _Shallow:
-    """A stream that refuses JSON nested beyond measure, on which ijson spends all memory.
+class _DepthLimited:
+    """A stream that refuses deeply nested JSON, for which ijson would use up all memory.
 
-    Brackets are counted without regard to texts, where few are unpaired: the bound is far
-    above what they add up to.
+    Brackets within strings are counted too, but few of those are unpaired: the limit is far above
+    what they add up to.
     """
 
     def __init__(self, stream: Stream, place: str) -> None:
@@ -81,33 +81,33 @@ class _Shallow:
         """Return the next bytes.
 
         Raises:
-            SourceError: they are nested too deep.
+            SourceError: they are nested too deeply.
         """
         chunk = self._stream.read(size)
         opened = chunk.count(b"[") + chunk.count(b"{")
         closed = chunk.count(b"]") + chunk.count(b"}")
         self._depth = max(0, self._depth + opened - closed)
         if self._depth > _MAX_OPEN:
-            raise SourceError(self._place, "broken JSON: it is nested beyond measure")
+            raise SourceError(self._place, "broken JSON: it is nested too deeply")
         return chunk
 
 
 def _objects(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
-    """Read JSON Lines, or one object that spreads over many lines."""
+    """Read JSON Lines, or a single object that spans several lines."""
     line = _line(stream, place)
-    goes_on = line.rstrip().endswith((b"{", b"[", b","))  # as no whole object ends
+    goes_on = line.rstrip().endswith((b"{", b"[", b","))  # a complete object ends otherwise
     if not _is_object(line) and (goes_on or not _skip_blank_lines(stream).startswith(b"{")):
         rest = stream.read(MAX_DOCUMENT_BYTES + 1)
         if len(rest) > MAX_DOCUMENT_BYTES:
-            raise NotRecordsError(f"one JSON document of over {MAX_DOCUMENT_BYTES:,} bytes")
+            raise NotRecordsError(f"it is one JSON document of over {MAX_DOCUMENT_BYTES:,} bytes")
         yield from _object(line + rest, place, draft=draft)
         return
     n = 1
     while line:
-        study = _study(line, draft=draft)
+        study = _study_of_line(line, draft=draft)
         if study:
             yield study
-        elif line.strip():  # the longer way takes a page apart, or says what is wrong
+        elif line.strip():  # slower: takes pages apart, and gives the reason of a rejection
             yield from _object(line, f"{place} line {n:,}", draft=draft)
         line = _line(stream, place)
         n += 1
@@ -129,14 +129,14 @@ def _is_object(text: bytes) -> bool:
 
 
 def _skip_blank_lines(stream: Stream) -> bytes:
-    """Return what follows the blank lines, unread."""
+    """Skip blank lines; return the bytes after them without consuming those."""
     while (head := stream.peek(1))[:1] in (b"\n", b"\r"):
         stream.read(len(head) - len(head.lstrip(b"\r\n")))
     return head
 
 
-def _study(line: bytes, *, draft: bool) -> Study | None:
-    """Return the study of a line that holds one, as nearly all do; None for any other."""
+def _study_of_line(line: bytes, *, draft: bool) -> Study | None:
+    """Return the study of a line that is one usable record, as nearly all are; otherwise None."""
     try:
         record = _decoder.decode(line)
         return study_from_record(record, draft=draft) if record.protocol_section else None
@@ -145,7 +145,7 @@ def _study(line: bytes, *, draft: bool) -> Study | None:
 
 
 def _object(text: bytes, place: str, *, draft: bool) -> Iterator[Outcome]:
-    """Read one JSON object: a study, or a page of studies."""
+    """Read a JSON object: a study, or a page of studies."""
     try:
         record = _decoder.decode(text)
     except _BROKEN as error:
@@ -157,13 +157,19 @@ def _object(text: bytes, place: str, *, draft: bool) -> Iterator[Outcome]:
     for n, raw in enumerate(record.studies, start=1):
         yield study_outcome(raw, f"{place} study {n:,}", draft=draft)
     if record.next_page_token:
-        yield Notice(place, "one page of a longer answer: the pages after it are not here")
+        yield Notice(place, "it is one page of a search result; the pages after it are missing")
 
 
 def study_outcome(
     body: bytes | msgspec.Raw | dict[str, Any], place: str, *, draft: bool = False
 ) -> Outcome:
-    """Return the study of one record in API v2 layout, or why it is rejected."""
+    """Return the study of one record in API v2 layout, or a `Rejected` with the reason.
+
+    Args:
+        body: the record as JSON or decoded.
+        place: where it is in the source.
+        draft: whether its NCT ID may be missing.
+    """
     try:
         record = _record(body)
     except _BROKEN as error:

@@ -1,8 +1,8 @@
-"""A local mirror of the registry: raw records in one SQLite file, one row a study.
+"""A local mirror of the registry: raw records in one SQLite file, one row per study.
 
-A page of records and the place to go on from are committed together, so the mirror never
-holds half a page and a killed fetch goes on where it was. A study that has left the
-registry stays as a tombstone.
+A page of records is committed together with the position to resume from, so the mirror never
+contains half a page, and a killed fetch resumes where it stopped. A study that has left the
+registry is replaced by a tombstone.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ PRAGMA application_id = {_APPLICATION_ID};
 CREATE TABLE IF NOT EXISTS record (
     nct_id TEXT PRIMARY KEY NOT NULL,
     last_update TEXT NOT NULL,   -- last update posted, ISO date
-    fetched TEXT NOT NULL,       -- when this record came, UTC
-    checked TEXT NOT NULL,       -- when it was last seen in the registry, UTC
-    body BLOB NOT NULL           -- the record as the API gave it, JSON, zlib
+    fetched TEXT NOT NULL,       -- when this record was received, UTC
+    checked TEXT NOT NULL,       -- when the study was last seen in the registry, UTC
+    body BLOB NOT NULL           -- the record as the API returned it, JSON, zlib
 );
 CREATE INDEX IF NOT EXISTS record_checked ON record (checked);
 CREATE TABLE IF NOT EXISTS tombstone (
     nct_id TEXT PRIMARY KEY,
-    since TEXT NOT NULL,         -- when it was first missed, ISO date
+    since TEXT NOT NULL,         -- when it was first found missing, ISO date
     became TEXT NOT NULL         -- the study it was merged into, or empty
 );
 CREATE TABLE IF NOT EXISTS scope (
-    query TEXT PRIMARY KEY,      -- what was asked for, JSON of API parameters
-    synced TEXT NOT NULL         -- date of the registry's data that it is complete to
+    query TEXT PRIMARY KEY,      -- the API parameters, as JSON
+    synced TEXT NOT NULL         -- the date of the registry's data to which it is complete
 );
 CREATE TABLE IF NOT EXISTS window (
     query TEXT NOT NULL,         -- as in scope
-    name TEXT NOT NULL,          -- the range of a fetch
-    token TEXT NOT NULL,         -- page to go on with, or empty
-    stamp TEXT NOT NULL,         -- of the registry's data that the token belongs to
-    broken INTEGER NOT NULL,     -- studies received that are no records
-    total INTEGER,               -- as the first page said
+    name TEXT NOT NULL,          -- a range of last-update dates
+    token TEXT NOT NULL,         -- of the next page, or empty
+    stamp TEXT NOT NULL,         -- time of the registry's data that the token belongs to
+    broken INTEGER NOT NULL,     -- studies received whose records cannot be kept
+    total INTEGER,               -- number of studies according to the first page
     done INTEGER NOT NULL,
     PRIMARY KEY (query, name)
 );
@@ -61,10 +61,11 @@ COMMIT;
 
 
 class Window(msgspec.Struct, frozen=True):
-    """How far the fetch of one range has come.
+    """How far the fetch of one range of last-update dates (see `registry.scope`) has come.
 
-    `stamp` is the time of the registry's data that the token belongs to; `received`
-    counts each study once, the `broken` ones among them.
+    `stamp` is the time of the registry's data that the page `token` belongs to. `received`
+    counts each study once, including the `broken` ones, whose records cannot be kept. `total` is
+    the number of studies according to the first page.
     """
 
     token: str = ""
@@ -76,7 +77,7 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class MirroredRecord(msgspec.Struct, frozen=True):
-    """One raw record: its JSON as the API gave it."""
+    """A raw record: `body` is its JSON as the API returned it, `last_update` an ISO date."""
 
     nct_id: str
     last_update: str
@@ -84,12 +85,12 @@ class MirroredRecord(msgspec.Struct, frozen=True):
 
 
 def user_mirror() -> Path:
-    """Return the mirror in the user's data folder, where it is by default."""
+    """Return the default path of the mirror, in the user's data folder."""
     return platformdirs.user_data_path("simsearch", appauthor=False) / "mirror.sqlite"
 
 
 def is_mirror(path: Path) -> bool:
-    """Tell whether a file is a mirror."""
+    """Return whether a file is a mirror."""
     try:
         with path.open("rb") as file:
             head = file.read(72)
@@ -99,7 +100,7 @@ def is_mirror(path: Path) -> bool:
 
 
 def is_empty(path: Path) -> bool:
-    """Tell that there is no mirror, or one without a study."""
+    """Return whether there is no mirror at `path`, or one without studies."""
     if not path.exists():
         return True
     with Mirror(path) as mirror:
@@ -107,10 +108,13 @@ def is_empty(path: Path) -> bool:
 
 
 class Mirror:
-    """An opened mirror. One process writes at a time; SQLite sees to it.
+    """An open mirror, created if it does not exist; a context manager.
+
+    Only one process can write at a time; SQLite ensures this.
 
     Raises:
-        MirrorError: the file is something else, damaged, or cannot be written.
+        MirrorError: the file is not a mirror, is damaged, or cannot be read or written. Every
+            method may raise it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -121,7 +125,7 @@ class Mirror:
             is_ours = self._one("PRAGMA application_id") == _APPLICATION_ID
             if not is_ours and self._one("SELECT count(*) FROM sqlite_master"):
                 self._database.close()
-                raise MirrorError(path, "is no mirror of simsearch")
+                raise MirrorError(path, "is not a mirror of simsearch")
             if not is_ours:
                 self._database.executescript(_SCHEMA)
 
@@ -137,11 +141,11 @@ class Mirror:
 
     @property
     def n_records(self) -> int:
-        """How many studies the mirror holds."""
+        """The number of studies in the mirror."""
         return int(self._one("SELECT count(*) FROM record"))
 
     def window(self, query: str, name: str) -> Window:
-        """Return how far a range has come; a new one has not begun."""
+        """Return how far the fetch of a range has come; a new `Window` if it has not begun."""
         for token, stamp, broken, total, done in self._rows(
             "SELECT token, stamp, broken, total, done FROM window WHERE query = ? AND name = ?",
             query, name,
@@ -155,7 +159,7 @@ class Mirror:
     def add_page(
         self, query: str, name: str, window: Window, records: Iterable[MirroredRecord]
     ) -> None:
-        """Keep the records of a page and where to go on, both or neither."""
+        """Store the records of a page together with the position to resume from, or neither."""
         now = _now()
         with self._transaction():
             self._database.execute(
@@ -171,14 +175,20 @@ class Mirror:
                 )
 
     def add(self, records: Iterable[MirroredRecord]) -> None:
-        """Keep records, all or none."""
+        """Store records, all or none; an older record never replaces a newer one."""
         now = _now()
         with self._transaction():
             for record in records:
                 self._put(record, now)
 
     def restart_window(self, query: str, name: str, *, only_done: bool = False) -> None:
-        """Forget how far a range has come, or only that it is done; its records stay."""
+        """Forget how far a range has come; its records stay.
+
+        Args:
+            query: the scope, as its key.
+            name: the range.
+            only_done: do so only if the range is done.
+        """
         if only_done and not self.window(query, name).done:
             return
         with self._transaction():
@@ -188,18 +198,18 @@ class Mirror:
                 )
 
     def finish(self, query: str, synced: str) -> None:
-        """Remember that a query is complete to a date of the registry's data."""
+        """Store that a query is complete to a date (ISO) of the registry's data."""
         with self._transaction():
             self._database.execute("INSERT OR REPLACE INTO scope VALUES (?, ?)", (query, synced))
             for table in ("window", "window_study"):
                 self._database.execute(f"DELETE FROM {table} WHERE query = ?", (query,))
 
     def scopes(self) -> list[tuple[str, str]]:
-        """Return each query that was completed, with the date that it is complete to."""
+        """Return each completed query with the date to which it is complete."""
         return self._rows("SELECT query, synced FROM scope ORDER BY query")
 
     def oldest_checked(self, limit: int) -> list[str]:
-        """Return the NCT IDs that were not seen in the registry for the longest time."""
+        """Return the `limit` NCT IDs whose last check in the registry is the longest ago."""
         return [
             nct_id
             for (nct_id,) in self._rows(
@@ -208,7 +218,7 @@ class Mirror:
         ]
 
     def mark_seen(self, nct_ids: Sequence[str]) -> None:
-        """Remember that these studies are in the registry now."""
+        """Store that these studies are in the registry now."""
         now = _now()
         with self._transaction():
             self._database.executemany(
@@ -216,7 +226,12 @@ class Mirror:
             )
 
     def bury(self, nct_id: str, became: str = "") -> None:
-        """Replace a study that has left the registry by a tombstone."""
+        """Replace a study that has left the registry with a tombstone.
+
+        Args:
+            nct_id: the study.
+            became: the study that it was merged into, if any.
+        """
         with self._transaction():
             self._database.execute("DELETE FROM record WHERE nct_id = ?", (nct_id,))
             self._database.execute(
@@ -226,7 +241,7 @@ class Mirror:
     def records(self) -> Iterator[bytes]:
         """Yield the raw records in the order of their NCT IDs."""
         last = ""
-        while rows := self._rows(  # by the thousand, so that no fetch waits for a reader
+        while rows := self._rows(  # by the thousand, so that a fetch does not wait for a reader
             "SELECT nct_id, body FROM record WHERE nct_id > ? ORDER BY nct_id LIMIT 1000", last
         ):
             last = rows[-1][0]
@@ -235,7 +250,7 @@ class Mirror:
             yield from bodies
 
     def tombstones(self) -> list[tuple[str, str, str]]:
-        """Return the studies that have left the registry: NCT ID, since when, what it became."""
+        """Return (NCT ID, since, became) of each study that has left the registry; see `Gone`."""
         return self._rows("SELECT nct_id, since, became FROM tombstone ORDER BY nct_id")
 
     def _put(self, record: MirroredRecord, now: str) -> None:

@@ -1,4 +1,4 @@
-"""What reading a source yields, and how a reader says that a content is not its own."""
+"""What the readers yield, and what they share: the size limit, finding an NCT ID in bytes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from simsearch.errors import NctIdError, one_line
 from simsearch.study import Study
 
 Stream = io.BufferedReader | gzip.GzipFile
-"""A binary file whose next bytes can be looked at without reading them."""
+"""A binary file with `peek`."""
 
 MAX_DOCUMENT_BYTES = 256 * 2**20
-"""One record, document or line longer than this is nothing of the registry's."""
+"""Nothing in the registry is longer than this: no record, document or line."""
 
-DRAFT_HINT = "; docs/forms.md shows a draft, and words are asked with by --text"
-"""What may help who asks with something that is no study record."""
+DRAFT_HINT = "; docs/forms.md shows a draft"
+"""Ends the error about a draft that is not a study record."""
 
 _NCT_ID_TEXT = re.compile(rb"NCT[0-9]{1,8}(?![0-9])", re.IGNORECASE)
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """A record that cannot be used: where it stands, its NCT ID if readable, and why."""
+    """A record that cannot be used: its place in the source, its NCT ID if readable, the reason."""
 
     place: str
     nct_id: str
@@ -36,7 +36,7 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """Something a person should know about a source that costs no record."""
+    """Something that a person should know about a source; no record was rejected for it."""
 
     place: str
     message: str
@@ -46,7 +46,11 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 class Gone(msgspec.Struct, frozen=True):
-    """A study that has left the registry: since when it is missed, and what it became."""
+    """A study that has left the registry.
+
+    `since` is the ISO date on which this was noticed; `became` the NCT ID of the study that it
+    was merged into, or empty.
+    """
 
     nct_id: str
     since: str
@@ -57,9 +61,10 @@ Outcome = Study | Rejected | Notice | Gone
 
 
 class SourceFile(msgspec.Struct, frozen=True):
-    """What was read, as the manifest remembers it.
+    """A source that was read, as the manifest records it.
 
-    `sha256` of a folder is taken over the names and digests of its files, in order.
+    `bytes` is its size on disk. `sha256` of a folder is computed from the names and digests of
+    its files, in order.
     """
 
     name: str
@@ -69,7 +74,7 @@ class SourceFile(msgspec.Struct, frozen=True):
 
 
 class NotRecordsError(Exception):
-    """The content holds no study records; the message says what it is."""
+    """The content has no study records; the message says what it has instead."""
 
 
 def nct_id_reason(error: NctIdError) -> str:
@@ -78,6 +83,6 @@ def nct_id_reason(error: NctIdError) -> str:
 
 
 def readable_nct_id(body: bytes) -> str:
-    """Return the first NCT ID seen in a record that could not be parsed, or `""`."""
+    """Return the first NCT ID in a record that could not be parsed, or `""`."""
     match = _NCT_ID_TEXT.search(body)
     return match[0].decode("ascii").upper() if match else ""

@@ -1,8 +1,8 @@
 """A record in the layout of the ClinicalTrials.gov API v2 → `Study`.
 
-The structs name the parts of a record that are read, as the registry's data
-dictionary (API v2 study data structure) names them. They are strict about types,
-take any unknown field, and take null for absent.
+The structs declare the parts of a record that are read, under the names of the registry's data
+dictionary (API v2 study data structure). They are strict about types, ignore unknown fields, and
+read null as absent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from simsearch.study import Study
 
 
 class _Part(msgspec.Struct, rename="camel", gc=False):
-    """Base of the record's parts: API v2 writes its names in camelCase."""
+    """Base of the parts of a record; the API v2 has its names in camelCase."""
 
 
 class OtherId(_Part):
@@ -134,7 +134,7 @@ class Derived(_Part):
 
 
 class Record(_Part):
-    """The root of one record, or of a page of records (`studies`)."""
+    """The root of a record, or of a page of records (`studies`)."""
 
     protocol_section: Protocol | None = None
     derived_section: Derived | None = None
@@ -143,7 +143,7 @@ class Record(_Part):
     next_page_token: str | None = None
 
 
-# What stands for a part that a record lacks.
+# Defaults for parts that a record lacks.
 _NO_DERIVED = Derived()
 _NO_IDENTIFICATION = Identification()
 _NO_STATUS = Status()
@@ -164,10 +164,10 @@ _NO_MESH_MODULE = MeshModule()
 
 
 def study_from_record(record: Record, *, draft: bool = False) -> Study:
-    """Return what is kept of `record`; a `draft` may lack its NCT ID.
+    """Return the study of a record; with `draft` it may lack an NCT ID.
 
     Raises:
-        NctIdError: the record has no NCT ID, or a malformed one.
+        NctIdError: the NCT ID is missing or malformed.
     """
     protocol = record.protocol_section or _NO_PROTOCOL
     derived = record.derived_section or _NO_DERIVED

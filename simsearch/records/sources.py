@@ -1,8 +1,8 @@
 """Files, folders, archives and standard input → studies.
 
-One walk serves all forms: it opens what is compressed or archived, and hands each
-content to the reader that recognises its first bytes. A reader is a module with
-`recognises(head)` and `read(stream, place)`.
+One walk serves all forms: it unpacks archives and compressed files, and passes each content to
+the reader that recognises its first bytes. A reader is a module with `recognises(head)` and
+`read(stream, place, draft=False)`; adding a form means adding such a module to `_READERS`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import IO, cast
 from isal import igzip, isal_zlib
 
 from simsearch.errors import SourceError
-from simsearch.records import aact_reader, csv_reader, json_reader, xml_reader
+from simsearch.records import aact_reader, aact_tables, csv_reader, json_reader, xml_reader
 from simsearch.records.archive import open_archive, open_member
 from simsearch.records.mirror import Mirror, is_mirror
 from simsearch.records.outcomes import (
@@ -50,11 +50,17 @@ _BROKEN_STREAM: tuple[type[Exception], ...] = (
 
 
 class SourceWalk:
-    """Iterate over all that one source holds, knowing how far it has come.
+    """Iterator over the contents of one source.
 
-    `bytes_read` of `bytes_total` counts the source's bytes as they lie on disk.
-    `description` is complete once the walk has ended. With `draft`, a record may lack
-    its NCT ID.
+    `bytes_read` and `bytes_total` count bytes on disk, of compressed files too. `description` is
+    complete once the iteration has ended.
+
+    Args:
+        source: path of a file or folder, or `-` for standard input.
+        draft: whether a record may lack its NCT ID.
+
+    Raises:
+        SourceError: the source does not exist, cannot be read, or is an empty folder.
     """
 
     def __init__(self, source: str | os.PathLike[str], *, draft: bool = False) -> None:
@@ -71,21 +77,21 @@ class SourceWalk:
 
     @property
     def bytes_read(self) -> int:
-        """How many of `bytes_total` have been read."""
+        """How many of the `bytes_total` bytes have been read."""
         return min(self._finished + self._position(), self.bytes_total)
 
     @property
     def description(self) -> SourceFile:
-        """Name, size and digest of what was read."""
+        """Name, size and digest of the source."""
         plain = os.fsencode(self.name).decode("utf-8", "replace")
         name = "standard input" if self.name == "-" else plain
         return SourceFile(name, self._n_files, self.bytes_total, self._digest.hexdigest())
 
     def __iter__(self) -> Iterator[Outcome]:
-        """Yield what the source holds, in its own order.
+        """Yield the studies of the source, and what is wrong with it, in its own order.
 
         Raises:
-            SourceError: the source as a whole cannot be read to its end.
+            SourceError: the source cannot be read to its end.
         """
         self._digest = hashlib.sha256()
         self._finished = 0
@@ -94,7 +100,7 @@ class SourceWalk:
             return
         folder = Path(self.name) if Path(self.name).is_dir() else None
         for path in self._left_out:
-            yield Notice(str(path), "left out: it is a link to a folder or to nothing, or a pipe")
+            yield Notice(str(path), "left out: it is a link to a folder, a broken link or a pipe")
         for path in self._paths:
             place = str(path)
             try:
@@ -128,7 +134,7 @@ class SourceWalk:
         return sorted(files)
 
     def _mirror(self, path: Path) -> Iterator[Outcome]:
-        """Read a mirror, its tombstones last."""
+        """Read a mirror: its records, then its tombstones."""
         size = path.stat().st_size
         with Mirror(path) as mirror:
             n_records = mirror.n_records
@@ -142,7 +148,7 @@ class SourceWalk:
         self._finished += size
 
     def _spooled(self) -> Iterator[Outcome]:
-        """Spool standard input or a pipe to disk first: a zip must be read from its end."""
+        """Copy standard input or a pipe to disk first, because a zip is read from its end."""
         place = self.description.name
         with tempfile.TemporaryFile() as file:
             try:
@@ -161,7 +167,7 @@ class SourceWalk:
             yield from self._whole_file(file, place, alone=True)
 
     def _digest_file(self, file: IO[bytes], relative_name: str) -> None:
-        """Add one file to the digest; a file given by itself is its plain SHA-256."""
+        """Add a file to the digest of a folder; for a single file that is its plain SHA-256."""
         digest = hashlib.file_digest(cast("io.BufferedReader", file), "sha256")
         if relative_name:
             self._digest.update(os.fsencode(relative_name))
@@ -187,10 +193,10 @@ class SourceWalk:
         self._finished += size
 
     def _content(self, stream: Stream, place: str, depth: int) -> Iterator[Outcome]:
-        """Look at the first bytes and hand the stream to the reader of that form."""
+        """Unpack the stream if its first bytes are those of an archive; pass text to a reader."""
         head = stream.peek(4)
         if depth > _MAX_NESTING:
-            raise NotRecordsError("archives within archives, too deep")
+            raise NotRecordsError("it consists of archives nested too deeply")
         if head.startswith(_GZIP):
             with igzip.IGzipFile(  # type: ignore[no-untyped-call]
                 fileobj=stream, mode="rb"
@@ -211,12 +217,12 @@ class SourceWalk:
                 yield from reader.read(stream, place, draft=self._draft)
                 return
         if head.startswith(b"<"):
-            raise NotRecordsError("it is XML or HTML that holds no study records")
+            raise NotRecordsError("it is XML or HTML without study records")
         hint = DRAFT_HINT if self._draft else ""
-        raise NotRecordsError(f"it holds no study records in a form that is known{hint}")
+        raise NotRecordsError(f"it has no study records in a known form{hint}")
 
     def _zip(self, stream: Stream, place: str, depth: int) -> Iterator[Outcome]:
-        if depth:  # a zip within an archive: its end must be reached before its start
+        if depth:  # a zip within an archive is copied to disk, because it is read from its end
             spool = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
             shutil.copyfileobj(stream, spool)
             seekable: IO[bytes] | Stream = spool
@@ -225,9 +231,9 @@ class SourceWalk:
         try:
             with open_archive(seekable) as archive:
                 names = archive.namelist()
-                if reason := aact_reader.refusal(names):
+                if reason := aact_tables.refusal(names):
                     raise NotRecordsError(reason)
-                if aact_reader.recognises_archive(names):
+                if aact_tables.recognises_archive(names):
                     yield from aact_reader.read_archive(archive, place)
                 else:
                     yield from self._members(archive, place, depth)
@@ -249,12 +255,14 @@ class SourceWalk:
             except NotRecordsError as error:
                 yield Notice(member_place, f"left out: {error}")
             except _BROKEN_STREAM as error:
-                yield Rejected(member_place, "", f"the zip's member cannot be unpacked: {error}")
+                yield Rejected(
+                    member_place, "", f"the member of the zip cannot be unpacked: {error}"
+                )
             read += member.compress_size
 
 
 def _is_stream(path: Path) -> bool:
-    """Tell a pipe or a device, which can be read but once."""
+    """Return whether a path is a pipe, socket or device, which can be read only once."""
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError):
@@ -267,7 +275,7 @@ def _raise(error: OSError) -> None:
 
 
 def _is_hidden(name: str) -> bool:
-    """Tell files that systems leave in folders and archives, such as __MACOSX/."""
+    """Return whether a file is hidden, or left by a system in an archive, such as __MACOSX/."""
     parts = PurePosixPath(name).parts
     return any(
         (part.startswith(".") and part not in {".", ".."}) or part == "__MACOSX" for part in parts
@@ -275,7 +283,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _skip_to_text(stream: Stream) -> bytes:
-    """Skip a byte order mark and white space; return the first bytes of text, unread."""
+    """Skip a byte order mark and white space; return the next bytes without consuming them."""
     if stream.peek(3).startswith(_BOM):
         stream.read(3)
     while head := stream.peek(_HEAD_BYTES):

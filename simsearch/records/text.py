@@ -1,4 +1,4 @@
-"""Registry text made clean: one function, used by every reader."""
+"""Cleaning of registry text; every reader uses it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import unicodedata
 from functools import lru_cache
 from html.entities import html5
 
-# Markdown escapes of the registry's markup fields: a backslash before ASCII punctuation.
+# Markdown escapes in the registry's markup fields: a backslash before ASCII punctuation.
 _ESCAPE = re.compile(r"\\([" + re.escape(string.punctuation) + r"])")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
-# What old word processors' symbol font left in the private use area.
+# Characters of old word processors' symbol font, which ended up in the private use area.
 _SYMBOLS = str.maketrans(
     {0xF061: "α", 0xF062: "β", 0xF064: "δ", 0xF067: "γ", 0xF06B: "κ", 0xF06C: "λ", 0xF06D: "μ",
      0xF0A3: "≤", 0xF0B0: "°", 0xF0B1: "±", 0xF0B3: "≥"}
 )  # fmt: skip
-# Control, format-free and lone surrogate characters that no reader of text wants.
+# Control, zero-width, replacement, surrogate and private use characters.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\ufffd\ud800-\udfff\ue000-\uf8ff]"
 )
@@ -30,17 +30,17 @@ _LONGEST_FILLER = len(_WITHHELD_TITLE) + 2
 
 
 def clean_text(text: str | None, *, markup: bool = False) -> str:
-    """Return `text` as a person would write it, or `""` where it says nothing.
+    """Return `text` as a person would write it; `""` if it is only a filler.
 
-    Resolves Markdown escapes (only with `markup`: summaries and descriptions carry
-    them, titles and names do not), HTML entities however often they were escaped, and all
-    white space to single blanks; drops invisible characters, fillers such as
-    "Not Provided" and the placeholder title of withheld studies. Letters, accents
-    and Greek stay as they are; Greek in the old symbol font becomes Greek.
+    Resolves Markdown escapes (only with `markup`: summaries and descriptions have them, titles
+    and names do not) and HTML entities, however often they were escaped; collapses white space
+    to single blanks; drops invisible characters, fillers such as "Not Provided" and the
+    placeholder title of withheld studies. Letters, accents and Greek stay as they are; Greek
+    in the old symbol font becomes Unicode Greek.
     """
     if not text:
         return ""
-    if (  # nothing to resolve, as in nine texts of ten: found out at the speed of C
+    if (  # already clean, as nine in ten texts are; these checks are fast
         text.isprintable()
         and "&" not in text
         and "  " not in text
@@ -53,7 +53,7 @@ def clean_text(text: str | None, *, markup: bool = False) -> str:
     if markup:
         text = _ESCAPE.sub(r"\1", text)
     before = ""
-    while text != before:  # each turn is shorter, or the last
+    while text != before:  # each round shortens the text, or is the last
         before = text
         text = _ENTITY.sub(_entity, _INVISIBLE.sub("", text.translate(_SYMBOLS)))
         text = " ".join(unicodedata.normalize("NFC", text).split())
@@ -62,7 +62,7 @@ def clean_text(text: str | None, *, markup: bool = False) -> str:
 
 @lru_cache(maxsize=2**17)
 def clean_name(text: str | None) -> str:
-    """Return `clean_text` of a condition, country or other name that many studies share."""
+    """Return `clean_text(text)`, cached: for names that many studies share."""
     return clean_text(text)
 
 
@@ -74,7 +74,7 @@ def _is_filler(text: str) -> bool:
 
 
 def _entity(match: re.Match[str]) -> str:
-    """Resolve one entity; registrants' software wrote some with a capital (&Amp;)."""
+    """Resolve an entity; registrants' software capitalised some (&Amp;)."""
     name = match[0][1:]
     if name.startswith("#"):
         return html.unescape(match[0])

@@ -1,9 +1,9 @@
-"""The words of older forms → those of the API v2.
+"""The vocabulary and dates of older forms → those of the API v2.
 
-The legacy XML, AACT before June 2024 and API v1 say "Active, not recruiting",
-"Phase 1/Phase 2", "Dietary Supplement", "April 8, 2020"; the API v2 says
-ACTIVE_NOT_RECRUITING, [PHASE1, PHASE2], DIETARY_SUPPLEMENT, 2020-04-08. A value that is
-neither passes through as it is: the registry adds words now and then.
+The legacy XML, AACT before June 2024 and API v1 have "Active, not recruiting",
+"Phase 1/Phase 2", "Dietary Supplement", "April 8, 2020"; the API v2 has
+ACTIVE_NOT_RECRUITING, [PHASE1, PHASE2], DIETARY_SUPPLEMENT, 2020-04-08. An unknown word is
+converted to the same style and kept, because the registry adds new ones now and then.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import re
 from functools import lru_cache
 from types import MappingProxyType
 
-# Few words and dates make up all records: each is worked out once.
-_KNOWN = 2**16
+# All records share few distinct words and dates, so each conversion is done once.
+_CACHE_SIZE = 2**16
 
 _NOTHING = frozenset({"", "N/A", "NA", "NONE"})
-# Written out: the system's names are in the language of the user.
+# Spelled out, because those of the system are in the user's language.
 _MONTHS = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
@@ -25,7 +25,7 @@ _MONTHS = (
 _ISO_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
 _WORDED_DATE = re.compile(r"([A-Za-z]+) (?:([0-9]{1,2}), ?)?([0-9]{4})")
 
-# Names that the registry gave up, or gives with a bracket, → the name of one form for all.
+# Country names that the registry no longer uses, or writes with a bracket → the name used here.
 _COUNTRIES = MappingProxyType(
     {
         "Bolivia, Plurinational State of": "Bolivia",
@@ -60,15 +60,15 @@ _COUNTRIES = MappingProxyType(
 )
 
 
-@lru_cache(maxsize=_KNOWN)
+@lru_cache(maxsize=_CACHE_SIZE)
 def status(text: str) -> str:
-    """Return an overall status as the API v2 names it: `Unknown status` is UNKNOWN."""
+    """Return an overall status as the API v2 has it: `Unknown status` → `UNKNOWN`."""
     return _upper_snake(text).removesuffix("_STATUS")
 
 
-@lru_cache(maxsize=_KNOWN)
+@lru_cache(maxsize=_CACHE_SIZE)
 def phases(text: str) -> tuple[str, ...]:
-    """Return the phases of a joined text: `Phase 1/Phase 2`, `PHASE1|PHASE2`, `N/A`."""
+    """Return the phases in a text such as `Phase 1/Phase 2`, `PHASE1|PHASE2` or `N/A`."""
     if text.strip().upper() in {"N/A", "NA", "NOT APPLICABLE"}:
         return ("NA",)
     parts = (_upper_snake(part) for part in re.split(r"[/|]", text) if part.strip())
@@ -76,22 +76,22 @@ def phases(text: str) -> tuple[str, ...]:
     return tuple("EARLY_PHASE1" if name == "PHASE0" else name for name in named)
 
 
-@lru_cache(maxsize=_KNOWN)
+@lru_cache(maxsize=_CACHE_SIZE)
 def study_type(text: str) -> str:
-    """Return a study type without its kind: "Observational [Patient Registry]"."""
+    """Return a study type, without the subtype: `Observational [Patient Registry]`."""
     bare = re.split(r"[\[:]", text)[0].strip()
     return "" if bare.upper() in _NOTHING else _upper_snake(bare)
 
 
-@lru_cache(maxsize=_KNOWN)
+@lru_cache(maxsize=_CACHE_SIZE)
 def intervention_type(text: str) -> str:
-    """Return an intervention type, `Dietary Supplement` as DIETARY_SUPPLEMENT."""
+    """Return an intervention type: `Dietary Supplement` → `DIETARY_SUPPLEMENT`."""
     return _upper_snake(text)
 
 
-@lru_cache(maxsize=_KNOWN)
+@lru_cache(maxsize=_CACHE_SIZE)
 def date(text: str) -> str:
-    """Return a date as precise as it is written: `March 2018` is 2018-03; else `""`."""
+    """Return a date as an ISO date of the same precision (`March 2018` → `2018-03`), or `""`."""
     text = " ".join(text.split())
     worded = _WORDED_DATE.fullmatch(text)
     if worded and (month := worded[1].lower()) in _MONTHS:
@@ -101,7 +101,7 @@ def date(text: str) -> str:
 
 
 def _is_day(text: str) -> bool:
-    """Tell that a date, taken at its first day where it is partial, is in the calendar."""
+    """Return whether an ISO date exists in the calendar; `2018-06` does if `2018-06-01` does."""
     try:
         dt.date.fromisoformat(text + "0000-01-01"[len(text) :])
     except ValueError:
@@ -110,7 +110,7 @@ def _is_day(text: str) -> bool:
 
 
 def country(text: str) -> str:
-    """Return the one name used here for a country that the registry has renamed."""
+    """Return the name used here for a country that the registry has renamed."""
     return _COUNTRIES.get(text, text)
 
 

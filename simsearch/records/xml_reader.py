@@ -1,7 +1,7 @@
-"""The registry's older XML: a `clinical_study` a document, or several within one root.
+"""The registry's legacy XML: one `clinical_study` per document, or several within one root.
 
-The parser's target keeps what a study needs and lets the rest of a document pass by,
-so that memory grows with neither the results of a study nor the number of studies.
+The parser's target keeps only the texts that are needed, so that memory grows neither with the
+results of a study nor with the number of studies.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from simsearch.records.outcomes import (
 
 _STUDY = "clinical_study"
 _NCT_ID = "id_info/nct_id"
-# Where other studies may be named, besides titles and summary.
+# Texts in which other studies may be named, besides titles and summary.
 _SEARCHED = (
     "id_info/org_study_id", "id_info/secondary_id", "detailed_description/textblock",
     "eligibility/criteria/textblock",
@@ -40,13 +40,13 @@ _PROLOGUE = re.compile(rb"(?:<\?.*?\?>|<!--.*?-->|\s+)*", re.DOTALL)
 _ROOT = re.compile(rb"<(?:!DOCTYPE\s+)?([A-Za-z_][\w.:-]*)", re.IGNORECASE)
 _STUDY_TAG = re.compile(rb"<clinical_study[\s/>]")
 
-# An item of a list stands alone between blank lines, with two blanks after its dash.
+# A list item is a paragraph of its own, with two blanks after its dash.
 _LIST_ITEM = re.compile(r"(\A\s*|\n[ \t]*\n[ \t]*)-  (?=\S)")
 _COUNT = re.compile(r"\s*([0-9]{1,9})\s*")
 
 
 def recognises(head: bytes) -> bool:
-    """Tell by its first bytes whether a content may be study records as XML."""
+    """Return whether content with these first bytes may be study records as XML."""
     prologue = _PROLOGUE.match(head)
     body = head[prologue.end() :] if prologue else head
     root = _ROOT.match(body)
@@ -58,11 +58,11 @@ def recognises(head: bytes) -> bool:
 def read(stream: Stream, place: str, *, draft: bool = False) -> Iterator[Outcome]:
     """Yield the studies of one XML document.
 
-    A document that breaks off or declares entities is rejected.
+    A document that is broken or declares entities yields a `Rejected`.
 
     Raises:
-        SourceError: it breaks off after the first of several studies.
-        NotRecordsError: the document holds no study, or one too long to be the registry's.
+        SourceError: the document is broken after the first of several studies.
+        NotRecordsError: the document contains no study, or one too long to be from the registry.
     """
     collector = _Collector()
     parser = DefusedXMLParser(target=collector, forbid_dtd=True)
@@ -80,17 +80,17 @@ def read(stream: Stream, place: str, *, draft: bool = False) -> Iterator[Outcome
             study_place = f"{place} study {n:,}" if collector.collection else place
             yield _study(texts, study_place, draft=draft)
         if size > MAX_DOCUMENT_BYTES:
-            raise NotRecordsError(f"one XML document of over {MAX_DOCUMENT_BYTES:,} bytes")
+            raise NotRecordsError(f"it is one XML document of over {MAX_DOCUMENT_BYTES:,} bytes")
     if trouble:
         if n:
-            raise SourceError(place, f"{trouble}, after study {n:,}; what follows is lost")
+            raise SourceError(place, f"{trouble}, after study {n:,}; the rest is lost")
         yield Rejected(place, collector.nct_id or readable_nct_id(head), trouble)
     elif not n:
         raise NotRecordsError("it is XML without a clinical_study")
 
 
 def _feed(parser: DefusedXMLParser, chunk: bytes) -> str:
-    """Parse the next bytes, none at the end; return why they cannot be parsed, or `""`."""
+    """Parse the next bytes (empty at the end); return why they cannot be parsed, or `""`."""
     try:
         if chunk:
             parser.feed(chunk)
@@ -98,20 +98,20 @@ def _feed(parser: DefusedXMLParser, chunk: bytes) -> str:
             parser.close()
     except DefusedXmlException:
         return "unsafe XML: it declares a document type or entities, which no study record does"
-    except (ParseError, ValueError, LookupError) as error:  # the latter two: its encoding
+    except (ParseError, ValueError, LookupError) as error:  # the last two: its encoding
         return f"broken XML: {error}"
     return ""
 
 
 class _Texts:
-    """Texts of one study by their path below `clinical_study`, in order."""
+    """The texts of one study, in order, by their path below `clinical_study`."""
 
     def __init__(self) -> None:
         self.interventions: list[RawIntervention] = []
         self._texts: dict[str, list[str]] = {}
 
     def add(self, path: str, text: str) -> None:
-        """Keep the text of an element that has ended."""
+        """Add the text of an element that has ended."""
         self._texts.setdefault(path, []).append(text)
         if path == "intervention":
             self.interventions.append(
@@ -128,7 +128,7 @@ class _Texts:
         return self._texts.get(path, [])
 
     def first(self, path: str) -> str | None:
-        """Return the text of the first element at `path`, if there is one."""
+        """Return the text of the first element at `path`, or None."""
         return next(iter(self.every(path)), None)
 
     def _pop(self, path: str) -> str | None:
@@ -136,10 +136,10 @@ class _Texts:
 
 
 class _Collector:
-    """Target of the parser: collects the `_Texts` of each study.
+    """Target of the parser, which collects the `_Texts` of each study.
 
-    Only elements down to `_KEPT_DEPTH` below `clinical_study` are kept: nearly all of
-    results and sites, the bulk of a document, lies deeper.
+    Only elements at most `_KEPT_DEPTH` levels below `clinical_study` are kept: nearly all of the
+    results and sites, which are most of a document, lie deeper.
     """
 
     def __init__(self) -> None:
@@ -153,14 +153,14 @@ class _Collector:
 
     @property
     def nct_id(self) -> str:
-        """The NCT ID of the study that has begun and not ended, as far as it is known."""
+        """The NCT ID of the study being read, or `""` if it has not been read yet."""
         text = self._study.first(_NCT_ID) if self._study else None
         return readable_nct_id((text or "").encode())
 
     def take(self) -> list[_Texts]:
         """Return the studies completed since the last call.
 
-        A study that is the whole document is complete only once the document has ended well.
+        A study that is the whole document counts as complete when the document has ended well.
         """
         if not (self.collection or self.closed):
             return []
@@ -170,7 +170,7 @@ class _Collector:
     def start(self, tag: str, _attributes: dict[str, str]) -> None:
         """Enter an element."""
         if len(self._open) == _MAX_DEPTH:
-            raise NotRecordsError(f"it is XML of elements nested over {_MAX_DEPTH} deep")
+            raise NotRecordsError(f"it is XML with elements nested over {_MAX_DEPTH} deep")
         if tag == _STUDY and self._study is None:
             self._study = _Texts()
             self._study_depth = len(self._open) + 1
@@ -179,11 +179,11 @@ class _Collector:
         self._text = []
 
     def data(self, text: str) -> None:
-        """Take a piece of an element's text."""
+        """Add a piece of an element's text."""
         self._text.append(text)
 
     def end(self, _tag: str) -> None:
-        """Leave an element: keep its text, or the study that it completes."""
+        """Leave an element: keep its text, or the study if it ends one."""
         path = self._open[self._study_depth :]
         if self._study is not None:
             if not path:
@@ -195,7 +195,7 @@ class _Collector:
         self._text = []
 
     def close(self) -> None:
-        """Note that the document has ended well."""
+        """Record that the document has ended well."""
         self.closed = True
 
 
@@ -239,7 +239,7 @@ def _study(texts: _Texts, place: str, *, draft: bool) -> Outcome:
 
 
 def _as_markup(textblock: str) -> str:
-    r"""Return a text as the API v2 writes it: items `* `, and a backslash written `\\`."""
+    r"""Return a text as the API v2 has it: `* ` before list items, backslashes escaped."""
     plain = textblock.replace("\r", "").replace("\\", r"\\")
     return _LIST_ITEM.sub(r"\1* ", plain)
 

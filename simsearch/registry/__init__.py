@@ -1,1 +1,4 @@
-"""Talking to ClinicalTrials.gov: its API, a local mirror of it, and what brings it up to date."""
+"""Talking to ClinicalTrials.gov: its API, and fetching studies into the local mirror.
+
+The mirror itself is in `simsearch.records.mirror`, because it is a form of records.
+"""

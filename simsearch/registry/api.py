@@ -1,8 +1,8 @@
-"""The ClinicalTrials.gov API v2: polite requests, patient retries, whole pages.
+"""The ClinicalTrials.gov API v2: throttled requests with retries.
 
-One request a second at most. 429, 5xx, broken connections, cut bodies and HTML in place
-of JSON are tried again with growing pauses, or when the server says; what cannot heal is
-an error at once.
+At most one request a second. After 429, 5xx, a broken connection, a truncated body or HTML in
+place of JSON, a request is repeated with growing pauses, or when the server says; anything else
+is an error at once.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import email.utils
 import time
-from collections.abc import Mapping
-from types import TracebackType
-from typing import Annotated, Self, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Self, TypeVar
 
 import httpx
 import msgspec
@@ -21,14 +20,14 @@ import tenacity
 from simsearch.callbacks import Log, no_log
 from simsearch.errors import ApiError, NctIdError, NoAnswerError, RedirectError
 from simsearch.records.mirror import MirroredRecord
-from simsearch.study import parse_nct_id
+from simsearch.registry.answers import Page, SearchResult, Version, mirrored_record
 
 BASE_URL = "https://clinicaltrials.gov/api/v2"
 PAGE_SIZE = 1000
 IDS_PER_REQUEST = 200
-"""How many NCT IDs fit into one address that every server takes."""
+"""How many NCT IDs fit into an address that every server accepts."""
 
-# The pieces that `records/registry.py` reads: no contacts, no results, no personal data.
+# Those that `records/registry.py` reads: no contacts, no results, no personal data.
 FIELDS = (
     "NCTId", "NCTIdAlias", "OrgStudyId", "SecondaryId", "BriefTitle", "OfficialTitle", "Acronym",
     "OverallStatus", "LastKnownStatus", "StartDate", "CompletionDate", "LastUpdatePostDate",
@@ -40,65 +39,24 @@ FIELDS = (
 
 _ATTEMPTS = 5
 _LONGEST_PAUSE_SECONDS = 3600
-_MOST_HOPS = 5
-_SENT_ON = frozenset({301, 302, 307, 308})
+_MAX_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 307, 308})
 _RETRIED = frozenset({408, 429, 500, 502, 503, 504})
-_TIMEOUT = httpx.Timeout(90, connect=10)
+_CONNECT_SECONDS = 10.0
 
 T = TypeVar("T")
 
 
-class Page(msgspec.Struct, frozen=True):
-    """A page of a search answer; `total` is only on the first.
-
-    `n_broken` studies of it are no records that could be kept.
-    """
-
-    records: tuple[MirroredRecord, ...]
-    n_broken: int
-    next_token: str
-    total: int | None
-
-
 class TokenLostError(Exception):
-    """The page token is no longer known: tokens die when the registry's data change."""
+    """The page token is not valid any more: tokens expire when the registry's data change."""
 
 
-class _Dated(msgspec.Struct, rename="camel"):
-    date: str = ""
+class _RefusedIdsError(Exception):
+    """The API refuses a request for several NCT IDs because of one of them."""
 
 
-class _Status(msgspec.Struct, rename="camel"):
-    last_update_post_date_struct: _Dated | None = None
-
-
-class _Identification(msgspec.Struct, rename="camel"):
-    nct_id: str
-
-
-class _Protocol(msgspec.Struct, rename="camel"):
-    identification_module: _Identification
-    status_module: _Status | None = None
-
-
-class _Head(msgspec.Struct, rename="camel"):
-    """The parts of a record that the mirror keys on."""
-
-    protocol_section: _Protocol
-
-
-class _Answer(msgspec.Struct, rename="camel"):
-    studies: list[msgspec.Raw]
-    next_page_token: str | None = None
-    total_count: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
-
-
-class _Version(msgspec.Struct, rename="camel"):
-    data_timestamp: str
-
-
-class _PassingError(Exception):
-    """A failure that may heal; `pause` is what the server asks for, in seconds."""
+class _TransientError(Exception):
+    """A failure that may pass; `pause` is the delay that the server asks for, in seconds."""
 
     def __init__(self, reason: str, pause: float | None = None) -> None:
         self.reason = reason
@@ -109,12 +67,20 @@ class _PassingError(Exception):
 class RegistryApi:
     """A client of the API; a context manager.
 
+    Every method raises `NoAnswerError` if the registry does not answer after several tries, and
+    `ApiError` if it refuses or answers in an unexpected form.
+
     Args:
         user_agent: names the tool and its version to the registry.
-        base_url: where the API is.
-        pause_seconds: between the starts of two requests.
-        backoff_seconds: the first pause after a failure; it doubles each time.
-        log: takes a line a request.
+        base_url: the address of the API.
+        pause_seconds: the least time between the starts of two requests.
+        backoff_seconds: the pause after the first failure; it doubles with each further one.
+        timeout_seconds: how long to wait for any part of an answer; for a connection, 10 at most.
+        page_size: how many studies a page has at most.
+        log: receives a line about each request.
+
+    Raises:
+        ApiError: no request can be sent to the address.
     """
 
     def __init__(
@@ -124,15 +90,18 @@ class RegistryApi:
         base_url: str = BASE_URL,
         pause_seconds: float = 1.0,
         backoff_seconds: float = 1.0,
+        timeout_seconds: float = 90.0,
+        page_size: int = PAGE_SIZE,
         log: Log = no_log,
     ) -> None:
+        timeout = httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, _CONNECT_SECONDS))
+        headers = {"User-Agent": user_agent}
         try:
-            self._client = httpx.Client(
-                base_url=base_url, timeout=_TIMEOUT, headers={"User-Agent": user_agent}
-            )
+            self._client = httpx.Client(base_url=base_url, timeout=timeout, headers=headers)
         except (ValueError, ImportError, httpx.InvalidURL, OSError) as error:
-            raise ApiError(base_url, f"cannot be asked ({error})") from error
+            raise ApiError(base_url, f"no request can be sent to it ({error})") from error
         self._pause = pause_seconds
+        self._page_size = str(page_size)
         self._backoff = tenacity.wait_exponential(
             multiplier=backoff_seconds, max=60
         ) + tenacity.wait_random(0, backoff_seconds / 4)
@@ -142,99 +111,123 @@ class RegistryApi:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._client.close()
 
     def data_timestamp(self) -> str:
-        """Return when the registry's data were last refreshed: `2026-03-25T09:00:05`."""
+        """Return when the registry's data were last refreshed, as `2026-03-25T09:00:05`."""
         response = self._get("/version", {})
-        stamp = _decoded(response, _Version).data_timestamp
+        stamp = _decoded(response, Version).data_timestamp
         try:
             dt.datetime.fromisoformat(stamp)
         except ValueError as error:
-            raise ApiError(_plain(response), f"gave {stamp[:40]!r} for a time") from error
+            raise ApiError(_plain(response), f"returned {stamp[:40]!r} as a time") from error
         return stamp
 
     def page(self, query: Mapping[str, str], token: str = "") -> Page:
-        """Return a page of the studies that a query finds, the first without a token.
+        """Return a page of the studies that match a query.
+
+        Args:
+            query: API parameters.
+            token: of the page; empty for the first.
 
         Raises:
-            TokenLostError: the token is no longer known.
-            ApiError: the registry refuses, or does not answer after several tries.
+            TokenLostError: the token is not valid any more.
         """
-        parameters = dict(query)
-        parameters["pageSize"] = str(PAGE_SIZE)
-        if token:
-            parameters["pageToken"] = token
-        else:
-            parameters["countTotal"] = "true"
-        response = self._get("/studies", parameters, token_used=bool(token))
-        answer = _decoded(response, _Answer)
-        records = [record for raw in answer.studies if (record := self._record(raw))]
+        position = {"pageToken": token} if token else {"countTotal": "true"}
+        parameters = {**query, "pageSize": self._page_size, **position}
+        return self._page(parameters, TokenLostError if token else None)
+
+    def studies(self, nct_ids: Sequence[str], fields: Sequence[str]) -> tuple[MirroredRecord, ...]:
+        """Return those of at most `IDS_PER_REQUEST` studies that the registry has.
+
+        One NCT ID that the API does not accept makes it refuse the others, too: then nothing is
+        returned, and each study must be looked up by itself.
+
+        Args:
+            nct_ids: canonical NCT IDs.
+            fields: the fields of the records, by their API names.
+        """
+        parameters = {
+            "filter.ids": ",".join(nct_ids),
+            "fields": "|".join(fields),
+            "pageSize": self._page_size,
+            "countTotal": "true",
+        }
+        try:
+            return self._page(parameters, _RefusedIdsError).records
+        except _RefusedIdsError:
+            return ()
+
+    def _page(self, parameters: Mapping[str, str], bad_request: type[Exception] | None) -> Page:
+        result = _decoded(self._get("/studies", parameters, bad_request), SearchResult)
+        records = [record for raw in result.studies if (record := self._kept(raw))]
         return Page(
             tuple(records),
-            len(answer.studies) - len(records),
-            answer.next_page_token or "",
-            answer.total_count,
+            len(result.studies) - len(records),
+            result.next_page_token or "",
+            result.total_count,
         )
 
-    def _record(self, raw: msgspec.Raw) -> MirroredRecord | None:
+    def _kept(self, raw: msgspec.Raw) -> MirroredRecord | None:
         try:
-            return _record(raw)
+            return mirrored_record(raw)
         except (msgspec.MsgspecError, NctIdError, RecursionError, UnicodeDecodeError) as error:
-            self._log(f"a record that cannot be kept: {error}: {bytes(raw)[:80]!r}")
+            self._log(f"a record cannot be kept: {error}: {bytes(raw)[:80]!r}")
             return None
 
     def count(self, query: Mapping[str, str]) -> int:
-        """Return how many studies a query finds."""
+        """Return how many studies match a query (API parameters)."""
         parameters = {**query, "fields": "NCTId", "pageSize": "1", "countTotal": "true"}
-        return _decoded(self._get("/studies", parameters), _Answer).total_count or 0
+        return _decoded(self._get("/studies", parameters), SearchResult).total_count or 0
 
     def study(self, nct_id: str) -> MirroredRecord | None:
-        """Return one record, under its new number where it was merged; None if it is gone.
+        """Return the record of a study; None if the registry does not have it.
+
+        If the study was merged into another, this is the record of the other, under its NCT ID.
 
         Raises:
-            RedirectError: it was merged more than five times, or in a circle.
-            ApiError: the registry refuses, or does not answer after several tries.
+            RedirectError: it was merged in a circle, or more than five times.
         """
         fields = {"fields": "|".join(FIELDS)}
         response = self._get(f"/studies/{nct_id}", fields)
-        for _ in range(_MOST_HOPS):
-            if response.status_code not in _SENT_ON:
+        for _ in range(_MAX_REDIRECTS):
+            if response.status_code not in _REDIRECTS:
                 break
             target = response.headers.get("location", "").rstrip("/").rpartition("/")[2]
             response = self._get(f"/studies/{target.partition('?')[0]}", fields)
-        if response.status_code in _SENT_ON:
-            raise RedirectError(nct_id, f"the registry sends on more than {_MOST_HOPS} times")
+        if response.status_code in _REDIRECTS:
+            raise RedirectError(nct_id, f"the registry redirects more than {_MAX_REDIRECTS} times")
         if response.status_code == httpx.codes.NOT_FOUND:
             return None
         if not response.is_success:
             raise ApiError(_plain(response), f"answered {response.status_code}")
         try:
-            return _record(msgspec.Raw(response.content))
+            return mirrored_record(msgspec.Raw(response.content))
         except (msgspec.MsgspecError, NctIdError, UnicodeDecodeError) as error:
-            raise ApiError(_plain(response), f"gave no study record: {error}") from error
+            raise ApiError(_plain(response), f"did not return a study record: {error}") from error
 
     def _get(
-        self, path: str, parameters: Mapping[str, str], *, token_used: bool = False
+        self,
+        path: str,
+        parameters: Mapping[str, str],
+        bad_request: type[Exception] | None = None,
     ) -> httpx.Response:
-        """Ask until an answer stands: success, redirection, 404, or an error at the end."""
+        """Send a request until there is a final answer: success, redirection or 404.
+
+        `bad_request` is raised for status 400 in place of `ApiError`.
+        """
         try:
             for attempt in tenacity.Retrying(
                 stop=tenacity.stop_after_attempt(_ATTEMPTS),
                 wait=self._wait,
-                retry=tenacity.retry_if_exception_type(_PassingError),
+                retry=tenacity.retry_if_exception_type(_TransientError),
                 before_sleep=self._log_retry,
                 reraise=True,
             ):
                 with attempt:
-                    return self._once(path, parameters, token_used=token_used)
-        except _PassingError as error:
+                    return self._once(path, parameters, bad_request)
+        except _TransientError as error:
             raise NoAnswerError(
                 f"{str(self._client.base_url).rstrip('/')}{path}",
                 f"{error.reason}, after {_ATTEMPTS} tries",
@@ -242,37 +235,37 @@ class RegistryApi:
         raise AssertionError("tenacity returns or raises")
 
     def _once(
-        self, path: str, parameters: Mapping[str, str], *, token_used: bool
+        self, path: str, parameters: Mapping[str, str], bad_request: type[Exception] | None
     ) -> httpx.Response:
         time.sleep(max(0.0, self._last_start + self._pause - time.monotonic()))
         self._last_start = time.monotonic()
         try:
             response = self._client.get(path, params=parameters)
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise ApiError(path, f"no address that can be asked ({error})") from error
+            raise ApiError(path, f"is not a valid address ({error})") from error
         except httpx.RequestError as error:
-            raise _PassingError(f"no answer ({error or type(error).__name__})") from error
+            raise _TransientError(f"no answer ({error or type(error).__name__})") from error
         self._log(f"{response.status_code} {response.request.url} {len(response.content):,} bytes")
         code = response.status_code
         if code in _RETRIED:
-            raise _PassingError(f"answered {code}", _retry_after(response))
-        if code == httpx.codes.BAD_REQUEST and token_used:
-            raise TokenLostError
+            raise _TransientError(f"answered {code}", _retry_after(response))
+        if code == httpx.codes.BAD_REQUEST and bad_request:
+            raise bad_request
         if code == httpx.codes.NOT_FOUND or response.is_redirect:
             return response
         if not response.is_success:
             raise ApiError(_plain(response), f"answered {code}: {_first_line(response)}")
         if not response.content.lstrip().startswith(b"{"):
-            raise _PassingError("answered with something else than JSON")
+            raise _TransientError("answered with something other than JSON")
         try:
             msgspec.json.decode(response.content, type=dict[str, msgspec.Raw])
         except (msgspec.DecodeError, RecursionError) as error:
-            raise _PassingError("answered with JSON that breaks off") from error
+            raise _TransientError("answered with truncated JSON") from error
         return response
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked = error.pause if isinstance(error, _PassingError) else None
+        asked = error.pause if isinstance(error, _TransientError) else None
         own = float(self._backoff(state))
         return own if asked is None else min(max(asked, own), _LONGEST_PAUSE_SECONDS)
 
@@ -282,26 +275,20 @@ class RegistryApi:
         self._log(f"{error}; try {state.attempt_number + 1} of {_ATTEMPTS} in {pause:.0f} s")
 
 
-def _record(raw: msgspec.Raw) -> MirroredRecord:
-    head = msgspec.json.decode(raw, type=_Head).protocol_section
-    dated = (head.status_module or _Status()).last_update_post_date_struct or _Dated()
-    return MirroredRecord(parse_nct_id(head.identification_module.nct_id), dated.date, bytes(raw))
-
-
 def _decoded(response: httpx.Response, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(response.content, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ApiError(_plain(response), f"answered in another form: {error}") from error
+        raise ApiError(_plain(response), f"answered in an unexpected form: {error}") from error
 
 
 def _plain(response: httpx.Response) -> str:
-    """Return the address asked, without the long list of fields."""
+    """Return the address of a request, without the long list of fields."""
     return str(response.request.url.copy_with(query=None))
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds of a Retry-After header, which may be a number or a date."""
+    """Return the seconds to wait by the Retry-After header, which may be a number or a date."""
     text = response.headers.get("retry-after", "").strip()
     try:
         if text.isdecimal():
