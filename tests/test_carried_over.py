@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import record
-from test_blocks import few_are_enough, many  # noqa: F401 - a fixture
+from test_batch_search import few_are_enough, many  # noqa: F401 - a fixture
 from test_related import lists_of
 
 from simsearch import Filters

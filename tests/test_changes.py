@@ -1,4 +1,4 @@
-"""What became of the studies between two generations."""
+"""The studies that differ between two generations."""
 
 import shutil
 from types import SimpleNamespace
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simsearch import build_index, read_studies
+from simsearch.cli.hints import line_of
 from simsearch.diff.changes import KINDS, Comparison, changed_fields, compare
 from simsearch.errors import GenerationNameError, IndexNotFoundError, NoEarlierGenerationError
 from simsearch.index import studies as store_module
@@ -205,7 +206,7 @@ def test_a_name_that_is_none_is_refused_with_those_that_are_there(build):
     build()
     report = build()
     there = names(report)
-    with pytest.raises(GenerationNameError, match="'2019' is no generation") as caught:
+    with pytest.raises(GenerationNameError, match="'2019' matches no generation") as caught:
         compare(report.index, "2019")
     assert sorted(caught.value.there) == there
     assert all(name in str(caught.value) for name in there)
@@ -215,7 +216,7 @@ def test_a_start_of_several_names_is_refused_with_them(build):
     build()
     report = build()
     first, second = names(report)
-    with pytest.raises(GenerationNameError, match=r"begins 2 generations: .*give more") as caught:
+    with pytest.raises(GenerationNameError, match=r"matches 2 generations: .*give more") as caught:
         compare(report.index, "202001")
     assert sorted(caught.value.meant) == [first, second]
 
@@ -223,14 +224,16 @@ def test_a_start_of_several_names_is_refused_with_them(build):
 @pytest.mark.parametrize("name", ["-", "../generations", " "])
 def test_a_name_without_a_letter_of_one_means_none(build, name):
     report = build()
-    with pytest.raises(GenerationNameError, match="is no generation"):
+    with pytest.raises(GenerationNameError, match="matches no generation"):
         compare(report.index, name)
 
 
 def test_the_only_generation_has_none_to_be_compared_with(build):
     report = build()
-    with pytest.raises(NoEarlierGenerationError, match="the next rebuild makes one"):
+    with pytest.raises(NoEarlierGenerationError, match="no generation before") as caught:
         compare(report.index)
+    assert (caught.value.name, caught.value.there) == (report.generation, [])
+    assert "the next rebuild makes one" in line_of(caught.value)
 
 
 def test_the_first_generation_answers_again_and_the_later_ones_are_offered(build):
@@ -238,8 +241,10 @@ def test_the_first_generation_answers_again_and_the_later_ones_are_offered(build
     report = build()
     first, second = names(report)
     (report.index / "CURRENT").write_text(first + "\n")
-    with pytest.raises(NoEarlierGenerationError, match=f"give one of {second} as OLD"):
+    with pytest.raises(NoEarlierGenerationError, match=f"no generation before {first}") as caught:
         compare(report.index)
+    assert caught.value.there == [second]
+    assert f"give one of {second} as OLD" in line_of(caught.value)
     assert compared_names(report.index, second) == [second, first]
 
 

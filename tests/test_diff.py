@@ -11,7 +11,7 @@ from conftest import REPOSITORY, SIX, record
 from simsearch.cli import main as cli
 from simsearch.cli import progress
 from simsearch.diff.changes import FieldChange
-from simsearch.output.diff import phrases
+from simsearch.output.diff_words import phrases
 from simsearch.study import Intervention
 
 WATCHED = "NCT00000101"
@@ -195,7 +195,7 @@ def test_the_only_generation_says_what_makes_a_second(run, build):
 def test_the_demo_collection_has_no_second_generation_and_will_have_none(run):
     code, out, err = run()
     assert (code, out, err.count("\n")) == (1, "", 1)
-    assert "it is the demo collection, which stays as it is; build an index of your own" in err
+    assert "it is the demo collection, which never changes; build an index of your own" in err
     assert "the next rebuild" not in err
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from asking import similar_to_study
 from conftest import REPOSITORY
-from test_blocks import many
+from test_batch_search import many
 
 from simsearch import Filters
 from simsearch.errors import ArgumentError, RelatedBusyError, RelatedFileError, UnknownStudyError

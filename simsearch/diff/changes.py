@@ -1,4 +1,8 @@
-"""What became of the studies between two generations."""
+"""The studies that differ between two generations, and the fields that changed.
+
+`compare` opens the two generations; the `Comparison` counts the studies that were added, changed
+or have gone, and iterates over them.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ import msgspec
 
 from simsearch.callbacks import Progress, no_progress
 from simsearch.errors import NoEarlierGenerationError
+from simsearch.files import batches
 from simsearch.index.directory import is_demo, is_index, open_generation
 from simsearch.index.generations import generation_names, named
 from simsearch.index.opened import OpenedIndex
@@ -34,16 +39,16 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "other": ("last_update_date",),
     }
 )
-"""Kind of change → the fields of a study that it is about, the most telling first.
+"""Kind of change → the fields of a study that it covers, the most important kind first.
 
-`other` is a record that was updated without a change in any field that is kept.
+`other` is an update that changed none of the fields that the index keeps.
 """
 
-_BATCH = 500  # studies fetched at once
+_BATCH = 500  # studies read at a time
 
 
 class FieldChange(msgspec.Struct, frozen=True):
-    """One field of a study, as it was and as it is."""
+    """A field of a study that changed, with its old and its new value."""
 
     name: str
     old: Any
@@ -51,11 +56,15 @@ class FieldChange(msgspec.Struct, frozen=True):
 
 
 class StudyChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one study from the old generation to the new.
+    """The difference in one study between the old generation and the new; false if there is none.
 
-    `event` is `added`, `changed`, `gone` or `unchanged`; `study` is as it is now, or as it was
-    last; of one that has gone, `became` is the NCT ID of the study that it was merged into, and
-    `since` the date on which that was noticed, both where known.
+    Attributes:
+        event: `added`, `changed`, `gone` or `unchanged`.
+        study: the new record, or the last one of a study that has gone.
+        fields: the fields that changed, the most important first.
+        became: of a study that has gone, the NCT ID of the study that it was merged into, or
+            `""` where it was not or that is not known.
+        since: the date on which it was found to have gone, or `""`.
     """
 
     event: str
@@ -69,16 +78,16 @@ class StudyChange(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of change, the most telling first."""
+        """The kinds of change (see `KINDS`), the most important first."""
         changed = {field.name for field in self.fields}
         return tuple(kind for kind, names in KINDS.items() if changed & set(names))
 
 
 class Comparison:
-    """Two opened generations and the studies that differ; open with `compare`.
+    """Two opened generations and the studies that differ; `compare` opens it.
 
-    A context manager that closes both. `counts` are known at once, `kinds` when the studies
-    have been iterated over.
+    A context manager that closes both generations. True if any study differs. `counts` is
+    complete from the start, `kinds` once the studies have been iterated over.
     """
 
     def __init__(
@@ -93,9 +102,9 @@ class Comparison:
             "changed": int((is_old & is_new).sum()),
             "gone": int((~is_new).sum()),
         }
-        """Event → how many studies."""
+        """Event → number of studies."""
         self.kinds: Counter[str] = Counter()
-        """Kind of change → how many studies, each in all of its kinds."""
+        """Kind of change → number of studies; a study counts in each of its kinds."""
 
     def __enter__(self) -> Self:
         return self
@@ -109,15 +118,14 @@ class Comparison:
 
     @property
     def same_recipe(self) -> bool:
-        """Whether both have the same vector space; if not, any neighbour may differ."""
+        """Whether both have the same recipe; if not, any neighbour may differ."""
         old, new = (index.generation.manifest.recipe.digest for index in (self.old, self.new))
         return old == new
 
     def studies(self) -> Iterator[StudyChange]:
-        """Yield each study that was added, changed or has gone, in the order of NCT IDs."""
+        """Yield the studies that were added, changed or have gone, ordered by NCT ID."""
         self.kinds.clear()
-        for start in range(0, len(self._rows), _BATCH):
-            pairs = self._rows[start : start + _BATCH].tolist()
+        for pairs in batches(self._rows.tolist(), _BATCH):
             before = _studies(self.old, [row for row, _ in pairs])
             after = _studies(self.new, [row for _, row in pairs])
             for was, now in pairs:
@@ -126,7 +134,7 @@ class Comparison:
                 yield change
 
     def change(self, before: Study | None, after: Study | None) -> StudyChange:
-        """Return what became of a study, of which one at least is given."""
+        """Return the difference between two records of a study; at least one must be given."""
         if after is None:
             return self._gone(before or Study(nct_id=""))
         if before is None:
@@ -137,7 +145,7 @@ class Comparison:
     def _gone(self, study: Study) -> StudyChange:
         store = self.new.store
         known = store.gone(study.nct_id)
-        row = store.row_of(study.nct_id)  # as an obsolete number of another study
+        row = store.row_of(study.nct_id)  # found where it is now an alias of another study
         became = store.studies([row])[0].nct_id if row is not None else ""
         return StudyChange(
             event="gone",
@@ -150,32 +158,33 @@ class Comparison:
 def compare(
     index: Path, old: str = "", new: str = "", progress: Progress = no_progress
 ) -> Comparison:
-    """Open two generations to be compared.
+    """Open two generations and compare their studies.
 
     Args:
         index: the folder of the index.
-        old: a generation of it by its name or the start of one (dashes and colons make no
-            difference), or the folder of another index; empty for the generation before.
-        new: likewise; empty for the one that answers.
-        progress: called now and then with the studies compared.
+        old: a generation of the index, by its name or the start of it (dashes and colons are
+            ignored), or the folder of another index; `""` for the generation before `new`.
+        new: likewise; `""` for the current generation.
+        progress: called now and then with the number of studies compared.
 
     Raises:
-        GenerationNameError: nothing is named so, or several generations are.
-        NoEarlierGenerationError: there is none before.
+        GenerationNameError: `old` or `new` matches no generation, or several.
+        NoEarlierGenerationError: there is no generation before `new`.
         IndexReadError: one of the two cannot be read.
     """
     with ExitStack() as opened:
         after = opened.enter_context(_open(index, new))
         before = opened.enter_context(_open(index, old or _name_before(after)))
         comparison = Comparison(before, after, progress)
-        opened.pop_all()  # it closes them
+        opened.pop_all()  # the comparison closes both
     return comparison
 
 
 def changed_fields(old: Study, new: Study) -> tuple[FieldChange, ...]:
-    """Return the fields by which two records of a study differ, the most telling first.
+    """Return the fields in which two records of a study differ, the most important first.
 
-    The date of the last update, which moves with every change, is told where nothing else is.
+    The date of the last update, which moves with every change, is included only if no other
+    field differs.
     """
     differing = [
         FieldChange(name, getattr(old, name), getattr(new, name))
@@ -189,13 +198,13 @@ def changed_fields(old: Study, new: Study) -> tuple[FieldChange, ...]:
 
 
 def _studies(index: OpenedIndex, rows: list[int]) -> dict[int, Study]:
-    """Return row → study, without those of row -1."""
-    there = [row for row in rows if row >= 0]
-    return dict(zip(there, index.store.studies(there), strict=True))
+    """Return row → study, leaving out rows of -1."""
+    present = [row for row in rows if row >= 0]
+    return dict(zip(present, index.store.studies(present), strict=True))
 
 
 def _open(index: Path, text: str) -> OpenedIndex:
-    """Open what a person named: a generation, or the folder of another index."""
+    """Open a generation by its name, or the current one of another index by its folder."""
     if not text:
         return OpenedIndex(index, open_generation(index))
     if is_index(Path(text)):
@@ -204,14 +213,14 @@ def _open(index: Path, text: str) -> OpenedIndex:
 
 
 def _name_before(index: OpenedIndex) -> str:
-    """Return the generation that answered before this one, or the newest of those older."""
+    """Return the generation that was current before this one, or else the newest older one."""
     manifest = index.generation.manifest
-    there = generation_names(index.path)
-    if manifest.previous in there:
+    names = generation_names(index.path)
+    if manifest.previous in names:
         return manifest.previous
-    earlier = [name for name in there if name < manifest.generation]
+    earlier = [name for name in names if name < manifest.generation]
     if not earlier:
-        others = [name for name in there if name != manifest.generation]
+        others = [name for name in names if name != manifest.generation]
         raise NoEarlierGenerationError(
             index.path, manifest.generation, others, is_demo=is_demo(index.path)
         )

@@ -1,4 +1,4 @@
-"""What became of a watched study and of its neighbours between two generations."""
+"""The changes in a watched study and among its neighbours between two generations."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ from simsearch.search.reasons import explain
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
 
-# Changes of a neighbour that stays one which are worth telling.
-_TELLING = frozenset({"status", "results", "dates"})
+# The kinds of change that are reported of a study which remains a neighbour.
+_REPORTED = frozenset({"status", "results", "dates"})
 _TEXTS = frozenset(KINDS["conditions"] + KINDS["interventions"] + KINDS["texts"])
 _SHOWN = 3
 
 
 class NeighbourChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A study that is new among the neighbours of another, has left them, or changed there.
+    """A neighbour of the watched study that is new, has left, or changed.
 
-    `event` is `new`, `left` or `changed`. A neighbour that left has the rank and similarity
-    that it had. `why` says what brought it or took it away; `reason` says why one that is
-    new is a neighbour; `fields` are those of the record that changed.
+    Attributes:
+        event: `new`, `left` or `changed`.
+        neighbour: the neighbour; one that left has the rank and similarity that it had.
+        why: what made it a neighbour, or no longer one.
+        reason: what a new neighbour has in common with the watched study.
+        fields: the fields of its record that changed.
     """
 
     event: str
@@ -39,7 +42,7 @@ class NeighbourChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WatchedChange(msgspec.Struct, frozen=True):
-    """What became of a watched study, and of its neighbours; false where nothing did."""
+    """The changes in a watched study and among its neighbours; false if there are none."""
 
     study: StudyChange
     neighbours: tuple[NeighbourChange, ...]
@@ -49,48 +52,55 @@ class WatchedChange(msgspec.Struct, frozen=True):
 
 
 def is_known(both: Comparison, nct_id: str) -> bool:
-    """Tell whether one of the two holds a study by this NCT ID or alias of it.
+    """Report whether either generation holds a study with this NCT ID or alias.
 
     Raises:
-        NctIdError: it is none.
+        NctIdError: it is not an NCT ID.
     """
     return both.old.holds(nct_id) or both.new.holds(nct_id)
 
 
 def watched_change(both: Comparison, nct_id: str, k: int = 10) -> WatchedChange:
-    """Return what became of a study that one of the two holds, and of its k neighbours.
+    """Return the changes in a study and among its k neighbours.
 
-    Neighbours are compared where both hold the study; of a study that was added, all are new.
+    All neighbours of a study that was added are new. Those of a study that has gone are not
+    compared.
+
+    Args:
+        both: the two generations.
+        nct_id: any spelling of the study's NCT ID, or an alias of it.
+        k: the number of neighbours.
 
     Raises:
-        ArgumentError: k is out of its range.
-        NctIdError, UnknownStudyError: no such ID, or in neither.
+        ArgumentError: k is out of range.
+        NctIdError: `nct_id` is not an NCT ID.
+        UnknownStudyError: neither generation holds the study.
     """
     before = both.old.study(nct_id) if both.old.holds(nct_id) else None
     after = both.new.study(nct_id) if both.new.holds(nct_id) else None
-    if before and (after is None or after.nct_id != before.nct_id):  # it left or was merged
+    if before and (after is None or after.nct_id != before.nct_id):  # it has gone
         return WatchedChange(both.change(before, None), ())
-    after = after or both.new.study(nct_id)  # which says that neither holds it
+    after = after or both.new.study(nct_id)  # raises UnknownStudyError
     return WatchedChange(
         both.change(before, after), tuple(_Lists(both, before, after, k).changes())
     )
 
 
 class _Lists:
-    """The neighbours of one study before and after, and what moved them."""
+    """The old and the new neighbours of one study, and what moved them."""
 
     def __init__(self, both: Comparison, before: Study | None, after: Study, k: int) -> None:
         self._both = both
         self._after = after
         old = _nearest(both.old, before, k)
         new = _nearest(both.new, after, k)
-        if before and not (old and new):  # without a text in one of them
+        if before and not (old and new):  # it has no text in one of them
             old = new = []
-        row_of = both.new.store.row_of  # of one that was merged: the row of its survivor
+        row_of = both.new.store.row_of  # a study that was merged has the row of its successor
         rows = {row_of(each.study.nct_id) for each in new}
         kept = {each.study.nct_id for each in new}
         old_ones = [each.study for each in old]
-        old_ones.sort(key=lambda study: study.nct_id in kept)  # its own record, the last, counts
+        old_ones.sort(key=lambda study: study.nct_id in kept)  # the last counts: its own record
         self._before = {row_of(study.nct_id): study for study in old_ones}
         self._left = [each for each in old if row_of(each.study.nct_id) not in rows]
         self._came = [each for each in new if row_of(each.study.nct_id) not in self._before]
@@ -104,7 +114,7 @@ class _Lists:
             self._wide_cause = "the watched study's text changed"
 
     def changes(self) -> Iterator[NeighbourChange]:
-        """Yield the neighbours that are new, those that left, and those that stay and changed."""
+        """Yield the neighbours that are new, those that left, and those that stayed but changed."""
         index = self._both.new
         parts = [study_part(index, index.row_of(self._after.nct_id))] if self._came else []
         reasons = explain(index, parts, [self._after], self._came, DEFAULT_WEIGHTS) if parts else []
@@ -120,11 +130,11 @@ class _Lists:
             if before.nct_id != each.study.nct_id:
                 why = f"{before.nct_id} was merged into it"
                 yield NeighbourChange(event="changed", neighbour=each, why=why)
-            elif _TELLING & set(change.kinds):
+            elif _REPORTED & set(change.kinds):
                 yield NeighbourChange(event="changed", neighbour=each, fields=change.fields)
 
     def _why(self, neighbour: Neighbour, moved: str, others: Sequence[Neighbour]) -> str:
-        """Return what brought a neighbour or took it away: itself, the query, or the others."""
+        """Return what moved a neighbour: its own change, that of the query, or of the others."""
         movers = [each.study.nct_id for each in others if self._cause(each.study)]
         return (
             self._cause(neighbour.study)
@@ -134,7 +144,7 @@ class _Lists:
         )
 
     def _cause(self, study: Study) -> str:
-        """Return what a neighbour did itself, or nothing."""
+        """Return the change in a study that moves it in the list by itself, or `""`."""
         if not self._both.new.holds(study.nct_id):
             return "left the index"
         if not self._both.old.holds(study.nct_id):
@@ -149,7 +159,7 @@ class _Lists:
 
 
 def _nearest(index: OpenedIndex, study: Study | None, k: int) -> list[Neighbour]:
-    """Return the neighbours of a study; none of one that is not there or has no text."""
+    """Return the neighbours of a study: none if it is missing or has no text."""
     if study is None:
         return []
     try:
@@ -159,7 +169,7 @@ def _nearest(index: OpenedIndex, study: Study | None, k: int) -> list[Neighbour]
 
 
 def _texts(study: Study) -> list[str]:
-    """Return all that the similarity of a study depends on."""
+    """Return all the texts that the similarities of a study depend on."""
     return [text_of(study) for text_of in (*FIELDS.values(), lexical_text)]
 
 

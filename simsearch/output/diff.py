@@ -1,19 +1,19 @@
-"""What changed between two generations → text, for a person or a program. Nothing is printed.
+"""The formats of a diff: table and Markdown for people; JSON, JSON Lines, CSV and IDs for programs.
 
-The shapes are described in docs/diff.md, that of the JSON is versioned by its `schema`.
-Formats for programs come in pieces, so that a change of everything fits in memory.
+docs/diff.md describes them; the JSON is versioned by its `schema`. Formats for programs are
+written piece by piece, so that a diff in which every study changed fits in memory.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from rich.console import Group, RenderableType
+from rich.console import Group as Stack
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -24,55 +24,35 @@ from simsearch.errors import one_line
 from simsearch.files import pretty_json
 from simsearch.index.directory import records_to
 from simsearch.index.opened import OpenedIndex
+from simsearch.output.diff_words import Entry, Group, plain_name, study_groups, watched_groups
 from simsearch.output.formats import View
 from simsearch.output.render import link_style, markdown_cell, render
 from simsearch.search.shape import study_shape
-from simsearch.study import Intervention, Study, phase_label, status_label
 
 DIFF_SCHEMA = "simsearch.diff/1"
 
 _MAIL_WIDTH = 80
-_NONE = "–"
-_SHOWN = 3  # names of a list
-_EVENTS = MappingProxyType({"changed": "Changed", "added": "Added", "gone": "Gone"})
-_KIND_ORDER = MappingProxyType({kind: n for n, kind in enumerate(KINDS)})
 
 
 class Bulletin(msgspec.Struct, frozen=True):
-    """What is told: all studies that differ, or what became of the watched ones."""
+    """What a diff reports: every study that differs, or the watched studies and their neighbours.
+
+    True if there is any change to report.
+    """
 
     both: Comparison
     watched: tuple[WatchedChange, ...] = ()
     k: int = 0
-    """How many neighbours of a watched study were compared; 0 where none is watched."""
+    """The number of neighbours compared for each watched study; 0 if none is watched."""
 
     def __bool__(self) -> bool:
         return any(self.watched) if self.k else bool(self.both)
 
 
-class _Entry(msgspec.Struct, frozen=True):
-    """A study in a list, with what is said of it."""
-
-    study: Study
-    said: tuple[str, ...]
-    rank: int = 0
-
-
-class _Group(msgspec.Struct, frozen=True):
-    """Studies under a title; `n_more` are not listed."""
-
-    title: str
-    entries: tuple[_Entry, ...] = ()
-    n_more: int = 0
-    said: tuple[str, ...] = ()
-    head: Study | None = None
-    """The watched study that the title, and the groups after it, are about."""
-
-
 def diff_table(bulletin: Bulletin, view: View) -> Iterator[str]:
-    """Yield the bulletin for a terminal or a mail (80 columns); if `quiet` only the lists.
+    """Yield the bulletin for a terminal, or for a mail of 80 columns; nothing is cut.
 
-    Nothing is cut. A quiet bulletin is empty where nothing changed.
+    If `view.quiet`, only the lists: nothing at all if nothing changed.
     """
     if view.quiet and not bulletin:
         return
@@ -80,7 +60,7 @@ def diff_table(bulletin: Bulletin, view: View) -> Iterator[str]:
     for group in _groups(bulletin, view.limit):
         parts += ["", *_group_lines(group)]
     parts = parts[1:] if view.quiet else [*map(Text, _head(bulletin)), *parts]
-    yield render(Group(*parts), width=view.width or _MAIL_WIDTH, color=view.color)
+    yield render(Stack(*parts), width=view.width or _MAIL_WIDTH, color=view.color)
 
 
 def diff_markdown(bulletin: Bulletin, view: View) -> Iterator[str]:
@@ -95,7 +75,7 @@ def diff_markdown(bulletin: Bulletin, view: View) -> Iterator[str]:
 
 
 def _head(bulletin: Bulletin) -> list[str]:
-    """Return what was compared, and how much of it differs."""
+    """Return the two generations and the number of studies that differ, in a line each."""
     both = bulletin.both
     if both:
         numbers = ", ".join(f"{n:,} {event}" for event, n in both.counts.items())
@@ -122,156 +102,27 @@ def _head(bulletin: Bulletin) -> list[str]:
 
 
 def _side(both: Comparison, index: OpenedIndex) -> str:
-    """Return a generation in words, with its folder where they are of two indexes."""
+    """Return a generation in words, with its folder if the two belong to different indexes."""
     manifest = index.generation.manifest
     dated = records_to(manifest.records_date)
     where = f", {index.path}" if both.old.path != both.new.path else ""
     return f"{manifest.generation} ({manifest.n_studies:,} studies{dated}){where}"
 
 
-def _groups(bulletin: Bulletin, limit: int) -> list[_Group]:
-    if bulletin.k:
-        return [
-            group
-            for watched in filter(None, bulletin.watched)
-            for group in _watched_groups(watched, bulletin.k)
-        ]
-    both = bulletin.both
-    first = _most_telling(both.studies(), limit) if both else {}
-    groups = []
-    for event, title in _EVENTS.items():
-        if n := both.counts[event]:
-            entries = tuple(_Entry(change.study, _said(change)) for change in first[event])
-            about = f" ({_kinds_line(both)})" if event == "changed" else ""
-            groups.append(_Group(f"{title}: {n:,}{about}", entries, n - len(entries)))
-    return groups
+def _groups(bulletin: Bulletin, limit: int) -> list[Group]:
+    if not bulletin.k:
+        return study_groups(bulletin.both, limit)
+    changed = filter(None, bulletin.watched)
+    return [group for watched in changed for group in watched_groups(watched, bulletin.k)]
 
 
-def _kinds_line(both: Comparison) -> str:
-    return ", ".join(f"{kind} {both.kinds[kind]:,}" for kind in KINDS if both.kinds[kind])
-
-
-def _most_telling(changes: Iterable[StudyChange], limit: int) -> dict[str, list[StudyChange]]:
-    """Return event → the first changes, the most telling kind before others, no more kept."""
-    first: dict[str, list[StudyChange]] = {event: [] for event in _EVENTS}
-    for change in changes:
-        kept = first[change.event]
-        kept.append(change)
-        if len(kept) > 2 * limit:
-            _cut(kept, limit)
-    for kept in first.values():
-        _cut(kept, limit)
-    return first
-
-
-def _cut(changes: list[StudyChange], limit: int) -> None:
-    changes.sort(key=lambda each: (*map(_KIND_ORDER.get, each.kinds[:1]), each.study.nct_id))
-    del changes[limit:]
-
-
-def _watched_groups(watched: WatchedChange, k: int) -> Iterator[_Group]:
-    change = watched.study
-    known = {"added": ("new in the index",), "gone": ("no longer in the index",)}
-    said = (*known.get(change.event, ()), *_said(change)) if change else ()
-    yield _Group(change.study.title, said=said, head=change.study)
-    titles = {
-        "new": f"New among its {k} nearest",
-        "left": "No longer among them",
-        "changed": "Still among them, but changed",
-    }
-    for event, title in titles.items():
-        entries = tuple(
-            _Entry(each.neighbour.study, _neighbour_said(each), each.neighbour.rank)
-            for each in watched.neighbours
-            if each.event == event
-        )
-        if entries:
-            yield _Group(title, entries)
-
-
-def _neighbour_said(change: NeighbourChange) -> tuple[str, ...]:
-    facts = _facts(change.neighbour.study) if change.event == "new" else ()
-    said = (*facts, *phrases(change.fields), change.why)
-    return tuple(filter(None, (" · ".join(filter(None, said)), change.reason)))
-
-
-def _said(change: StudyChange) -> tuple[str, ...]:
-    """Return what is said of a study that was added, changed or has gone."""
-    if change.event == "changed":
-        return (" · ".join(phrases(change.fields)),)
-    noticed = f" (noticed on {change.since})" if change.since else ""
-    if change.event == "added":
-        said = " · ".join((*_facts(change.study), *change.study.conditions[:_SHOWN]))
-        return (said,) if said else ()
-    if change.became:
-        return (f"merged into {change.became}{noticed}",)
-    return (f"left the registry{noticed}",) if noticed else ()
-
-
-def _facts(study: Study) -> tuple[str, ...]:
-    phase = phase_label(study.phases)
-    return tuple(filter(None, (status_label(study.status), f"phase {phase}" if phase else "")))
-
-
-_SHORT: Mapping[str, tuple[str, Callable[[Any], str]]] = MappingProxyType(
-    {
-        "status": ("", status_label),
-        "start_date": ("start", str),
-        "completion_date": ("completion", str),
-        "enrollment": ("enrollment", lambda number: "" if number is None else f"{number:,}"),
-        "study_type": ("type", status_label),
-        "phases": ("phase", phase_label),
-        "sponsor": ("sponsor", str),
-        "acronym": ("acronym", str),
-        "last_update_date": ("updated in other parts", str),
-    }
-)
-"""Fields told as old → new: what each is called, and how its value is written."""
-
-_LISTS = ("conditions", "interventions", "countries")
-
-
-def phrases(fields: Sequence[FieldChange]) -> list[str]:
-    """Return what changed in a study's fields, in a few words each."""
-    names = {field.name for field in fields}
-    found, long = [], []
-    for field in fields:
-        if field.name in _SHORT:
-            label, write = _SHORT[field.name]
-            old, new = (write(value) or _NONE for value in (field.old, field.new))
-            found.append(f"{label} {old} → {new}".strip())
-        elif field.name == "has_results":
-            words = {True: "results posted", False: "no results posted", None: "results unknown"}
-            found.append(words[field.new])
-        elif field.name == "title":
-            found.append(f"title was “{field.old}”")
-        elif field.name in _LISTS and (moved := _moved(field.old, field.new)):
-            found.append(f"{field.name} {moved}")
-        elif not (field.name == "last_known_status" and "status" in names):
-            long.append(field.name.replace("_", " "))
-    return [*found, f"changed {', '.join(long)}"] if long else found
-
-
-def _moved(old: Sequence[Any], new: Sequence[Any]) -> str:
-    """Return which names came (+) and went (-); nothing where only order or details differ."""
-    before, after = ([_plain(value) for value in values] for values in (old, new))
-    signed = [f"+ {name}" for name in after if name not in before]
-    signed += [f"- {name}" for name in before if name not in after]
-    more = [f"and {len(signed) - _SHOWN} more"] if len(signed) > _SHOWN else []
-    return ", ".join(signed[:_SHOWN] + more)
-
-
-def _plain(value: Any) -> str:
-    return value.name if isinstance(value, Intervention) else str(value)
-
-
-def _group_lines(group: _Group) -> list[RenderableType]:
+def _group_lines(group: Group) -> list[RenderableType]:
     title = Text(one_line(group.title), "bold")
     if group.head:
         title = Text.assemble((group.head.nct_id, link_style(group.head)), "  ", title)
     lines: list[RenderableType] = [
         title,
-        *(Padding(Text(one_line(line)), (0, 0, 0, 2)) for line in group.said),
+        *(Padding(Text(one_line(line)), (0, 0, 0, 2)) for line in group.lines),
     ]
     if group.entries:
         lines.append(_entry_table(group.entries))
@@ -280,30 +131,30 @@ def _group_lines(group: _Group) -> list[RenderableType]:
     return lines
 
 
-def _entry_table(entries: Sequence[_Entry]) -> Table:
+def _entry_table(entries: Sequence[Entry]) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for entry in entries:
         study = entry.study
-        said = [Text(one_line(line), "dim") for line in entry.said]
+        described = [Text(one_line(line), "dim") for line in entry.lines]
         title = Text(one_line(study.title) or "(no title)")
         table.add_row(
             f"{entry.rank}." if entry.rank else " ",
             Text(study.nct_id, style=link_style(study)),
-            Group(title, *said),
+            Stack(title, *described),
         )
     return table
 
 
-def _group_markdown(group: _Group) -> list[str]:
+def _group_markdown(group: Group) -> list[str]:
     title = markdown_cell(one_line(group.title))
     if group.head:
         linked = f"[{group.head.nct_id}]({group.head.url})"
         return [
             f"## {linked} {title}",
-            *(f"\n{markdown_cell(one_line(line))}" for line in group.said),
+            *(f"\n{markdown_cell(one_line(line))}" for line in group.lines),
         ]
     lines = [f"### {title}", "", "| # | NCT ID | Title | What |", "|--:|---|---|---|"]
     for entry in group.entries:
@@ -312,14 +163,14 @@ def _group_markdown(group: _Group) -> list[str]:
             str(entry.rank or ""),
             f"[{study.nct_id}]({study.url})",
             markdown_cell(one_line(study.title)),
-            "; ".join(markdown_cell(one_line(line)) for line in entry.said),
+            "; ".join(markdown_cell(one_line(line)) for line in entry.lines),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, "", f"and {group.n_more:,} more"] if group.n_more else lines
 
 
 def diff_json(bulletin: Bulletin, _: View) -> Iterator[str]:
-    """Yield one JSON object, a study a line."""
+    """Yield one JSON object, with each study on a line."""
     both = bulletin.both
     head = {
         "schema": DIFF_SCHEMA,
@@ -373,7 +224,7 @@ def _fields_json(fields: Sequence[FieldChange]) -> dict[str, Any]:
 
 
 def _lines(bulletin: Bulletin) -> Iterator[dict[str, Any]]:
-    """Yield a flat object a study, and a neighbour of a watched study (with its `query`)."""
+    """Yield a flat object for each study, and for each neighbour of a watched one (its `query`)."""
     both = bulletin.both
     new = both.new.generation.manifest
     built = {
@@ -393,7 +244,7 @@ def _lines(bulletin: Bulletin) -> Iterator[dict[str, Any]]:
 
 
 def diff_jsonl(bulletin: Bulletin, _: View) -> Iterator[str]:
-    """Yield one JSON object a study, and a neighbour."""
+    """Yield one JSON object a line: a study, or a neighbour of a watched study."""
     for line in _lines(bulletin):
         yield msgspec.json.encode(line).decode() + "\n"
 
@@ -405,7 +256,7 @@ _CSV_COLUMNS = (
 
 
 def diff_csv(bulletin: Bulletin, _: View) -> Iterator[str]:
-    """Yield a CSV with a header, a row a changed field; lists are joined by `|`."""
+    """Yield CSV with a header and a row for each changed field; lists are joined by `|`."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(_CSV_COLUMNS), lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
@@ -421,14 +272,14 @@ def diff_csv(bulletin: Bulletin, _: View) -> Iterator[str]:
 
 
 def _cell(value: Any) -> Any:
-    return "|".join(map(_plain, value)) if isinstance(value, tuple) else value
+    return "|".join(map(plain_name, value)) if isinstance(value, tuple) else value
 
 
 def diff_ids(bulletin: Bulletin, _: View) -> Iterator[str]:
-    """Yield the NCT IDs of what is new: studies added or changed, or new neighbours, each once."""
+    """Yield the NCT IDs of studies added or changed, or of new neighbours, each once."""
     wanted = {"neighbour_new"} if bulletin.k else {"added", "changed"}
-    told: set[str] = set()
+    seen: set[str] = set()
     for line in _lines(bulletin):
-        if line["event"] in wanted and line["nct_id"] not in told:
-            told.add(line["nct_id"])
+        if line["event"] in wanted and line["nct_id"] not in seen:
+            seen.add(line["nct_id"])
             yield line["nct_id"] + "\n"

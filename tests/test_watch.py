@@ -1,4 +1,4 @@
-"""What became of the neighbours of a watched study."""
+"""The changes among the neighbours of a watched study."""
 
 import pytest
 from conftest import SIX, WordEncoder, record
