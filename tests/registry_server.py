@@ -1,4 +1,4 @@
-"""A registry to fetch from, on loopback: plays what the API v2 does, and its failures."""
+"""A registry served on loopback, which behaves like the API v2 and simulates its failures."""
 
 from __future__ import annotations
 
@@ -12,16 +12,29 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from conftest import record
+
+from simsearch.records.mirror import Mirror
+from simsearch.registry.api import RegistryApi
+
+DATES = ("2003-05-01", "2012-01-31", "2019-12-31", "2020-01-01", "2024-02-29", "2026-03-24")
+RECORDS = [
+    record(f"NCT0000010{n}", f"Iron pills {n}", ["Anemia" if n % 2 else "Knee"], updated=date)
+    for n, date in enumerate(DATES, start=1)
+]
+IDS = [f"NCT0000010{n}" for n in range(1, 7)]
+"""The NCT IDs of `RECORDS`."""
+
 JSON = "application/json"
 SLOW_SECONDS = 0.5
 
 
 class Registry:
-    """Studies by NCT ID, obsolete numbers, and faults to play before answering.
+    """Studies by NCT ID, obsolete NCT IDs (`merged`), and faults to simulate.
 
-    A fault is a status code, (status, headers), or "html", "cut" (half a body), "torn"
-    (the connection ends within the body), "drop" (it ends before), "slow": what the next
-    request gets in place of its answer. `trouble`, if given, is asked for one each time.
+    Each request takes one of `faults`, or else what `trouble()` returns: a status code, (status,
+    headers), "html", "cut" (half the body), "torn" (the connection ends within the body), "drop"
+    (it ends before the answer), "slow", or None for a normal answer.
     """
 
     def __init__(self, records: list[dict]) -> None:
@@ -82,7 +95,7 @@ class Registry:
         }
         if query.get("countTotal") == "true" and "pageToken" not in query:
             shape["totalCount"] = len(found)
-        if len(page) == size:  # also when nothing follows
+        if len(page) == size:  # even if nothing follows
             shape["nextPageToken"] = f"{self.timestamp}|{start + size}"
         answer = json.dumps(shape).encode()
         if query.get("pageSize") != "1":
@@ -111,13 +124,35 @@ def matches(record: dict, query: dict[str, str]) -> bool:
     return (first == "MIN" or first <= updated) and (last == "MAX" or updated <= last)
 
 
+def six_studies() -> Registry:
+    """Return a registry of `RECORDS`, which a test may change."""
+    return Registry(json.loads(json.dumps(RECORDS)))
+
+
+@contextmanager
+def client_of(registry: Registry) -> Iterator[RegistryApi]:
+    """Give a client of the registry without pauses, with two studies a page; `lines` is its log."""
+    lines: list[str] = []
+    with RegistryApi(
+        "simsearch-test", base_url=registry.url, pause_seconds=0, backoff_seconds=0.01,
+        page_size=2, log=lines.append,
+    ) as client:  # fmt: skip
+        client.lines = lines
+        yield client
+
+
+def mirrored(mirror: Mirror) -> list[str]:
+    """Return the NCT IDs of the records in a mirror, in order."""
+    return [nct_id(json.loads(body)) for body in mirror.records()]
+
+
 @contextmanager
 def serving(registry: Registry) -> Iterator[Registry]:
     """Serve the registry on a free port of loopback; its `url` is the API's base."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        wbufsize = -1  # one packet an answer
+        wbufsize = -1  # one packet per answer
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)

@@ -1,4 +1,4 @@
-"""AACT's pipe-delimited tables, made here as its export makes them, traps and all."""
+"""AACT's pipe-delimited tables, generated the way its export does, with all its pitfalls."""
 
 import calendar
 import gzip
@@ -34,7 +34,7 @@ ID, OTHER_ID = "NCT00000101", "NCT00000102"
 
 
 def cell(value) -> str:
-    """Return a value as AACT exports it: PostgreSQL's CSV, then its own changes to it."""
+    """Return a value as AACT exports it: as PostgreSQL's CSV, then changed by AACT."""
     text = "" if value is None else str(value)
     if re.search(r'[|"\r\n]', text):
         text = '"' + text.replace('"', '""') + '"'
@@ -60,7 +60,7 @@ def archive(tables: dict[str, bytes], folder: str = "") -> zipfile.ZipFile:
 
 
 def read(tables: dict[str, bytes], folder: str = ""):
-    """Return the studies, the rejected, and the notices but the one about absent tables."""
+    """Return the studies, the rejected rows, and the notices except that about missing tables."""
     outcomes = list(read_archive(archive(tables, folder), "PLACE"))
     notices = [each for each in outcomes if isinstance(each, Notice)]
     return (
@@ -71,19 +71,19 @@ def read(tables: dict[str, bytes], folder: str = ""):
 
 
 def read_one(tables: dict[str, bytes]) -> Study:
-    """Return the one study of tables in which nothing is wrong."""
+    """Return the only study of tables without errors."""
     (study,), rejected, notices = read(tables)
     assert rejected == notices == []
     return study
 
 
 def with_table(name: str, *rows: dict, **studies_columns) -> Study:
-    """Return the study of one row of studies.txt, and of one further table."""
+    """Return the study of a row of studies.txt and one further table."""
     return read_one({"studies": table(study_row(**studies_columns)), name: table(*rows)})
 
 
 def tables_of(records: list[dict], rng: random.Random | None = None) -> dict[str, bytes]:
-    """Return records in API v2 layout as AACT's tables, the rows in any order."""
+    """Return records in API v2 layout as AACT's tables, with shuffled rows."""
     rows: dict[str, list[dict]] = {}
     for each in records:
         modules = each["protocolSection"]
@@ -103,7 +103,7 @@ def tables_of(records: list[dict], rng: random.Random | None = None) -> dict[str
 
 
 def _own_rows(modules: dict, each: dict) -> Iterator[tuple[str, dict]]:
-    """Yield the rows of which a study has one."""
+    """Yield the rows of tables with one row per study."""
     identification = modules["identificationModule"]
     status, design = modules.get("statusModule", {}), modules.get("designModule", {})
     start = status.get("startDateStruct", {}).get("date", "")
@@ -136,7 +136,7 @@ def _own_rows(modules: dict, each: dict) -> Iterator[tuple[str, dict]]:
 
 
 def _list_rows(modules: dict) -> Iterator[tuple[str, dict]]:
-    """Yield the rows of which a study has any number."""
+    """Yield the rows of tables with any number of rows per study."""
     for alias in modules["identificationModule"].get("nctIdAliases", ()):
         yield "id_information", {"id_source": "nct_alias", "id_value": alias}
     own_number = modules["identificationModule"].get("orgStudyIdInfo", {}).get("id")
@@ -173,7 +173,7 @@ def _derived_rows(each: dict) -> Iterator[tuple[str, dict]]:
 
 
 def _last_day(date: str) -> str:
-    """Return a partial date as AACT invents its day."""
+    """Return a partial date with the day that AACT makes up."""
     if len(date) == len("2018"):
         return f"{date}-12-31"
     if len(date) == len("2018-06"):
@@ -282,7 +282,7 @@ def test_real_records_are_the_same_from_json_and_from_tables(shared):
 
 
 def _as_tables_can_say_it(study: Study) -> Study:
-    """Without what the form loses: quotes, the date of the data, unknown results."""
+    """Return a study without what the form loses: quotes, date of the data, unknown results."""
     plain = msgspec.json.decode(msgspec.json.encode(study).replace(rb"\"", b""), type=Study)
     return msgspec.structs.replace(plain, data_version="", has_results=bool(study.has_results))
 
@@ -291,7 +291,7 @@ def _as_tables_can_say_it(study: Study) -> Study:
 
 
 @given(st.lists(st.text('ab|"~\r é'), min_size=2, max_size=5))
-def test_cells_come_back_as_written_but_for_their_quotes(texts):
+def test_cells_are_read_as_written_except_for_their_quotes(texts):
     line = "|".join(map(cell, texts)).encode()
     assert cells_of(line, len(texts)) == [text.replace('"', "") for text in texts]
 
@@ -320,7 +320,7 @@ def test_line_breaks_and_escapes_of_a_summary(written, summary):
     assert with_table("brief_summaries", row).summary == summary
 
 
-def test_rows_may_end_with_crlf_and_blank_lines_stand_between_them():
+def test_rows_may_end_with_crlf_and_be_separated_by_blank_lines():
     tables = {
         "studies": b"\xef\xbb\xbf" + table(study_row(), study_row(OTHER_ID), end="\r\n\r\n"),
         "conditions": table({"nct_id": ID, "name": "Aplasia"}, end="\r\n"),
@@ -331,7 +331,7 @@ def test_rows_may_end_with_crlf_and_blank_lines_stand_between_them():
     assert rejected == notices == []
 
 
-def test_a_quote_without_its_pair_costs_nothing():
+def test_an_unbalanced_quote_does_no_harm():
     content = (
         'nct_id|brief_title|acronym\n'
         f'{ID}|"Pills for aplasia|PILL\n'
@@ -388,7 +388,7 @@ def test_a_date_is_as_precise_as_registered(event, date, month_year, expected):
     assert getattr(read_one({"studies": table(row)}), f"{event}_date") == expected
 
 
-def test_a_date_alone_is_taken_as_it_is():
+def test_a_date_without_the_registered_one_is_kept():
     row = study_row(start_date="2018-06-30")
     assert read_one({"studies": table(row)}).start_date == "2018-06-30"
 
@@ -401,7 +401,7 @@ def test_a_date_alone_is_taken_as_it_is():
         ({}, None),
     ],
 )
-def test_results_are_known_from_the_date_they_were_posted(columns, expected):
+def test_results_are_known_from_the_date_of_their_posting(columns, expected):
     assert read_one({"studies": table(study_row(**columns))}).has_results is expected
 
 
@@ -427,7 +427,7 @@ def test_countries_of_a_table_without_the_column_removed():
 
 
 @pytest.mark.parametrize("column", ["id_source", "id_type"])
-def test_aliases_are_the_obsolete_ids_alone(column):
+def test_aliases_are_only_the_obsolete_ids(column):
     rows = [
         {"id": n, "nct_id": ID, column: kind, "id_value": value}
         for n, (kind, value) in enumerate(
@@ -438,7 +438,7 @@ def test_aliases_are_the_obsolete_ids_alone(column):
     assert with_table("id_information", *rows).aliases == ("NCT00000904", "NCT00000903")
 
 
-def test_other_names_without_their_intervention_or_its_number_are_left_out():
+def test_other_names_without_their_intervention_or_its_id_are_left_out():
     others = table({"id": 1, "nct_id": ID, "intervention_id": 9, "name": "Droplets"})
     for columns in ({"id": 8}, {}):
         drops = table({**columns, "nct_id": ID, "intervention_type": "DRUG", "name": "Drops"})
@@ -457,19 +457,19 @@ def test_outcomes_of_either_vocabulary_are_primary_before_secondary():
     )  # fmt: skip
 
 
-def test_only_texts_that_name_a_study_go_on_the_scratch_table():
+def test_of_the_long_texts_only_those_that_name_a_study_are_kept():
     lines = iter([b"1|NCT00000101|Long and plain\n", b"2|NCT00000102|As in~NCT00000103\n"])
     columns = ["id", "nct_id", "description"]
     kept = list(kept_rows(lines, columns, TABLES["detailed_descriptions"], "PLACE"))
     assert [row.nct_id for row in kept] == ["NCT00000102"]
 
 
-def test_lists_are_in_the_order_of_their_numbers():
+def test_lists_are_in_the_order_of_their_ids():
     rows = [{"id": n, "nct_id": ID, "name": f"word {n}"} for n in (10, 9, 100, 1)]
     assert with_table("keywords", *rows).keywords == ("word 1", "word 9", "word 10", "word 100")
 
 
-def test_lists_without_numbers_are_in_the_order_of_their_rows():
+def test_lists_without_ids_are_in_the_order_of_their_rows():
     rows = [{"nct_id": ID, "name": f"word {n}"} for n in (10, 9, 100, 1)]
     assert with_table("keywords", *rows).keywords == ("word 10", "word 9", "word 100", "word 1")
 
@@ -508,7 +508,7 @@ def test_unknown_tables_and_columns_are_ignored():
     assert read_one(tables) == Study(nct_id=ID, title="Pills for aplasia", conditions=("Aplasia",))
 
 
-def test_tables_that_are_missing_are_unknown_and_named():
+def test_the_fields_of_missing_tables_are_empty_and_a_notice_names_them():
     tables = {"studies": table(study_row()), "conditions": table({"nct_id": ID, "name": "Aplasia"})}
     notice, study = read_archive(archive(tables), "PLACE")
     assert isinstance(notice, Notice)
@@ -518,7 +518,7 @@ def test_tables_that_are_missing_are_unknown_and_named():
 
 
 @pytest.mark.parametrize("lost", ["nct_id", "brief_title"])
-def test_studies_without_a_needed_column_are_refused_by_its_name(lost):
+def test_a_studies_table_without_a_needed_column_is_refused(lost):
     row = study_row()
     del row[lost]
     with pytest.raises(SourceError, match=f"PLACE!studies.txt: .*no column {lost}"):
@@ -539,7 +539,7 @@ def test_another_table_without_a_needed_column_is_left_out_with_a_notice(content
     assert "name" in notice.message
 
 
-def test_tables_may_lie_in_a_folder_beside_what_systems_leave():
+def test_tables_may_lie_in_a_folder_beside_files_that_systems_leave():
     (study,), _, _ = read(
         {
             "__MACOSX/2024/._studies": b"junk",
@@ -582,7 +582,7 @@ def test_a_bad_row_of_studies_is_rejected_with_its_place_and_the_rest_read(case)
     assert notices == []
 
 
-def test_bad_rows_of_another_table_cost_no_study_and_are_counted():
+def test_bad_rows_of_another_table_are_counted_and_lose_no_study():
     good = table({"id": 1, "nct_id": ID, "name": "Aplasia"})
     tables = {"studies": table(study_row()), "conditions": good + b"2|x\n3||Iron\n4|b|c|d\n"}
     (study,), rejected, (notice,) = read(tables)
@@ -592,14 +592,14 @@ def test_bad_rows_of_another_table_cost_no_study_and_are_counted():
     assert "PLACE!conditions.txt row 3: the number of cells differs" in notice.message
 
 
-def test_rows_of_studies_that_are_not_there_are_counted():
+def test_rows_of_missing_studies_are_counted():
     rows = [{"id": n, "nct_id": f"NCT0000020{n // 2}", "name": "x"} for n in range(6)]
     (study,), _, (notice,) = read({"studies": table(study_row()), "keywords": table(*rows)})
     assert study.keywords == ()
     assert notice.message.startswith("3 NCT IDs")
 
 
-def test_a_study_in_two_rows_is_read_twice_for_the_build_to_choose():
+def test_a_study_in_two_rows_is_read_twice_so_that_the_build_can_choose():
     rows = [study_row(title=title) for title in ("Old", "New")]
     tables = {"studies": table(*rows), "keywords": table({"nct_id": ID, "name": "iron"})}
     studies, _, _ = read(tables)
@@ -608,7 +608,7 @@ def test_a_study_in_two_rows_is_read_twice_for_the_build_to_choose():
     ]  # fmt: skip
 
 
-def test_a_damaged_table_stops_the_reading_by_name():
+def test_a_damaged_table_is_an_error_that_names_it():
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as written:
         written.writestr("studies.txt", table(study_row()))
@@ -618,7 +618,7 @@ def test_a_damaged_table_stops_the_reading_by_name():
         list(read_archive(zipfile.ZipFile(damaged), "PLACE"))
 
 
-def test_a_full_disk_is_named_with_what_to_do(monkeypatch):
+def test_a_full_disk_is_an_error_that_says_what_to_do(monkeypatch):
     full = aact_reader._SCRATCH + "PRAGMA temp.max_page_count = 2;"
     monkeypatch.setattr(aact_reader, "_SCRATCH", full)
     rows = [study_row(f"NCT{n:08d}", "Pills " * 50) for n in range(1, 50)]

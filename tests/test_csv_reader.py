@@ -1,4 +1,4 @@
-"""The site's table of studies, as the site writes it and as spreadsheets leave it."""
+"""The site's table of studies, as the site writes it and as spreadsheets save it."""
 
 import csv
 import io
@@ -64,7 +64,7 @@ def outcomes(content, **options):
 
 
 def ids(content):
-    """Return the NCT IDs read, and the rejected."""
+    """Return the NCT IDs read, and the rejected rows."""
     found = outcomes(content)
     return (
         [each.nct_id for each in found if isinstance(each, Study)],
@@ -142,8 +142,8 @@ def test_the_older_sites_table_gives_the_same_study():
     assert outcomes(table(classic, columns=CLASSIC_COLUMNS)) == outcomes(new)
 
 
-def test_the_same_study_as_json_and_as_a_row_is_the_same():
-    """The fields that no column carries are the only difference."""
+def test_a_study_is_the_same_from_json_and_from_a_row():
+    """They differ only in the fields that no column has."""
     body = json.dumps(
         record("NCT00000102", "Drops &amp; pills", ["Aplasia", "Anemia"],
                [("DIETARY_SUPPLEMENT", "Iron"), ("DRUG", "Pills")], "Adults \\> 18.\n\n* a\n* b",
@@ -165,14 +165,14 @@ def test_the_same_study_as_json_and_as_a_row_is_the_same():
     assert differing == {"keywords", "condition_mesh"}
 
 
-def test_a_column_that_is_missing_is_unknown():
+def test_the_field_of_a_missing_column_is_empty():
     columns = ("NCT Number", "Study Title", "Conditions")
     assert outcomes(table(DROPS, columns=columns)) == [
         Study(nct_id="NCT00000102", title="Drops for aplasia", conditions=("Aplasia", "Anemia"))
     ]
 
 
-def test_the_order_of_columns_and_a_column_of_the_users_own_do_not_matter():
+def test_the_order_of_columns_and_further_columns_do_not_matter():
     columns = ("My notes", *reversed(COLUMNS))
     assert outcomes(table({**DROPS, "My notes": "x"}, columns=columns)) == outcomes(table(DROPS))
 
@@ -186,12 +186,12 @@ def test_how_a_program_writes_a_table_does_not_matter(options):
     assert outcomes(table(DROPS, DROPS, **options)) == outcomes(table(DROPS)) * 2
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_name():
+def test_a_byte_order_mark_is_not_part_of_the_first_name():
     assert outcomes(b"\xef\xbb\xbf" + table(DROPS, quoting=csv.QUOTE_ALL)) == outcomes(table(DROPS))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
-def test_letters_are_read_as_utf8_or_as_a_spreadsheet_saves_them(encoding):
+def test_text_is_read_as_utf8_or_as_a_spreadsheet_saves_it(encoding):
     content = table(
         study(1), study(2, Sponsor="Hôpital “Genève”"), study(3, Sponsor="Klinik Überall")
     )
@@ -204,7 +204,7 @@ def test_letters_are_read_as_utf8_or_as_a_spreadsheet_saves_them(encoding):
 @pytest.mark.parametrize(
     ("first", "damaged", "name"), [("é".encode(), b"\xc3", "UTF-8"), (b"\xe9", b"\x81", "CP1252")]
 )
-def test_a_row_damaged_in_its_letters_is_rejected(first, damaged, name):
+def test_a_row_with_damaged_text_is_rejected(first, damaged, name):
     content = table(study(1, Sponsor="<1>"), study(2, Sponsor="<2>"), study(3))
     content = content.replace(b"<1>", first).replace(b"<2>", damaged)
     read, (rejected,) = ids(content)
@@ -212,7 +212,7 @@ def test_a_row_damaged_in_its_letters_is_rejected(first, damaged, name):
     assert (rejected.nct_id, rejected.reason) == ("NCT00000102", f"not {name} text (line 3)")
 
 
-def test_a_bar_within_an_interventions_name_makes_no_second_one():
+def test_a_bar_within_the_name_of_an_intervention_does_not_split_it():
     found = read_one(Interventions="DEVICE: Kit (A | B: new)|DRUG: Pills|drops|OTHER: Rest")
     assert found.interventions == (
         Intervention("Kit (A | B: new)", "DEVICE"),
@@ -227,7 +227,7 @@ def test_an_intervention_without_a_type_is_kept():
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_line_ends_within_a_cell_are_no_rows(line_end):
+def test_line_ends_within_a_cell_do_not_end_the_row(line_end):
     paragraphs = f'He said "no".{line_end}{line_end}NCT00000999, "x";{line_end}* end'
     content = table(study(1, **{"Brief Summary": paragraphs}), study(2))
     first, second = outcomes(content)
@@ -235,7 +235,7 @@ def test_line_ends_within_a_cell_are_no_rows(line_end):
     assert second.nct_id == "NCT00000102"
 
 
-def test_a_long_cell_is_read_whole_and_the_csv_module_left_as_it_was():
+def test_a_long_cell_is_read_whole_and_the_csv_module_keeps_its_limit():
     before = csv.field_size_limit(1_000)
     try:
         places = "|".join(f"Ward {n}, Lyon, 69001, France" for n in range(2_000))
@@ -250,7 +250,7 @@ def test_a_long_cell_is_read_whole_and_the_csv_module_left_as_it_was():
         csv.field_size_limit(before)
 
 
-def test_a_withheld_study_is_read_with_the_little_it_says():
+def test_a_withheld_study_is_read_with_the_few_fields_it_has():
     row = {
         "NCT Number": "NCT00000103", "Study Status": "WITHHELD", "Study Results": "NO",
         "Study Title": "[Trial of device that is not approved or cleared by the U.S. FDA]",
@@ -286,7 +286,7 @@ def test_the_country_stands_at_the_end_of_a_location(location, country):
     assert read_one(Locations=location).countries == (country,)
 
 
-def test_each_country_is_named_once_in_the_order_of_locations():
+def test_countries_are_in_the_order_of_locations_without_repeats():
     places = "A, Lyon, France|B, Seoul, Korea, Republic of|C, Nice, France"
     assert read_one(Locations=places).countries == ("France", "South Korea")
 
@@ -301,7 +301,7 @@ def test_enrollment_is_a_number_or_unknown(cell, count):
 
 
 @pytest.mark.parametrize("cell", ["many", "-1", "3.5", "NO"])
-def test_a_row_with_another_enrollment_is_out_of_step(cell):
+def test_a_row_whose_enrollment_is_not_a_number_is_rejected(cell):
     (rejected,) = outcomes(table({**DROPS, "Enrollment": cell}))
     assert rejected.nct_id == "NCT00000102"
     assert repr(cell) in rejected.reason
@@ -312,7 +312,7 @@ def test_a_row_with_another_enrollment_is_out_of_step(cell):
     [("YES", True), ("NO", False), ("Has Results", True), ("No Results Available", False),
      ("", None), ("?", None)],
 )  # fmt: skip
-def test_posted_results_are_known_only_where_the_cell_says_so(cell, has_results):
+def test_posted_results_are_known_only_if_the_cell_has_a_known_value(cell, has_results):
     assert read_one(**{"Study Results": cell}).has_results is has_results
 
 
@@ -348,7 +348,7 @@ def test_a_bad_row_is_rejected_with_place_and_reason_and_the_rest_read(case, at)
     assert f"(line {at + 1})" in rejected.reason
 
 
-def test_a_bad_row_of_several_lines_says_which():
+def test_the_reason_of_a_bad_row_names_all_its_lines():
     _, (rejected,) = ids(
         table(study(1), study(2, **{"Brief Summary": "a\nb\nc", "Enrollment": "x"}))
     )
@@ -356,7 +356,7 @@ def test_a_bad_row_of_several_lines_says_which():
     assert rejected.reason.endswith("(lines 3 to 5)")
 
 
-def test_a_quote_never_closed_costs_its_own_row_alone():
+def test_a_quote_that_is_never_closed_costs_only_its_own_row():
     lines = table(*(study(n) for n in range(1, 9))).splitlines(keepends=True)
     lines[4] = lines[4].replace(b"Study 4", b'"Study 4')
     read, (rejected,) = ids(b"".join(lines))
@@ -374,8 +374,8 @@ def test_a_quote_that_would_swallow_a_large_file_is_found_early():
     assert "a cell of over 4,194,304 characters" in rejected.reason
 
 
-def test_the_lines_of_a_broken_row_are_each_named():
-    """Its later lines can belong to no other row, and are not dropped silently."""
+def test_every_line_of_a_broken_row_is_reported():
+    """Its later lines belong to no other row, but are not dropped silently."""
     content = table(study(1, **{"Brief Summary": 'one\ntwo\n"three"'}), study(2))
     read, rejected = ids(content.replace(b'"one', b'"one"', 1))
     assert read == ["NCT00000102"]
@@ -389,11 +389,11 @@ def test_a_file_cut_within_a_cell_names_the_row_that_was_cut():
     assert rejected.nct_id == "NCT00000102"
 
 
-def test_nul_within_a_text_is_dropped():
+def test_nul_characters_are_dropped():
     assert read_one(**{"Study Title": "Dr\x00ops"}).title == "Drops"
 
 
-def test_blank_rows_are_no_rows():
+def test_blank_rows_do_not_count():
     content = table(study(1), {}, {"Acronym": " "}, study(2, Enrollment="x"))
     read, (rejected,) = ids(content.replace(b"\r\n", b"\r\n\r\n"))
     assert read == ["NCT00000101"]
@@ -401,13 +401,13 @@ def test_blank_rows_are_no_rows():
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
-def test_pages_one_after_the_other_are_one_table(mark):
+def test_concatenated_pages_are_one_table(mark):
     read, (rejected,) = ids(table(study(1)) + mark + table(study(2), study(3, Enrollment="x")))
     assert read == ["NCT00000101", "NCT00000102"]
     assert rejected.place == "t.csv row 3"
 
 
-def test_a_header_met_again_names_the_columns_from_there_on():
+def test_a_second_header_names_the_columns_after_it():
     other = table(study(2, Acronym="B"), columns=("Acronym", "Study Title", "NCT Number"))
     first, second = outcomes(table(study(1, Acronym="A")) + other)
     assert (first.acronym, second.acronym, second.nct_id) == ("A", "B", "NCT00000102")
@@ -418,16 +418,16 @@ def test_a_draft_needs_no_nct_id():
     assert found == Study(nct_id="", title="A new trial")
 
 
-def test_a_header_alone_holds_no_rows():
+def test_a_header_alone_has_no_rows():
     assert outcomes(table()) == []
 
 
-def test_a_table_of_something_else_is_refused():
+def test_another_table_is_refused():
     with pytest.raises(NotRecordsError, match="NCT Number"):
         outcomes(b"a,b\n1,2\n")
 
 
-def test_a_line_without_end_is_refused(monkeypatch):
+def test_a_line_too_long_is_refused(monkeypatch):
     monkeypatch.setattr(csv_rows, "MAX_DOCUMENT_BYTES", 2_000)
     with pytest.raises(SourceError, match="line of over 2,000 bytes"):
         outcomes(table(study(1), study(2, Acronym="x" * 3_000)))
@@ -439,7 +439,7 @@ def test_a_line_without_end_is_refused(monkeypatch):
     ),
     delimiter=st.sampled_from(",;\t"),
 )
-def test_whatever_a_cell_holds_it_is_read_as_written(titles, delimiter):
+def test_any_cell_is_read_as_written(titles, delimiter):
     """Written by the csv module, quoted throughout as RFC 4180 allows."""
     rows = [study(n, **{"Study Title": title}) for n, title in enumerate(titles)]
     columns = ("NCT Number", "Study Title")
@@ -457,10 +457,10 @@ def test_every_row_of_a_real_download_is_read(shared):
 
 
 @pytest.mark.real_data
-def test_a_real_row_is_the_study_that_json_gives(shared):
-    """`studies-full` holds all 279, two of them older; it cut countries at their comma.
+def test_a_real_row_gives_the_same_study_as_json(shared):
+    """`studies-full` has all 279, two of them older, and cut some countries at their comma.
 
-    It lacks their acronym, completion date and results, and one summary's address.
+    It lacks their acronyms, completion dates and results, and an address in one summary.
     """
     rows = {each.nct_id: each for each in read_studies(shared / "raw" / "ctg-studies-a.csv")}
     pairs = [
@@ -473,7 +473,7 @@ def test_a_real_row_is_the_study_that_json_gives(shared):
     for name in ("title", "conditions", "interventions", "status", "study_type", "phases",
                  "sponsor", "enrollment"):  # fmt: skip
         assert [getattr(row, name) for row, _ in same] == [getattr(full, name) for _, full in same]
-    for row, full in same:  # the JSON holds primary outcomes alone
+    for row, full in same:  # the JSON has only primary outcomes
         assert not full.outcomes or row.outcomes[0] == full.outcomes[0].partition(", ")[0]
         assert {*full.mentions} <= {*row.mentions}
     assert sum(row.summary != full.summary for row, full in same) == 1

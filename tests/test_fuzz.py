@@ -1,4 +1,4 @@
-"""Damaged sources of every form: our own errors in one line, or a result; never a crash.
+"""Damaged sources of every form give a result or one of our own errors, never a crash.
 
 Longer runs: tests/fuzz/fuzz_readers.py.
 """
@@ -13,7 +13,7 @@ from simsearch.errors import SimsearchError
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_seeds_themselves_are_read(tmp_path, form):
+def test_the_seeds_can_be_read(tmp_path, form):
     path = tmp_path / "r"
     path.write_bytes(FORMS[form])
     assert any(isinstance(outcome, Study) for outcome in read_studies(path))
@@ -28,7 +28,7 @@ def test_the_seeds_themselves_are_read(tmp_path, form):
     ),
 )  # fmt: skip
 def test_damage_gives_a_result_or_our_own_error(tmp_path_factory, form, changes):
-    """Each change replaces some bytes at a place by others."""
+    """Each change replaces some bytes at a position with others; an error is one line."""
     content = FORMS[form]
     for at, length, new in changes:
         start = at % (len(content) + 1)

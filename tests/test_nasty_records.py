@@ -1,4 +1,4 @@
-"""Records as the registry really has them: withheld, partial, obsolete, mistyped.
+"""Records as they really occur in the registry: withheld, partial, obsolete, mistyped.
 
 The numbers are those of the checklist in the registry's reference that this project keeps.
 """
@@ -63,11 +63,11 @@ def test_2_a_study_without_summary_conditions_or_interventions_is_compared_by_it
 @pytest.mark.parametrize(
     ("written", "read_as"), [("NCT 123", "NCT00000123"), (" nct00000123 ", "NCT00000123")]
 )
-def test_3_a_mistyped_id_is_mended(read, written, read_as):
+def test_3_a_mistyped_id_is_corrected(read, written, read_as):
     assert read(record(written, "x"))[0].nct_id == read_as
 
 
-def test_3_an_impossible_id_costs_its_record_alone(read):
+def test_3_an_impossible_id_costs_only_its_record(read):
     outcomes = read(SIX[0], record("NCT00000000", "x"), record("EudraCT 2012", "y"), SIX[1])
     assert [type(each) for each in outcomes] == [Study, Rejected, Rejected, Study]
 
@@ -116,7 +116,7 @@ def test_10_the_enrollment_sentinel_is_unknown_and_other_counts_are_real(read, c
     assert read(record("NCT00000107", "x", enrollment=count))[0].enrollment == kept
 
 
-def test_16_many_conditions_are_no_trouble(build):
+def test_16_many_conditions_are_kept(build):
     many = record("NCT00000107", "Iron", [f"Anemia {n}" for n in range(136)])
     many["protocolSection"]["conditionsModule"]["keywords"] = [f"k {n}" for n in range(489)]
     many["protocolSection"]["contactsLocationsModule"]["locations"] *= 1412
@@ -124,7 +124,7 @@ def test_16_many_conditions_are_no_trouble(build):
     assert (len(study.conditions), len(study.keywords), study.countries) == (136, 489, ("France",))
 
 
-def test_17_a_removed_country_is_no_location(read):
+def test_17_a_removed_country_is_not_a_location(read):
     removed = record("NCT00000107", "x")
     removed["derivedSection"]["miscInfoModule"] = {"removedCountries": ["Poland"]}
     assert read(removed)[0].countries == ("France",)
@@ -139,7 +139,7 @@ def test_18_a_renamed_country_has_one_name(old, new):
     assert country(old) == new
 
 
-def test_20_an_nct_number_among_secondary_ids_is_a_link_and_no_alias(read):
+def test_20_an_nct_id_among_secondary_ids_is_a_mention_and_not_an_alias(read):
     linked = record("NCT00000107", "x")
     linked["protocolSection"]["identificationModule"]["secondaryIdInfos"] = [
         {"id": "NCT00000101", "type": "REGISTRY"}

@@ -15,14 +15,14 @@ from forms import LINES, zipped
 
 from simsearch import Study, read_studies
 from simsearch.errors import SourceError
-from simsearch.records import Notice, Rejected, read_draft, vocabulary
+from simsearch.records import Notice, Rejected, read_draft, read_ids, vocabulary
 from simsearch.study import Intervention
 
 IDS = [f"NCT0000010{n}" for n in range(1, 7)]
 
 
 def split(*sources):
-    """Return the NCT IDs read, the rejected and the notices."""
+    """Return the NCT IDs read, the rejected records and the notices."""
     outcomes = list(read_studies(*sources))
     return (
         [each.nct_id for each in outcomes if isinstance(each, Study)],
@@ -67,7 +67,7 @@ FORMS = {
 
 @pytest.mark.parametrize("compress", [False, True], ids=["plain", "gzip"])
 @pytest.mark.parametrize("form", FORMS)
-def test_each_form_gives_the_same_studies_whatever_it_is_called(tmp_path, form, compress):
+def test_each_form_gives_the_same_studies_whatever_the_file_name(tmp_path, form, compress):
     path = tmp_path / "records.dat"
     path.write_bytes(gzip.compress(FORMS[form]) if compress else FORMS[form])
     assert split(path) == (IDS, [], [])
@@ -80,7 +80,7 @@ def test_one_study_in_one_file(tmp_path):
         assert split(path) == (IDS[:1], [], [])
 
 
-def test_a_folder_is_read_with_all_its_folders_and_forms(tmp_path):
+def test_a_folder_is_read_with_its_subfolders_and_all_forms(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "b.jsonl.gz").write_bytes(gzip.compress(LINES))
     (tmp_path / "a.json").write_text(json.dumps(record("NCT00000107", "One more")))
@@ -108,7 +108,7 @@ def test_a_pipe_is_read_like_standard_input(tmp_path, form):
     writer.join()
 
 
-def test_dangling_links_in_a_folder_are_left_out_with_a_note(tmp_path):
+def test_broken_links_in_a_folder_are_left_out_with_a_notice(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps(SIX[0]))
     (tmp_path / "b.json").symlink_to(tmp_path / "nowhere")
     ids, rejected, (notice,) = split(tmp_path)
@@ -116,7 +116,7 @@ def test_dangling_links_in_a_folder_are_left_out_with_a_note(tmp_path):
     assert notice.place.endswith("b.json")
 
 
-def test_a_name_too_long_for_the_system_is_an_error_in_words():
+def test_a_name_too_long_for_the_system_is_a_source_error():
     with pytest.raises(SourceError, match="name too long"):
         read_studies("x" * 300)
 
@@ -130,7 +130,7 @@ def test_standard_input(monkeypatch, form):
     assert reader.bytes_read == reader.bytes_total == len(FORMS[form])
 
 
-def test_the_source_is_remembered_with_size_and_digest(tmp_path):
+def test_a_source_is_described_by_size_and_digest(tmp_path):
     import hashlib
 
     path = tmp_path / "r.jsonl"
@@ -213,7 +213,7 @@ def test_an_intervention_named_twice_is_one_with_all_its_other_names(tmp_path):
     )  # fmt: skip
 
 
-def test_outcomes_are_primary_before_secondary_each_once(tmp_path):
+def test_outcomes_are_primary_before_secondary_without_repeats(tmp_path):
     module = {
         "secondaryOutcomes": [{"measure": "Fever"}, {"measure": "Relapse", "timeFrame": "1 year"}],
         "primaryOutcomes": [{"measure": " Relapse &gt; 2 "}, {"measure": "Relapse"}, {}],
@@ -229,7 +229,7 @@ def test_of_many_outcomes_the_first_thirty_are_kept(tmp_path):
     assert study.outcomes == tuple(f"Measure {n}" for n in range(30))
 
 
-def test_studies_named_anywhere_in_the_record_are_mentioned_but_not_itself(tmp_path):
+def test_studies_named_anywhere_in_the_record_are_mentions_except_itself(tmp_path):
     study = protocol(
         tmp_path,
         identificationModule={
@@ -294,7 +294,7 @@ def test_bad_items_of_an_array_are_rejected(tmp_path):
     assert [each.place.removeprefix(str(path)) for each in rejected] == [" record 2", " record 3"]
 
 
-def test_bad_members_of_a_zip_cost_themselves_alone(tmp_path):
+def test_only_the_bad_members_of_a_zip_are_lost(tmp_path):
     content = zipped({"a.json": json.dumps(SIX[0]).encode(), "NCT1.json": b"{broken",
                       "Contents.txt": b"Read me", "__MACOSX/._a.json": b"junk",
                       "empty.json": b"", "page.html": b"<html>"})  # fmt: skip
@@ -319,7 +319,7 @@ def test_a_member_with_a_wrong_checksum_is_rejected(tmp_path):
     assert "cannot be unpacked" in rejected.reason
 
 
-def test_a_page_of_a_longer_answer_says_so(tmp_path):
+def test_a_page_of_a_longer_search_result_gives_a_notice(tmp_path):
     path = tmp_path / "page.json"
     path.write_text(json.dumps({"studies": SIX, "nextPageToken": "abc"}))
     ids, _, (notice,) = split(path)
@@ -363,7 +363,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("case", FAILURES)
-def test_a_source_that_cannot_be_read_to_its_end_says_why_in_one_line(tmp_path, case):
+def test_a_source_that_cannot_be_read_to_its_end_gives_the_reason_in_one_line(tmp_path, case):
     content, reason = FAILURES[case]
     path = tmp_path / "source"
     if content is not None:
@@ -374,7 +374,7 @@ def test_a_source_that_cannot_be_read_to_its_end_says_why_in_one_line(tmp_path, 
     assert "\n" not in str(caught.value)
 
 
-def test_an_empty_folder_is_named(tmp_path):
+def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(SourceError, match="folder is empty"):
         read_studies(tmp_path)
 
@@ -409,7 +409,7 @@ def test_the_error_about_a_draft_that_is_not_a_record_points_to_an_example(tmp_p
     assert "docs/forms.md" not in caught.value.reason
 
 
-def test_the_draft_of_the_document_is_one(tmp_path):
+def test_the_draft_in_the_documentation_can_be_read(tmp_path):
     document = (REPOSITORY / "docs" / "forms.md").read_text(encoding="utf-8")
     (text,) = re.findall(r"```json\n(.*?)```", document, re.DOTALL)
     path = tmp_path / "draft.json"
@@ -436,3 +436,17 @@ def test_months_are_read_whatever_the_language_of_the_system(monkeypatch):
         read = runpy.run_path(vocabulary.__file__)["date"]
         dates = [read("March 2018"), read("May 3, 2018"), read("december 2020"), read("Mai 2018")]
     assert dates == ["2018-03", "2018-05-03", "2020-12", ""]
+
+
+def test_a_file_of_nct_ids(tmp_path):
+    path = tmp_path / "ids.txt"
+    path.write_text("# mine\nNCT101\n\nhttps://clinicaltrials.gov/study/NCT00000102\nnct101\n")
+    assert read_ids(path) == IDS[:2]
+    path.write_text("NCT101\nfoo\n")
+    with pytest.raises(SourceError, match=r"ids.txt line 2: 'foo' is not an NCT ID"):
+        read_ids(path)
+    path.write_text("# none\n")
+    with pytest.raises(SourceError, match="names no study"):
+        read_ids(path)
+    with pytest.raises(SourceError, match="No such file"):
+        read_ids(tmp_path / "nowhere")

@@ -1,4 +1,4 @@
-"""NCT IDs in every spelling."""
+"""NCT IDs in every spelling, and in prose."""
 
 import pytest
 from hypothesis import given
@@ -41,7 +41,7 @@ def test_every_spelling_gives_the_canonical_id(text):
         "aplastic anemia",
     ],
 )
-def test_what_is_no_id_is_refused_with_the_form_of_one(text):
+def test_text_that_is_not_an_id_is_refused_with_an_example(text):
     with pytest.raises(NctIdError, match="eight digits, like NCT03540472") as caught:
         parse_nct_id(text)
     assert caught.value.text == text
@@ -52,7 +52,7 @@ def test_an_address_of_two_studies_is_refused():
         parse_nct_id("https://example.org/compare?NCT00977691&b=NCT03540472")
 
 
-def test_words_are_pointed_to_no_option_that_may_not_be_there():
+def test_the_error_names_no_option_of_the_command():
     with pytest.raises(NctIdError, match=r"like NCT03540472$"):
         parse_nct_id("aplastic anemia")
 
@@ -84,7 +84,7 @@ def test_the_canonical_id_is_parsed_as_itself(number):
         ("", set()),
     ],
 )
-def test_ids_named_in_a_running_text(text, named):
+def test_ids_named_in_prose(text, named):
     assert named_nct_ids(text) == named
 
 

@@ -1,4 +1,4 @@
-"""Clean text."""
+"""Cleaning of registry text."""
 
 import pytest
 from hypothesis import given
@@ -42,7 +42,7 @@ def test_plain_text_has_entities_and_no_markdown(raw, clean):
     [None, "", "  ", "Not Provided", "[Not Provided]", "N/A", "none", "[Redacted]",
      "[Trial of device that is not approved or cleared by the U.S. FDA]"],
 )  # fmt: skip
-def test_fillers_say_nothing(filler):
+def test_fillers_are_removed(filler):
     assert clean_text(filler) == ""
 
 
@@ -51,7 +51,7 @@ def test_a_filler_within_a_sentence_stays():
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Co"])))
-def test_plain_cleaning_loses_no_letter(text):
+def test_cleaning_plain_text_keeps_every_letter(text):
     letters = [c for c in __import__("unicodedata").normalize("NFC", text) if c.isalpha()]
     if "&" not in text and clean_text(text):
         assert [c for c in clean_text(text) if c.isalpha()] == letters
@@ -64,15 +64,15 @@ pieces = st.lists(
 
 
 @given(pieces, st.booleans())
-def test_cleaning_clean_text_changes_nothing_more(text, markup):
-    """Markdown is resolved once, by whoever knows that it is there."""
+def test_cleaning_clean_text_changes_nothing(text, markup):
+    """Only the first pass resolves Markdown; the reader knows which fields have it."""
     once = clean_text(text, markup=markup)
     assert clean_text(once) == once
 
 
 @given(st.text())
-def test_cleaning_never_lengthens_but_by_normal_forms(text):
-    """Removing and resolving shorten; only Unicode's normal form may take more letters."""
+def test_cleaning_never_lengthens_except_by_normalisation(text):
+    """Only Unicode normalisation can lengthen a text."""
     import unicodedata
 
     assert len(clean_text(text, markup=True)) <= len(unicodedata.normalize("NFC", text))

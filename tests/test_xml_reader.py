@@ -1,4 +1,4 @@
-"""The registry's older XML, safe and broken, and the same studies as JSON."""
+"""The registry's legacy XML: complete, broken, unsafe, and compared with JSON."""
 
 import gzip
 import io
@@ -131,7 +131,7 @@ def one(text, **options):
 
 
 def small(nct_id="NCT00000102", inner=""):
-    """Return a document of an NCT ID and `inner`."""
+    """Return a document with an NCT ID and `inner`."""
     return f"<clinical_study><id_info><nct_id>{nct_id}</nct_id></id_info>{inner}</clinical_study>"
 
 
@@ -176,7 +176,7 @@ def test_every_field_that_is_kept():
     )
 
 
-def test_a_study_of_an_nct_id_alone_has_no_results():
+def test_a_study_with_only_an_nct_id_has_no_results():
     assert one(small()) == Study(nct_id="NCT00000102", has_results=False)
 
 
@@ -184,7 +184,7 @@ def test_line_ends_do_not_matter():
     assert one(FULL.replace("\n", "\r\n")) == one(FULL)
 
 
-def test_a_record_of_2016_names_its_last_update_otherwise():
+def test_a_record_of_2016_has_another_name_for_its_last_update():
     old = """<study_design>Masking: Open Label</study_design><gender>Both</gender>
       <firstreceived_date>May 1, 2009</firstreceived_date>
       <lastchanged_date>April 13, 2016</lastchanged_date>"""
@@ -215,13 +215,13 @@ def test_enrollment(text, count):
     assert one(small(inner=f"<enrollment>{text}</enrollment>")).enrollment == count
 
 
-def test_an_unknown_status_is_said_as_the_api_says_it():
+def test_an_unknown_status_is_that_of_the_api():
     inner = "<overall_status>Unknown status</overall_status>"
     assert one(small(inner=inner)).status == "UNKNOWN"
 
 
 @pytest.mark.parametrize("sentence", ["", "processed today", "processed this data on 12.8.2022"])
-def test_a_download_date_that_is_none_is_left_out(sentence):
+def test_an_invalid_download_date_is_left_out(sentence):
     inner = f"<required_header><download_date>{sentence}</download_date></required_header>"
     assert one(small(inner=inner)).data_version == ""
 
@@ -230,12 +230,12 @@ def test_an_empty_results_element_counts_as_results():
     assert one(small(inner="<clinical_results/>")).has_results is True
 
 
-def test_countries_that_were_removed_do_not_count():
+def test_removed_countries_do_not_count():
     inner = "<removed_countries><country>Poland</country></removed_countries>"
     assert one(small(inner=inner)).countries == ()
 
 
-def test_a_withheld_study_is_read_and_says_nothing():
+def test_a_withheld_study_is_read_without_its_placeholders():
     title = "[Trial of device that is not approved or cleared by the U.S. FDA]"
     inner = f"""<brief_title>{title}</brief_title><official_title>{title}</official_title>
       <sponsors><lead_sponsor><agency>[Redacted]</agency></lead_sponsor></sponsors>
@@ -261,7 +261,7 @@ def test_list_items_are_marked_as_in_the_api(text, clean):
 
 
 @pytest.mark.parametrize("text", [r"a\*b", r"c:\[x]", "5\\", r"two \\ of them"])
-def test_backslashes_are_no_markdown_escapes(text):
+def test_backslashes_are_not_markdown_escapes(text):
     assert summary(text) == text
 
 
@@ -270,7 +270,7 @@ PHASE = {"PHASE1": "Phase 1", "PHASE2": "Phase 2"}
 
 
 def as_xml(study):
-    """Return a record of API v2 layout as the older site would have written it."""
+    """Return a record in API v2 layout as XML, as the older site would have written it."""
     protocol = study["protocolSection"]
     identification = protocol["identificationModule"]
     status = protocol["statusModule"]
@@ -341,7 +341,7 @@ def test_several_studies_in_one_root_are_read_in_order():
     assert documents(text) == [from_json(each) for each in SIX]
 
 
-def test_a_bad_study_of_several_is_rejected_with_its_number():
+def test_a_bad_study_among_several_is_rejected_with_its_number():
     text = f"<search_results>{small('NCT00000101')}{small('x')}{small()}</search_results>"
     first, second, third = documents(text)
     assert (first.nct_id, third.nct_id) == ("NCT00000101", "NCT00000102")
@@ -350,7 +350,7 @@ def test_a_bad_study_of_several_is_rejected_with_its_number():
 
 
 class Endless(io.RawIOBase):
-    """A root element with `n` studies of 50,000 bytes each, made as they are read."""
+    """A root element with `n` studies of 50,000 bytes each, generated as they are read."""
 
     def __init__(self, n):
         self.made = 0
@@ -376,7 +376,7 @@ class Endless(io.RawIOBase):
         return len(piece)
 
 
-def test_studies_of_one_root_are_yielded_as_they_are_read():
+def test_studies_within_one_root_are_yielded_as_they_are_read():
     source = Endless(100)
     first = next(xml_reader.read(io.BufferedReader(source), "here"))
     assert first.nct_id == "NCT00000001"
@@ -458,8 +458,8 @@ def test_broken_xml_without_an_nct_id_has_none():
 
 
 @pytest.mark.parametrize("rest", [small("NCT00000102", "<a>") + "</search_results>", ""])
-def test_a_collection_that_breaks_off_says_what_is_lost(rest):
-    """What a cut source lost cannot be counted: it is an error, as for a JSON array."""
+def test_a_broken_collection_is_an_error_that_names_its_last_study(rest):
+    """How many studies are lost is unknown, so this is an error, as for a JSON array."""
     text = f"<search_results>{small('NCT00000101')}{rest}".encode()
     outcomes = xml_reader.read(io.BufferedReader(io.BytesIO(text)), "here")
     assert next(outcomes).nct_id == "NCT00000101"
@@ -481,7 +481,7 @@ def test_a_record_without_an_nct_id_is_rejected(text, reason):
     assert reason in rejected.reason
 
 
-def test_an_nct_id_may_be_written_carelessly():
+def test_an_nct_id_may_be_in_any_spelling():
     assert one(small("\n nct 102 ")).nct_id == "NCT00000102"
 
 
@@ -501,7 +501,7 @@ def test_the_length_of_many_studies_does_not_count(monkeypatch):
     assert sum(1 for _ in xml_reader.read(io.BufferedReader(Endless(20)), "here")) == 20
 
 
-def test_elements_without_end_are_refused():
+def test_elements_nested_too_deeply_are_refused():
     with pytest.raises(NotRecordsError, match="nested over 64 deep"):
         documents("<clinical_study>" + "<a>" * 100)
 
@@ -548,7 +548,7 @@ def test_anything_else_is_not_recognised(head):
 
 @pytest.fixture(scope="module")
 def legacy(shared):
-    """What the 300 real files hold."""
+    """The outcomes of the 300 real files."""
     outcomes = []
     with zipfile.ZipFile(shared / "raw" / "legacy-xml.zip") as archive:
         for name in archive.namelist():
@@ -564,9 +564,9 @@ def test_all_real_files_are_read(legacy):
 
 
 def test_real_studies_agree_with_the_same_version_as_json(legacy, shared):
-    """The JSON was put together from several snapshots, with `- ` before items of lists.
+    """The JSON was compiled from several snapshots, with `- ` before list items.
 
-    It holds primary outcomes alone, no other names, no texts but the summary, and the
+    It has only primary outcomes, no other names, no texts except the summary, and lists the
     aliases among the secondary IDs.
     """
     studies = {each.nct_id: each for each in legacy}
@@ -599,6 +599,6 @@ def test_real_studies_agree_with_the_same_version_as_json(legacy, shared):
         ("NCT00003600", "keywords"),  # the XML has none
         ("NCT00004982", "intervention_mesh"),  # likewise
         ("NCT00132769", "intervention_mesh"),  # likewise
-        ("NCT00494195", "interventions"),  # "Genetic: " is within the name in the XML
-        ("NCT04342156", "enrollment"),  # withdrawn: 0 in the XML, the plan in the JSON
+        ("NCT00494195", "interventions"),  # "Genetic: " is part of the name in the XML
+        ("NCT04342156", "enrollment"),  # withdrawn: 0 in the XML, the planned number in the JSON
     }

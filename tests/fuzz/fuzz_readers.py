@@ -2,8 +2,8 @@
 
     python tests/fuzz/fuzz_readers.py -runs=1000000 -max_len=6000 -timeout=20 -rss_limit_mb=2048
 
-The first byte of an input says how the rest is wrapped, so that mutations reach what lies
-behind compression and archives. Anything but our own errors is a crash.
+The first byte of an input selects how the rest is wrapped, so that mutations reach the content of
+compressed files and archives. Any exception other than our own errors is a crash.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TABLES = list(AACT_TABLES)
 
 
 def content_of(data: bytes) -> bytes:
-    """Wrap the input as its first byte says."""
+    """Wrap the input as its first byte selects."""
     kind, body = data[0] % 16, data[1:]
     if kind == 8:
         return gzip.compress(body, 1)

@@ -1,0 +1,60 @@
+"""Studies fetched by NCT ID."""
+
+import pytest
+from registry_server import IDS, client_of, mirrored, serving, six_studies
+
+from simsearch.errors import ApiError
+from simsearch.records.mirror import Mirror
+from simsearch.registry.fetch import fetch
+from simsearch.registry.recheck import recheck
+from simsearch.registry.scope import Scope
+from simsearch.registry.single_studies import fetch_ids, study_online
+
+ALL = Scope()
+
+
+@pytest.fixture
+def registry():
+    with serving(six_studies()) as served:
+        yield served
+
+
+@pytest.fixture
+def client(registry):
+    with client_of(registry) as opened:
+        yield opened
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    with Mirror(tmp_path / "mirror.sqlite") as opened:
+        yield opened
+
+
+def test_single_studies_by_id_with_an_obsolete_and_an_unknown_one(mirror, client, registry):
+    registry.merged["NCT00000901"] = IDS[1]
+    report = fetch_ids(mirror, client, [IDS[4], "NCT00000901", "NCT00000999"])
+    assert mirrored(mirror) == [IDS[1], IDS[4]]
+    assert report.not_found == ("NCT00000999",)
+
+
+def test_if_one_id_makes_the_api_refuse_all_each_is_looked_up_by_itself(mirror, client, registry):
+    fetch(mirror, client, ALL)
+    del registry.records[IDS[0]]
+    registry.offence = IDS[0]
+    assert recheck(mirror, client, IDS) == (IDS[0],)
+    assert fetch_ids(mirror, client, IDS).not_found == (IDS[0],)
+
+
+def test_a_merged_study_is_requested_with_the_fields_that_are_read(mirror, client, registry):
+    registry.merged["NCT00000901"] = IDS[1]
+    fetch_ids(mirror, client, ["NCT00000901"])
+    assert all("fields" in query for path, query in registry.requests if path != "/version")
+
+
+def test_one_study_online(client, registry):
+    registry.merged["NCT00000901"] = IDS[1]
+    assert study_online(client, "nct101").title == "Iron pills 1"
+    assert study_online(client, "NCT901").nct_id == IDS[1]
+    with pytest.raises(ApiError, match=r"NCT00000999: is not in the registry$"):
+        study_online(client, "NCT999")
