@@ -263,7 +263,7 @@ def test_errors_exit_1_with_one_line(run, write, tmp_path):
         ("rebuild", "nowhere.json"): "no such file",
         ("rebuild", "empty.json"): "empty",
         ("rebuild", "notes.txt"): "no study records",
-        ("rebuild", write(), "--index", tmp_path / "notes.txt"): "is no folder",
+        ("rebuild", write(), "--index", tmp_path / "notes.txt"): "is not a folder",
         ("rebuild", write(), "--index", tmp_path): "holds other files",
         ("info", "--index", "nowhere"): "does not hold an index",
     }
@@ -519,7 +519,7 @@ def test_a_second_build_encodes_nothing_and_the_cache_is_shown_and_pruned(run, w
 @pytest.mark.parametrize("words", [("info",), ("prune", "--older-than", "1")])
 def test_before_any_build_the_cache_is_told_to_be_none_yet(run, words, tmp_path):
     path = tmp_path / "vectors.sqlite"
-    said = f"Cache  none yet: the next build begins {path}\n"
+    said = f"Cache  none yet: the next build creates {path}\n"
     assert run("cache", *words, "--cache", path) == (0, said, "")
     assert not path.exists()
 

@@ -158,7 +158,7 @@ FitOption = Annotated[
 
 @contextmanager
 def summarised(command: str, *, wanted: bool) -> Iterator[dict[str, Any]]:
-    """Give a place for what a run did; print it as one line of JSON, also of a run that fails."""
+    """Collect what a run did; print it as one line of JSON, even if the run fails."""
     started, began = dt.datetime.now(dt.UTC), time.monotonic()
     done: dict[str, Any] = {}
     code, failure = 0, {}
@@ -192,7 +192,7 @@ def build_and_report(
     Args:
         sources: registry records.
         options: how.
-        done: where the report goes for the summary.
+        done: collects the report for the summary.
         keep_fit: whether to reuse the previous index's term weights.
     """
     target = find_target(options.index, Path())
@@ -220,7 +220,7 @@ def build_and_report(
 
 
 def _placed(encoder: Encoder, options: BuildOptions) -> AbstractContextManager[Encoder]:
-    """Return the encoder, its work spread over the scheduler's workers if one is named."""
+    """Return the encoder, spread over the workers of the scheduler if one is named."""
     from simsearch.encode.dask import spread_over_dask
 
     if not options.scheduler:

@@ -1,4 +1,4 @@
-"""`simsearch cache`: the vectors that builds keep for one another."""
+"""`simsearch cache`: the vectors that builds share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def info(cache: CacheOption = None) -> None:
 def prune(
     older_than: Annotated[
         int | None,
-        typer.Option(metavar="DAYS", min=0, help="Drop vectors that no build has used since."),
+        typer.Option(
+            metavar="DAYS", min=0, help="Drop vectors that no build has used for so many days."
+        ),
     ] = None,
     keep: Annotated[
         list[str] | None,
@@ -46,7 +48,7 @@ def prune(
     cache: CacheOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Drop vectors that are not needed any more, and give the disk its room back."""
+    """Drop vectors that are no longer needed, and free their disk space."""
     if older_than is None and not keep:
         raise typer.BadParameter("say what to drop: --older-than DAYS or --keep DIGEST")
     path = cache or default_cache()
@@ -65,7 +67,7 @@ def prune(
 
 
 def cache_file(given: Path | None, *, no_cache: bool) -> Path | None:
-    """Return the file that `--cache` and `--no-cache` ask for, None for no cache."""
+    """Return the cache file that the options name, None for no cache."""
     return None if no_cache else given or default_cache()
 
 
@@ -74,7 +76,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _none_yet(path: Path) -> str:
-    return f"none yet: the next build begins {path}"
+    return f"none yet: the next build creates {path}"
 
 
 app = new_group("The cache of vectors that builds share.")

@@ -1,4 +1,4 @@
-"""How a command is declared: shared options as one argument, examples, help without Python's types."""
+"""How a command is declared: shared options as one argument, examples, help without types."""
 
 from __future__ import annotations
 
@@ -83,12 +83,12 @@ def _with_groups_spread(function: Callable[..., None]) -> Callable[..., None]:
         if isinstance(kind, type) and issubclass(kind, OptionGroup):
             spread[parameter.name] = kind
             of_fields = get_type_hints(kind, include_extras=True)
-            for field in fields(kind):  # type: ignore[arg-type] # groups are dataclasses
-                parameters.append(
-                    parameter.replace(
-                        name=field.name, annotation=of_fields[field.name], default=field.default
-                    )
+            parameters += [
+                parameter.replace(
+                    name=each.name, annotation=of_fields[each.name], default=each.default
                 )
+                for each in fields(kind)
+            ]
         else:
             parameters.append(parameter.replace(annotation=hints[parameter.name]))
 

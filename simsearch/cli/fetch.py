@@ -30,7 +30,7 @@ def fetch(
         str, typer.Option(metavar="TEXT", help="Studies of a condition, as the site searches.")
     ] = "",
     intervention: Annotated[
-        str, typer.Option(metavar="TEXT", help="Studies of an intervention, likewise.")
+        str, typer.Option(metavar="TEXT", help="Studies of an intervention.")
     ] = "",
     query_: Annotated[
         str, typer.Option("--query", metavar="TEXT", help="Studies found by other terms.")

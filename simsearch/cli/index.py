@@ -21,7 +21,11 @@ from simsearch.output.formats import write
 from simsearch.output.reports import Listing
 
 GenerationArgument = Annotated[
-    str, typer.Argument(metavar="GENERATION", help="Its name, as index list shows it.")
+    str,
+    typer.Argument(
+        metavar="GENERATION",
+        help="Its name, as `simsearch index list` shows it, or the start of it.",
+    ),
 ]
 
 
@@ -29,7 +33,7 @@ def list_(
     index: IndexOption = None,
     format_: GenerationsFormat = "table",
 ) -> None:
-    """Print the generations, the youngest first; * marks the one that answers."""
+    """Print the generations, newest first; * marks the current one."""
     from simsearch.index.generations import list_generations
 
     path = find_index(index, Path())
@@ -39,14 +43,14 @@ def list_(
 
 def verify(
     generation: GenerationArgument = "",
-    all_: Annotated[bool, typer.Option("--all", help="Every generation.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Check every generation.")] = False,
     index: IndexOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Check a generation to its last byte: the one that answers, unless another is named.
+    """Check a generation completely: the current one, unless another is named.
 
-    Checksums, counts, unit rows, sample queries, and that every study has a
-    vector of each field that it has a text for. Exit code 1 if not.
+    Checks checksums, counts, unit rows and sample queries, and that every study has a vector for
+    each field that it has a text for. Exits with 1 if a check fails.
     """
     from simsearch.cli.progress import progress_on_stderr
     from simsearch.index.generations import generation_names, named
@@ -63,9 +67,9 @@ def verify(
         except SimsearchError as error:
             failures.append(error)
             if all_:
-                print_facts([(name, f"not whole: {error}")], quiet=quiet)
+                print_facts([(name, f"damaged: {error}")], quiet=quiet)
         else:
-            found = f"whole: {manifest.n_studies:,} studies, {len(manifest.files)} files"
+            found = f"complete: {manifest.n_studies:,} studies, {len(manifest.files)} files"
             print_facts([(name, found)], quiet=quiet)
     if failures:
         raise failures[0]
@@ -77,10 +81,10 @@ def rollback(
     wait: WaitOption = 0,
     quiet: QuietOption = False,
 ) -> None:
-    """Let the generation before answer again, or the one named, once it has been verified.
+    """Make the previous generation current again, or the one named, after verifying it.
 
-    The other stays until it is pruned: name it to go forward again. The next
-    build keeps, and is compared with, what answers then.
+    The other one stays until it is pruned: name it to go forward again. The next build is
+    compared with the generation that is current then.
     """
     from simsearch.cli.progress import log, progress_on_stderr
     from simsearch.index.directory import open_generation
@@ -93,21 +97,22 @@ def rollback(
     built = manifest.built.replace("T", " ").replace("+00:00", " UTC")
     dated = f", records to {manifest.records_date}" if manifest.records_date else ""
     facts = f"{name}: {manifest.n_studies:,} studies{dated}, built {built}"
-    print_facts([("Answers now", facts)], quiet=quiet)
+    print_facts([("Current", facts)], quiet=quiet)
 
 
 def prune(
     keep: Annotated[
-        int, typer.Option("--keep", metavar="N", min=1, max=1000, help="How many stay.")
+        int,
+        typer.Option("--keep", metavar="N", min=1, max=1000, help="How many to keep, 1 to 1,000."),
     ],
     index: IndexOption = None,
     wait: WaitOption = 0,
     quiet: QuietOption = False,
 ) -> None:
-    """Remove the oldest generations, never the one that answers.
+    """Remove the oldest generations, never the current one.
 
-    The one that answers stays, then those that answered before it, then the
-    others, the youngest first: what was rolled back from goes first.
+    The current one stays, then those that were current before it, then the others, newest first:
+    what was rolled back from goes first.
     """
     from simsearch.cli.progress import log
     from simsearch.index.generations import prune as remove

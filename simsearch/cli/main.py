@@ -26,21 +26,26 @@ COMMANDS = (
 _DEFAULT_LAMBDA = 0.7
 _DEFAULTS = {
     "--diverse": (re.compile(r"-?([0-9]{1,2}([.,][0-9]*)?|[.,][0-9]+)"), _DEFAULT_LAMBDA),
-    "--wait": (re.compile(r"([0-9]+([.][0-9]*)?|[.][0-9]+)(e[+-]?[0-9]+)?|inf", re.I), "inf"),
+    "--wait": (
+        re.compile(r"([0-9]+([.][0-9]*)?|[.][0-9]+)(e[+-]?[0-9]+)?|inf", re.IGNORECASE),
+        "inf",
+    ),
 }
-"""Option that may stand without its value → what is one, and the value if none follows.
+"""Option whose value may be left out → what a value looks like, and the default.
 
-typer has no such options. After --diverse an NCT ID without its letters is not a value.
+typer has no such options. After --diverse, a study number without NCT is not a value.
 """
 
 
 class _Commands(Group):
     """The commands; each is imported when it is run, or when all are listed."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """Return the names of the commands."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Return a command, imported now."""
         if cmd_name not in COMMANDS:
             self.commands = dict.fromkeys(COMMANDS, Command(name=None))  # names to suggest
             return None
@@ -131,7 +136,7 @@ def _prepare_streams() -> None:
 
 
 def _with_values(words: list[str]) -> list[str]:
-    """Return the command line with the default of an option that may stand without its value."""
+    """Return the command line with the defaults of options whose value is left out."""
     found: list[str] = []
     for word, after in zip(words, [*words[1:], ""], strict=False):
         is_value, default = _DEFAULTS.get(word, (None, ""))

@@ -214,5 +214,5 @@ def parsed_weights(given: Sequence[str] | None) -> dict[str, float]:
             weights[name] = float(number)
         except ValueError:
             raise ArgumentError("weight", piece, "like lexical=0.5") from None
-    weights_for(weights, dict.fromkeys(weights, True))  # refuses what is no weight
+    weights_for(weights, dict.fromkeys(weights, True))  # refuses what is not a weight
     return weights

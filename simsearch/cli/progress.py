@@ -1,4 +1,4 @@
-"""How far a long job has come, on stderr: a bar on a terminal, plain log lines elsewhere."""
+"""The progress of a long job, on stderr: a bar on a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PATIENCE_SECONDS = 2
 
 @contextmanager
 def progress_on_stderr(*, quiet: bool) -> Iterator[Progress]:
-    """Give a progress callback that shows on stderr what `build_index` reports."""
+    """Give a progress callback that reports on stderr."""
     console = Console(stderr=True)
     if quiet:
         yield no_progress
@@ -51,7 +51,7 @@ def patient(progress: Progress) -> Progress:
 
 @contextmanager
 def waiting_for(what: str, *, quiet: bool) -> Iterator[None]:
-    """Say on stderr what is waited for, while it lasts; nothing where no one watches."""
+    """Show on a terminal what is being waited for, while it lasts."""
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
         yield
@@ -63,12 +63,12 @@ def waiting_for(what: str, *, quiet: bool) -> Iterator[None]:
 def log(line: str) -> None:
     """Write a line with its time (UTC) to stderr."""
     now = dt.datetime.now(dt.UTC)
-    with contextlib.suppress(OSError):  # no one reads it any more: the job goes on
+    with contextlib.suppress(OSError):  # nobody reads it any more: the job continues
         print(f"{now:%Y-%m-%dT%H:%M:%SZ} {line}", file=sys.stderr, flush=True)
 
 
 def log_of_a_job(*, quiet: bool) -> Log:
-    """Return what writes the first and last line of a job, where a log is kept of it."""
+    """Return what logs the first and last line of a job; nothing on a terminal."""
     if quiet or Console(stderr=True).is_terminal:
         return no_log
     return log

@@ -129,7 +129,7 @@ def related(
 
 
 def _check_known(index: OpenedIndex, places: Mapping[str, str]) -> None:
-    """Refuse a file that names a study which the index lacks, with the line.
+    """Refuse a file that names a study that the index lacks, and say on which line.
 
     Raises:
         SourceError: it does.

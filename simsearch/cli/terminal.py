@@ -29,7 +29,7 @@ def view(*, quiet: bool = False, explain: bool = False, limit: int = 20) -> View
 
 
 def print_facts(facts: Sequence[tuple[str, str]], *, quiet: bool) -> None:
-    """Print facts, name and value, unless told to be quiet."""
+    """Print facts, name and value, unless `quiet`."""
     from simsearch.output.render import facts_table, render
 
     if not quiet:

@@ -48,7 +48,7 @@ _UNKNOWN = "–"
 _HEADINGS = ("#", "NCT ID", "Title", "Status", "Phase", "Similarity", "Pctl.")
 _TITLE = _HEADINGS.index("Title")
 _NUMERIC = frozenset({"#", "Similarity", "Pctl."})
-_JOINED_BY_SEMICOLONS = frozenset({"conditions_in_common", "interventions_in_common"})
+_NAMES = frozenset({"conditions_in_common", "interventions_in_common"})
 
 _STATUS_STYLE = MappingProxyType(
     {"RECRUITING": "green", "NOT_YET_RECRUITING": "green", "ENROLLING_BY_INVITATION": "green"}
@@ -137,14 +137,14 @@ def answer_table(answer: Answer, view: View) -> Iterator[str]:
 
 
 def _notes(answer: Answer) -> list[str]:
-    """Return what has to be said under the neighbours."""
+    """Return the notes under the neighbours."""
     away = answer.query.unlike and len(answer)
     before = "Pctl. is of the similarity before --not takes its part off." if away else ""
     return [note for note in (_closeness(answer), before) if note]
 
 
 def _closeness(answer: Answer) -> str:
-    """Return what has to be said where few neighbours or none are close."""
+    """Return a note where few neighbours or none are close."""
     total, close = len(answer), answer.n_close
     if not total:
         return "No study passes the filters." if answer.filters else "There is no other study."
@@ -181,7 +181,7 @@ def _study_header(study: Study) -> Text:
 
 
 def _neighbour_table(answer: Answer, view: View) -> RenderableType:
-    """Return the neighbours in columns, under each its reason across all of them.
+    """Return the neighbours in columns, with each one's reason in full width below it.
 
     On a terminal a title takes two lines at most. Each row is a table of its own, of the
     same widths: rich has no cell that spans columns.
@@ -212,7 +212,7 @@ def _neighbour_table(answer: Answer, view: View) -> RenderableType:
 
 
 def _cells(neighbour: Neighbour) -> list[str]:
-    """Return what the columns say of a neighbour, in the order of `_HEADINGS`."""
+    """Return the cells of a neighbour, in the order of `_HEADINGS`."""
     study = neighbour.study
     return [
         str(neighbour.rank),
@@ -226,7 +226,7 @@ def _cells(neighbour: Neighbour) -> list[str]:
 
 
 def _cut(title: str) -> str:
-    """Return a title without what is far too long for a column: it would leave no room beside."""
+    """Return a title, cut if it is far too long for a column."""
     return title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 1] + "…"
 
 
@@ -282,7 +282,7 @@ def _reason_lines(neighbour: Neighbour, view: View) -> list[str]:
     lines = [reason.line] if reason else []
     if view.explain:
         lines = [
-            f"{name.replace('_', ' ')}: {('; ' if name in _JOINED_BY_SEMICOLONS else ', ').join(pieces)}"
+            f"{name.replace('_', ' ')}: {('; ' if name in _NAMES else ', ').join(pieces)}"
             for name, pieces in explained(reason).items()
             if pieces
         ]

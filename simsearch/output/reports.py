@@ -127,7 +127,7 @@ def related_facts(report: RelatedReport) -> list[tuple[str, str]]:
     came += [f"{report.n_resumed:,} from the run before"] if report.n_resumed else []
     came += [f"{report.n_kept:,} unchanged"] if report.n_kept else []
     beside = report.n_of_neighbours
-    told = f" (as {beside:,} more lists tell, of neighbours)" if beside else ""
+    told = f" (checked with the lists of {beside:,} neighbours)" if beside else ""
     facts = [
         ("Lists", f"{report.n_lists:,} ({', '.join(came)})"),
         ("Neighbours", f"{report.n_rows:,}, {report.n_mutual:,} of them mutual{told}"),
@@ -203,7 +203,7 @@ def generations_table(listing: Listing, view: View) -> Iterator[str]:
 
 _NAME, _RECIPE = "Generation", "Recipe"
 _GENERATION_HEADINGS = ("", _NAME, "Built (UTC)", "Records to", "Studies", "Size", _RECIPE)
-# Where room is short, the first of them first: when it was built stands in the name too.
+# What is left out where room is short, in this order: the name says when it was built, too.
 _LEFT_OUT = ("Built (UTC)", _RECIPE, "Size", "Records to", "Studies")
 _LEAST_RECIPE = 17  # it may be folded
 

@@ -27,7 +27,7 @@ Of 800 neighbours of 80 studies that were read, .77 of those above are related, 
 """
 
 CLOSE_PERCENTILE_OF_FEW = 99.0
-"""The same in an index of fewer than `_FEW_STUDIES`: it covers one field, where any pair is alike."""
+"""The same in an index of fewer than `_FEW_STUDIES`: of one field, where any pair is alike."""
 
 _FEW_STUDIES = 10_000
 

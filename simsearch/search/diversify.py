@@ -25,20 +25,20 @@ from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
 
 DIVERSE = 0.7
-"""Default of maximal marginal relevance: how much nearness counts against novelty."""
+"""Default weight of similarity against novelty in maximal marginal relevance."""
 
 NEAR_DUPLICATE = 0.95
-"""Similarity of two studies from which one is folded under the other."""
+"""Two studies of at least this similarity are folded, one under the other."""
 
 NEAR_DUPLICATE_OF_SPONSOR = 0.9
-"""Likewise where both are of the same sponsor, or one names none: others write like protocols."""
+"""The same where both have one sponsor, or one has none: others write similar protocols."""
 
 SISTER = 0.75
-"""Likewise where both are of the same sponsor, condition and intervention."""
+"""The same where both have one sponsor, and a condition and an intervention in common."""
 
 _POOL_PER_K = 5
 _LEAST_POOL = 50
-_BLOCK = 256  # studies compared at once with those that stand for themselves
+_BLOCK = 256  # studies compared at once with the leaders
 
 
 def diversified(
@@ -92,14 +92,17 @@ def between(
 
 
 def _leaders(index: OpenedIndex, found: Sequence[Neighbour], question: Question) -> list[Neighbour]:
-    """Return the neighbours that stand for themselves, those like them folded under them."""
+    """Return the leading neighbours, with the studies like them folded under them."""
     if not (question.fold or question.group_by):
         return list(found)
     under: dict[int, list[Study]] = {}
     rows = _rows(index, found)
     for start in range(0, len(found), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(found)))
-        compared = [*under, *block.tolist()]  # what any of the block may stand under
+        compared = [
+            *under,
+            *block.tolist(),
+        ]  # the leaders that any of the block may be folded under
         place = {at: number for number, at in enumerate(compared)}
         alike = between(index, rows[compared], rows[block]) if question.fold else None
         for at in block.tolist():
@@ -132,7 +135,7 @@ def _diverse(
     while len(chosen) < min(k, len(found)):
         gain = nearness * similarity - (1 - nearness) * closest
         gain[chosen] = -np.inf
-        best = int(np.argmax(gain))  # of equals the nearer one, which stands first
+        best = int(np.argmax(gain))  # of equals the nearer one, which comes first
         chosen.append(best)
         closest = np.maximum(closest, alike[best])
     return [found[at] for at in chosen]

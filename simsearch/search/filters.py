@@ -180,7 +180,7 @@ def _rows_with_results(store: StudyStore, *, has_results: bool) -> npt.NDArray[n
 
 
 def _named(value: str, names: Iterable[str]) -> list[str]:
-    """Return the enum that a person's spelling means: `phase 2`, `2`, `Active, not recruiting`."""
+    """Return the enum value that a person means: `phase 2`, `2`, `Active, not recruiting`."""
     said = _letters(value)
     said = _ROMAN.get(said.removeprefix("phase"), said)
     shapes = {
@@ -200,9 +200,9 @@ def _country(value: str, names: Iterable[str]) -> list[str]:
 
 
 def _sponsors(value: str, names: Iterable[str]) -> list[str]:
-    """Return the names in which every given word begins one: `nat cancer`, not `nci` in Provincial.
+    """Return the names that have a word beginning with each given word (`nat cancer`).
 
-    Words are cut alike on both sides, at whatever is no letter or digit.
+    Words are split the same way on both sides, at anything but letters and digits.
     """
     begins = [re.compile(rf"\b{word}") for word in re.findall(r"\w+", value.casefold())]
     return [
@@ -225,9 +225,9 @@ _KINDS: Mapping[str, tuple[tuple[str, ...], Callable[[str, Iterable[str]], list[
 
 
 def _closest(value: str, names: Iterable[str]) -> list[str]:
-    """Return the few names that a mistyped one is nearest to, best first.
+    """Return the few names that are nearest to a mistyped one, best first.
 
-    Of a value of few letters the whole name counts, for many a name holds them by chance.
+    A value of a few letters is compared with whole names: many names contain them by chance.
     """
     from rapidfuzz import fuzz, process
 

@@ -1,7 +1,7 @@
 """The names that studies give their conditions and interventions, compared by their terms.
 
-Word order, plural, case and what stands in brackets make no difference; letters and numbers that
-tell one name from another do (hepatitis B and C, type 1 and type 2).
+Word order, plural, case and brackets make no difference; letters and numbers that distinguish
+names do (hepatitis B and C, type 1 and type 2).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from simsearch.search.stop_words import (
 )
 from simsearch.study import Study
 
-# What tells apart names of the same words: a letter by itself (hepatitis C), a number of a kind.
+# What distinguishes names of the same words: a single letter (hepatitis C), a number of a kind.
 _LETTER = re.compile(r"(?<![^\W_])(?<!['\u2019])[^\W\d_](?![^\W_])")
 _KIND = re.compile(r"\b(type|stage|grade|class)\W{0,2}(\d{1,2}|i{1,3}|i?v)\b", re.IGNORECASE)
 _ROMAN = MappingProxyType({"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"})
-# Initials as titles have them; two letters stand for too much.
+# Initials as titles have them; two letters have too many meanings.
 _INITIALS = re.compile(r"\b[A-Z]{3,8}\b")
 _BRACKETS = re.compile(r"\(([^()]*)\)")
 # Between the parts of a name: `aspirin or placebo`, `placebo (vehicle)`.
@@ -48,9 +48,9 @@ class Names(msgspec.Struct, frozen=True):
 
 
 class Named(msgspec.Struct, frozen=True):
-    """What studies name: their conditions, MeSH terms of them, and interventions.
+    """What studies name: their conditions, the MeSH terms of these, and their interventions.
 
-    Of interventions only what they are: not how they are given, and no control.
+    Interventions only by what they are: not by how they are given, and without controls.
     """
 
     conditions: Names
@@ -59,6 +59,7 @@ class Named(msgspec.Struct, frozen=True):
 
 
 def named_by(studies: Sequence[Study]) -> Named:
+    """Return what studies name."""
     return Named(_conditions(studies), _mesh(studies), _interventions(studies))
 
 
@@ -136,7 +137,7 @@ def _conditions(studies: Iterable[Study]) -> Names:
 
 @lru_cache(maxsize=2**14)
 def _forms(name: str) -> tuple[frozenset[str], ...]:
-    """Return the terms of a name: as a whole, without its brackets, and what stands in them."""
+    """Return the terms of a name: as a whole, without its brackets, and the contents of those."""
     forms = (name, _BRACKETS.sub(" ", name), *_BRACKETS.findall(name)) if "(" in name else (name,)
     return tuple(map(_terms, forms))
 
@@ -146,9 +147,9 @@ def _mesh(studies: Iterable[Study]) -> Names:
 
 
 def _condition_mesh_in_common(studies: Sequence[Study], neighbour: Study) -> tuple[str, ...]:
-    """Return the longest MeSH term of its conditions that a neighbour shares, if no wide one.
+    """Return the longest MeSH condition term that a neighbour shares, unless it is a wide one.
 
-    The terms come in the order of the alphabet, wide ones among them: the longest says most.
+    The terms come in alphabetical order, wide ones among them: the longest says most.
     """
     theirs = {term for study in studies for term in study.condition_mesh}
     telling = [
@@ -158,12 +159,12 @@ def _condition_mesh_in_common(studies: Sequence[Study], neighbour: Study) -> tup
 
 
 def _substance_in_common(studies: Sequence[Study], neighbour: Study) -> tuple[str, ...]:
-    """Return the shortest MeSH term of its interventions that a neighbour shares, if a substance.
+    """Return the shortest MeSH intervention term that a neighbour shares, if it is a substance.
 
-    MeSH has classes in the plural (Hormones; Antibodies, Monoclonal), which tell little. Of a
-    substance it has the salts beside it, and codes: the shortest without a digit is its name. It
-    also has the parents of a substance (thalidomide of lenalidomide), and words found by chance:
-    an intervention of each study must need the term.
+    MeSH has classes in the plural (Hormones; Antibodies, Monoclonal), which say little. It lists
+    the salts and codes of a substance too: the shortest term without a digit is its name. It also
+    lists parents of a substance (thalidomide of lenalidomide) and chance matches: an intervention
+    of each study must need the term.
     """
     shared = [
         term
@@ -177,7 +178,7 @@ def _substance_in_common(studies: Sequence[Study], neighbour: Study) -> tuple[st
 
 
 def _needs(study: Study, term: str) -> bool:
-    """Tell that a MeSH term says what an intervention of a study is.
+    """Report whether a MeSH term describes an intervention of a study.
 
     It names one, or one is left that no other term of the study names.
     """
@@ -189,7 +190,7 @@ def _needs(study: Study, term: str) -> bool:
 
 
 def _interventions(studies: Iterable[Study]) -> Names:
-    """Return the interventions with their synonyms; placebo and other controls tell nothing."""
+    """Return the interventions with their synonyms, without placebos and other controls."""
     found: dict[str, list[frozenset[str]]] = {}
     for study in studies:
         for each in study.interventions:
@@ -214,7 +215,7 @@ def _in_common(asked: Names, its: Names, alike: _Alike) -> tuple[str, ...]:
 
 @lru_cache(maxsize=2**14)
 def _terms(name: str) -> frozenset[str]:
-    """Return the terms of a name, and the letters and numbers that tell it from like ones."""
+    """Return the terms of a name, and the letters and numbers that distinguish it."""
     marks = {letter.casefold() for letter in _LETTER.findall(name) if letter not in "as"}
     for kind in _KIND.finditer(name):
         number = kind[2].casefold()
@@ -223,9 +224,9 @@ def _terms(name: str) -> frozenset[str]:
 
 
 def _same(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Tell the same condition: the same words, or the same code (`covid19`).
+    """Report whether two names are the same condition: the same words, or code (`covid19`).
 
-    `HIV` is `HIV Infections`; to be healthy is none.
+    `HIV` is `HIV Infections`; being healthy is not a condition.
     """
     if not one - HEALTHY_PEOPLE:
         return False
@@ -240,7 +241,7 @@ def _is_code(term: str) -> bool:
 
 @lru_cache(maxsize=2**14)
 def _substance(name: str) -> frozenset[str]:
-    """Return the terms of what an intervention is, not of how it is given; none of a control.
+    """Return the terms of what an intervention is, not of how it is given; of a control, none.
 
     Of `aspirin or placebo` those of aspirin, of `placebo cream` none.
     """
@@ -253,5 +254,5 @@ def _substance(name: str) -> frozenset[str]:
 
 
 def _contained(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Tell that a name is part of the other: `tacrolimus` of `tacrolimus 1 mg capsules`."""
+    """Report whether one name is part of the other: `tacrolimus` of `tacrolimus 1 mg capsules`."""
     return bool(one and other) and (one <= other or other <= one)

@@ -24,11 +24,11 @@ _TYPED_CODE = re.compile(r"\b[a-z]{2,6} \d{2,8}\b", re.IGNORECASE)
 
 
 class QueryPart(msgspec.Struct, frozen=True):
-    """One study or text of a query, as what the index compares.
+    """One study or text of a query, as the index compares it.
 
     `vectors` maps each dense field to (dimension,) float32, unit, or zero where it has none;
-    `terms` is the row of its terms; `rows` are its own in the index, none of which is a
-    neighbour. A part that is `away` is one that neighbours shall be unlike.
+    `terms` is the row of its terms; `rows` are its own rows in the index, which are never
+    neighbours. Neighbours are to be unlike a part that is `away`.
     """
 
     vectors: Mapping[str, npt.NDArray[np.float32]]
@@ -44,7 +44,7 @@ class QueryPart(msgspec.Struct, frozen=True):
 
 
 class Mix(msgspec.Struct, frozen=True):
-    """A weighted sum of query parts: one vector and one row of terms stand for all of them."""
+    """A weighted sum of query parts: one vector and one row of terms represent them all."""
 
     shares: dict[str, float]
     vectors: Mapping[str, npt.NDArray[np.floating]]
@@ -125,7 +125,7 @@ def text_part(index: OpenedIndex, text: str, encoder: Encoder) -> QueryPart:
     plain = plain_text(text)
     if not has_words([plain]):
         raise NothingToCompareError(
-            "the text", "it holds no word (a study is asked for by its ID, without --text)"
+            "the text", "it holds no word (NCT IDs are not words: name a study by its ID)"
         )
     words = _TYPED_CODE.sub(lambda code: code[0].upper(), plain)
     return _encoded(index, encoder, dict.fromkeys(FIELDS, "") | {"text": plain}, words)
@@ -167,7 +167,7 @@ def _encoded(
     words: str,
     rows: Sequence[int] = (),
 ) -> QueryPart:
-    """Encode the texts that say something; the others are rows of zeros."""
+    """Encode the texts that have a word; the others are rows of zeros."""
     check_encoder(index, encoder)
     said = {field: text for field, text in texts.items() if has_words([text])}
     vectors = dict(zip(said, encoder.encode(list(said.values())), strict=True))

@@ -27,7 +27,7 @@ NEAR_MEANING = 0.7
 """Cosine of two fields from which they are said to be near in meaning."""
 
 _SHOWN_TERMS = 5
-_LEAST_SHOWN = 0.01  # a word that adds less stands in many studies
+_LEAST_SHOWN = 0.01  # a word that adds less is in many studies
 _EXTENSION = re.compile(
     r"\b(extension (study|trial)|roll[- ]?over|continuation study|long[- ]?term extension"
     r"|long[- ]?term follow[- ]?up)\b",
@@ -46,10 +46,10 @@ def explain(
 
     Args:
         index: the index that gave them.
-        parts: what was asked with.
+        parts: the parts of the query.
         studies: the query studies or the draft among the parts, as they are registered.
         neighbours: the answer, or some of it.
-        weights: signal name → weight, as asked with.
+        weights: signal name → weight, as in the query.
     """
     near_parts = [part for part in parts if not part.away]
     mean = 1 / len(near_parts)
@@ -66,19 +66,19 @@ def explain(
 
 
 def mentions(naming: Study, named: Study) -> bool:
-    """Tell that one study names another, by its number or by an obsolete one."""
+    """Report whether one study names another, by its number or by an obsolete one."""
     return not {named.nct_id, *named.aliases}.isdisjoint(naming.mentions)
 
 
 def are_sisters(one: Study, other: Study) -> bool:
-    """Tell that two studies of one sponsor have a condition and an intervention in common."""
+    """Report whether studies of one sponsor have a condition and an intervention in common."""
     if not one.sponsor or one.sponsor != other.sponsor:
         return False
     return all(both_in_common(named_by([one]), [one], other, named_by([other])))
 
 
 class _Asked(msgspec.Struct, frozen=True):
-    """A query as reasons need it, worked out once: `terms` and `shares` are means of its parts."""
+    """A query as reasons need it, computed once: `terms` and `shares` are means of its parts."""
 
     index: OpenedIndex
     studies: Sequence[Study]
@@ -101,7 +101,7 @@ def _reason(asked: _Asked, neighbour: Neighbour, row: int) -> Reason:
         name: value * share
         for name, value in neighbour.signals.items()
         if (share := asked.shares.get(name, 1.0))
-    }  # what is taken off (`away`) counts whole
+    }  # what is subtracted (`away`) counts in full
     total = neighbour.similarity
     found = {"conditions": conditions, "interventions": interventions}
     others = _others(asked.named, asked.studies, its, neighbour)
@@ -126,7 +126,7 @@ def _relation(
     interventions: Sequence[str],
     others: Collection[str],
 ) -> str:
-    """Return how a neighbour stands to the query studies, the most telling first."""
+    """Return how a neighbour is related to the query studies: the most specific relation."""
     asked = "this study" if len(studies) == 1 else "one of these studies"
     names_it = any(mentions(neighbour, study) for study in studies)
     is_named = any(mentions(study, neighbour) for study in studies)
@@ -161,9 +161,9 @@ def _is_extension(title: str) -> bool:
 
 
 def _others(asked: Named, studies: Sequence[Study], its: Named, neighbour: Neighbour) -> set[str]:
-    """Return the fields in which a study names something else, by its words and its meaning.
+    """Return the fields in which a study names something else, by words and by meaning.
 
-    What one of two studies names and the other has in its title is nothing else: `COPD`.
+    A name of one study that the other has in its title is not something else: `COPD`.
     """
     named = {
         "conditions": (asked.conditions, its.conditions, asked.mesh.terms, its.mesh.terms),

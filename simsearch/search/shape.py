@@ -1,4 +1,4 @@
-"""An answer as plain values: the JSON shape (docs/json.md), the columns of the CSV, a notebook's table.
+"""An answer as plain values: JSON (docs/json.md), rows of a CSV, the table of a notebook.
 
 The shape is versioned by its `schema` value.
 """

@@ -1,4 +1,4 @@
-"""Words in a text that stand for a term: in the plural, in British spelling, as a code."""
+"""The words of a text that are a term: in the plural, in British spelling, as a code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CODE_PARTS = re.compile(r"(?<=[a-z])(?=[0-9])|(?<=[0-9])(?=[a-z])")
 
 
 def words_of(study: Study, terms: Collection[str]) -> dict[str, str]:
-    """Return for each term the word that stands for it in a study's texts, where found."""
+    """Return term → the word that a study's texts have for it, where found."""
     texts = (
         study.title, *study.conditions, *(each.name for each in study.interventions),
         study.summary, study.official_title, *study.keywords, *study.outcomes,

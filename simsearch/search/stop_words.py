@@ -1,4 +1,4 @@
-"""Words that tell nothing of what a study is about, as terms (without their plural s)."""
+"""Words that do not say what a study is about, as terms (without their plural s)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ FUNCTION_WORDS = _terms("""
     us use very via was we well were what when where whether which while who will with would you
     your
 """)
-"""Words of any English text and of any trial, which a small index may count among the telling."""
+"""Words of any English text and of any trial, which a small index may weigh highly."""
 
 CONTROLS = _terms("""
     background care comparator control matching no normal observation placebo questionnaire
     saline sham soc standard treatment usual vehicle
 """)
-"""Of names of interventions: what others are compared with."""
+"""In names of interventions: what others are compared with."""
 
 PLACEBOS = _terms("placebo sham vehicle")
-"""Of names of interventions: what looks like the one that is tried."""
+"""In names of interventions: what looks like the one that is tested."""
 
 WAYS_TO_GIVE = _terms("""
     capsule cream daily depot dose drop eye film foam gel granule high hydrochloride im infusion
@@ -36,22 +36,22 @@ WAYS_TO_GIVE = _terms("""
     ointment ophthalmic oral orally patch pill powder sc solution spray subcutaneous
     subcutaneously sulfate suspension syrup tablet topical topically transdermal water weekly
 """)
-"""Of names of interventions: how it is given, not what it is."""
+"""In names of interventions: how something is given, not what it is."""
 
 WIDE_WORDS = _terms("""
     acute adult and cancer childhood chronic condition disease disorder healthy infection
     neoplasm of participant pathologic pathological process protocol sign solid specific subject
     symptom syndrome system the tumor unspecified volunteer
 """)
-"""Of conditions and MeSH terms: words that make no condition by themselves."""
+"""In conditions and MeSH terms: words that are not a condition by themselves."""
 
 HEALTHY_PEOPLE = _terms("adult control healthy normal participant people subject volunteer")
-"""Of conditions: who has none."""
+"""In conditions: people who have none."""
 
 KINDS_OF_CONDITION = _terms("""
     condition disease disorder infection syndrome
 """)
-"""Of conditions: words that one record says and another leaves out: HIV, HIV Infections."""
+"""In conditions: words that one record has and another leaves out: HIV, HIV Infections."""
 
 COARSE_WORDS = _terms("""
     adenocarcinoma anemia arthritis atrophy autoimmune bacterial bleeding bone brain carcinoma
@@ -65,4 +65,4 @@ COARSE_WORDS = _terms("""
     respiratory retinal rheumatic sarcoma sclerosis shock skin susceptibility ulcer vascular
     virus vomiting wound
 """)
-"""Of MeSH terms of conditions: organs, processes, kinds of tumour, each of many conditions."""
+"""In MeSH terms of conditions: organs, processes, kinds of tumour, each of many conditions."""
