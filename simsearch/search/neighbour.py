@@ -32,7 +32,7 @@ class Reason(msgspec.Struct, frozen=True):
             return f"{self.relation}: {names}" if names else self.relation
         words = f"words in common: {', '.join(self.terms)}" if self.terms else ""
         near = f"{' and '.join(self.near)} near in meaning" if self.near else ""
-        return "; ".join(filter(None, (near, words))) or "near in meaning as a whole"
+        return "; ".join(filter(None, (near, words))) or "similar text overall"
 
 
 class Neighbour(msgspec.Struct, frozen=True):

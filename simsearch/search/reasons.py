@@ -19,7 +19,14 @@ from simsearch.search.names import Named, are_borne_by, both_in_common, named_by
 from simsearch.search.neighbour import Neighbour, Reason
 from simsearch.search.query_parts import QueryPart
 from simsearch.search.spelling import words_of
-from simsearch.search.stop_words import FUNCTION_WORDS, WIDE_WORDS
+from simsearch.search.stop_words import (
+    CONTROLS,
+    FUNCTION_WORDS,
+    STATES_OF_DISEASE,
+    WAYS_TO_GIVE,
+    WIDE_WORDS,
+)
+from simsearch.search.topical_words import is_topical
 from simsearch.study import Study
 from simsearch.vectors import weights_for
 
@@ -28,6 +35,7 @@ NEAR_MEANING = 0.7
 
 _SHOWN_TERMS = 5
 _LEAST_SHOWN = 0.01  # a word that adds less is in many studies
+_NO_SUBJECT = FUNCTION_WORDS | CONTROLS | WAYS_TO_GIVE | STATES_OF_DISEASE
 _EXTENSION = re.compile(
     r"\b(extension (study|trial)|roll[- ]?over|continuation study|long[- ]?term extension"
     r"|long[- ]?term follow[- ]?up)\b",
@@ -92,7 +100,7 @@ def _reason(asked: _Asked, neighbour: Neighbour, row: int) -> Reason:
     telling = (
         (term, value)
         for term, value in asked.index.lexical.shared(asked.terms, row)
-        if value >= _LEAST_SHOWN and term not in FUNCTION_WORDS
+        if value >= _LEAST_SHOWN and term not in _NO_SUBJECT and is_topical(asked.index, term)
     )
     terms = list(islice(telling, _SHOWN_TERMS))
     words = words_of(study, [term for term, _ in terms])

@@ -38,6 +38,13 @@ WAYS_TO_GIVE = _terms("""
 """)
 """In names of interventions: how something is given, not what it is."""
 
+STATES_OF_DISEASE = _terms("""
+    acute advanced chronic early intermediate late localized locally metastatic mild moderate newly
+    progressive recurrent refractory relapsed relapsing resistant severe solid stable stage
+    unresectable untreated
+""")
+"""In texts: how far a disease has come, which studies of every disease say."""
+
 WIDE_WORDS = _terms("""
     acute adult and cancer childhood chronic condition disease disorder healthy infection
     neoplasm of participant pathologic pathological process protocol sign solid specific subject

@@ -42,6 +42,16 @@ class LexicalIndex:
             self._arrays["row_weights"][part].astype(np.float64),
         )
 
+    def studies_with(self, term: str) -> npt.NDArray[np.int64]:
+        """Return (n,) the rows of the studies that have a term among their most telling ones."""
+        vocabulary = self._arrays["terms"]
+        number = int(np.searchsorted(vocabulary, term.encode()))
+        if number == len(vocabulary) or vocabulary[number] != term.encode():
+            return np.zeros(0, dtype=np.int64)
+        starts = self._arrays["posting_starts"]
+        part = slice(int(starts[number]), int(starts[number + 1]))
+        return self._arrays["posting_rows"][part].astype(np.int64)
+
     def encode(self, text: str) -> TermWeights:
         """Return the unit row of a text, by the terms that the index knows."""
         counts = Counter(terms_of(text))
