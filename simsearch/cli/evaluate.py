@@ -53,14 +53,14 @@ def evaluate(
         list[Path] | None,
         typer.Option(
             "--groups", metavar="FILE", show_default=False,
-            help="Judged groups (group, NCT ID): rank the whole index for each study.",
+            help="Judged groups (group, NCT ID): rank the whole index for each study; repeatable.",
         ),
     ] = None,
     qrels: Annotated[
         list[Path] | None,
         typer.Option(
             "--qrels", metavar="FILE", show_default=False,
-            help="Judged candidates (query, study, grade): rank only these.",
+            help="Judged candidates (query, study, grade): rank only these; repeatable.",
         ),
     ] = None,
     index: IndexOption = None,
