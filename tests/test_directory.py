@@ -1,4 +1,4 @@
-"""Generations, pointer, manifest, lock; where an index is looked for."""
+"""Where an index is looked for, and what is refused there: pointer, manifest, damaged files."""
 
 import errno
 import json
@@ -12,6 +12,7 @@ import pytest
 from conftest import SIX, WordEncoder
 
 from simsearch import build_index, read_studies
+from simsearch.cli.hints import line_of
 from simsearch.errors import (
     ForeignFolderError,
     IndexBusyError,
@@ -52,8 +53,9 @@ def test_an_index_is_looked_for_in_order(tmp_path, user_folder):
 
 
 def test_a_folder_given_without_an_index_is_refused(tmp_path):
-    with pytest.raises(IndexNotFoundError, match=r"elsewhere holds no index.*simsearch rebuild"):
+    with pytest.raises(IndexNotFoundError, match="elsewhere does not hold an index") as caught:
         st.find_index(tmp_path / "elsewhere", tmp_path)
+    assert "simsearch rebuild" in line_of(caught.value)
 
 
 def test_a_folder_named_index_with_something_else_is_passed_over(tmp_path, user_folder):
@@ -86,11 +88,11 @@ def test_a_folder_that_may_not_be_read_is_refused_in_a_line(tmp_path, monkeypatc
         raise PermissionError(errno.EACCES, "Permission denied")
 
     with monkeypatch.context() as patched:
-        patched.setattr(st, "_is_file", lambda _: False)
         patched.setattr(Path, look, refused)
-        with pytest.raises(ForeignFolderError, match=r"denied\): name another folder") as caught:
+        with pytest.raises(ForeignFolderError, match=r"denied\)$") as caught:
             st.find_target(tmp_path, tmp_path)
     assert caught.value.path == tmp_path
+    assert "denied): name another folder" in line_of(caught.value)
 
 
 def test_a_first_build_that_fails_leaves_no_index_and_a_folder_that_can_be_built_in(
@@ -113,7 +115,7 @@ def test_a_folder_of_something_else_is_never_written_to(build, tmp_path, write):
     with pytest.raises(ForeignFolderError, match="holds other files"):
         build()
     assert list((tmp_path / "index").iterdir()) == [thesis]
-    with pytest.raises(ForeignFolderError, match="no folder"):
+    with pytest.raises(ForeignFolderError, match="is not a folder"):
         build_index(read_studies(write()), thesis, WordEncoder())
 
 
@@ -161,8 +163,10 @@ ALL_FILES = ("studies.sqlite", "text.faiss", "conditions.npy", "interventions.np
 def test_a_missing_file_is_named(build, name):
     index = build().index
     spoil(index, name).unlink()
-    with pytest.raises(IndexCorruptError, match=f"{name}.*rebuild"):
+    with pytest.raises(IndexCorruptError, match=f"{name}: .*build the index again$") as caught:
         opened_index(index)
+    assert str(caught.value).count(name) == 1
+    assert "simsearch rebuild" in line_of(caught.value)
 
 
 @pytest.mark.parametrize("name", [*ALL_FILES, "manifest.json"])

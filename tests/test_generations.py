@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 from asking import similar_to_study
-from conftest import SIX, record
+from conftest import SIX, WordEncoder, record
 from typer.testing import CliRunner
 
 from simsearch import build_index, read_studies
@@ -30,7 +30,8 @@ from simsearch.errors import (
     SourceError,
     VerificationError,
 )
-from simsearch.index.directory import FORMAT, Manifest, Recipe, demo_index, open_generation, pointed
+from simsearch.index import opened
+from simsearch.index.directory import demo_index, open_generation, pointed, verify_checksums
 from simsearch.index.generations import (
     generation_names,
     list_generations,
@@ -38,10 +39,12 @@ from simsearch.index.generations import (
     prune,
     roll_back,
 )
+from simsearch.index.manifest import FORMAT, Manifest, Recipe, sha256_of
 from simsearch.index.opened import opened_index
 from simsearch.index.terms import TERMS_VERSION
-from simsearch.index.verify import verify_checksums, verify_generation
-from simsearch.output.reports import generations_table
+from simsearch.index.verify import verify_generation
+from simsearch.output.formats import View, write
+from simsearch.output.reports import Listing
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def test_a_build_keeps_as_many_as_it_is_told(three, build):
     assert generation_names(index) == [latest]
 
 
-def test_the_list_says_which_answers_and_what_is_in_each(three):
+def test_the_list_says_which_is_current_and_what_is_in_each(three):
     index, names = three
     listed = {each.name: each for each in list_generations(index)}
     assert set(listed) == set(names)
@@ -175,8 +178,6 @@ def test_a_folder_without_an_index_is_named(tmp_path):
 
 def test_opening_while_the_generation_is_replaced_takes_the_new_one(build, monkeypatch):
     """Between reading the pointer and the files, a build may publish and prune."""
-    from simsearch.search import nearest as search
-
     old = build()
     published = []
 
@@ -185,9 +186,9 @@ def test_opening_while_the_generation_is_replaced_takes_the_new_one(build, monke
             published.append(build(keep=1).generation)
         return open_generation(index, name)
 
-    monkeypatch.setattr(search, "open_generation", late)
-    opened = opened_index(old.index)
-    assert opened.generation.manifest.generation == published[0] != old.generation
+    monkeypatch.setattr(opened, "open_generation", late)
+    index = opened_index(old.index)
+    assert index.generation.manifest.generation == published[0] != old.generation
 
 
 # Verification
@@ -207,8 +208,6 @@ def resealed(index: Path, file: str, change) -> None:
     folder = index / "generations" / pointed(index)
     change(folder / file)
     manifest = json.loads((folder / "manifest.json").read_text())
-    from simsearch.index.directory import sha256_of
-
     manifest["files"][file] = {
         "bytes": (folder / file).stat().st_size, "sha256": sha256_of(folder / file),
     }  # fmt: skip
@@ -279,7 +278,8 @@ def test_the_list_never_cuts_a_name_however_narrow_the_terminal(three, width, da
     index, names = three
     if damaged:
         (index / "generations" / names[0] / "manifest.json").write_text("?")
-    table = generations_table(list_generations(index), width=width, color=False)
+    listing = Listing(index, list_generations(index))
+    table = "".join(write("generations", listing, "table", View(width=width)))
     lines = table.splitlines()
     assert [line.split()[1] for line in lines if line.startswith("*")] == [names[2]]
     for name in names:
@@ -435,8 +435,6 @@ def test_a_fault_at_any_write_of_pruning_leaves_what_answers(tmp_path):
 
 
 def test_a_build_after_a_fault_at_any_write_equals_an_undisturbed_one(build, tmp_path, encoder):
-    from conftest import WordEncoder
-
     changed = [record("NCT00000101", "Iron for the knee", ["Knee"]), *SIX[1:]]
     index = build().index
     asked = similar_to_study(opened_index(index), "NCT00000101")

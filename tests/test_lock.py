@@ -1,6 +1,8 @@
 """One process writes, any number read: with real second processes."""
 
+import math
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,7 +14,8 @@ import pytest
 from asking import similar_to_study
 
 from simsearch import build_index, read_studies
-from simsearch.cli.main import _with_values
+from simsearch.cli.hints import line_of
+from simsearch.cli.main import main
 from simsearch.errors import (
     ApiError,
     ArgumentError,
@@ -27,6 +30,8 @@ from simsearch.errors import (
     SimsearchError,
     UnknownStudyError,
 )
+from simsearch.index import generations
+from simsearch.index.directory import pointed
 from simsearch.index.generations import generation_names, new_generation, prune, roll_back
 from simsearch.index.lock import wait_until_free, write_lock
 from simsearch.index.opened import opened_index
@@ -43,6 +48,7 @@ with write_lock(Path(sys.argv[1])):
 READER = """
 import sys
 sys.path.insert(0, sys.argv[2])
+from asking import similar_to_studies, similar_to_study, similar_to_text
 from conftest import WordEncoder
 from simsearch import Filters
 from simsearch.index.opened import opened_index
@@ -91,10 +97,11 @@ def end(process: subprocess.Popen, number: int = signal.SIGKILL) -> None:
 def test_a_second_writer_is_told_who_holds_the_lock(index, holder, write, encoder):
     message = (
         rf"is being written by process {holder.pid} of \S+ on {socket.gethostname()} "
-        r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: try again later, or .* --wait"
+        r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$"
     )
-    with pytest.raises(IndexBusyError, match=message):
+    with pytest.raises(IndexBusyError, match=message) as caught:
         build_index(read_studies(write()), index, encoder)
+    assert re.search(r" UTC: try again later, or .* --wait", line_of(caught.value))
     for act in (roll_back, lambda path: prune(path, 1)):
         with pytest.raises(IndexBusyError, match=str(holder.pid)):
             act(index)
@@ -108,7 +115,7 @@ def test_the_lock_of_a_killed_process_is_free_and_what_it_left_misleads_nobody(i
     left = (index / ".lock.owner").read_bytes()
     with write_lock(index):
         (index / ".lock.owner").write_bytes(left)  # as if the new holder had not come so far
-        with pytest.raises(IndexBusyError, match="by another process: try") as caught:
+        with pytest.raises(IndexBusyError, match=r"by another process$") as caught:
             wait_until_free(index, 0)
     assert caught.value.owner == ""
     assert not (index / ".lock.owner").exists()
@@ -142,7 +149,7 @@ def test_a_writer_waits_until_the_other_is_done_and_says_so_once(index, holder, 
     assert report.generation in generation_names(index)
     [line] = said
     assert line.startswith(f"waiting for process {holder.pid} of ")
-    assert line.endswith(f"which writes {index}, 60 s at most")
+    assert line.endswith(f"which is writing {index} (60 s at most)")
 
 
 def test_waiting_ends_when_the_time_is_over(index, holder):
@@ -161,18 +168,30 @@ def test_nobody_is_waited_for_where_nothing_was_built(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "read_as"),
+    ("words", "name", "wait"),
     [
-        (["--wait"], ["--wait=inf"]),
-        (["--wait", "30", "a.json"], ["--wait", "30", "a.json"]),
-        (["--wait", "1.5"], ["--wait", "1.5"]),
-        (["--wait", "a.json"], ["--wait=inf", "a.json"]),
-        (["--wait", "--quiet"], ["--wait=inf", "--quiet"]),
-        (["--wait=5"], ["--wait=5"]),
+        (["--wait"], "", math.inf),
+        (["--wait", "30", "a"], "a", 30),
+        (["--wait", "1.5"], "", 1.5),
+        (["--wait", "a"], "a", math.inf),
+        (["--wait", "--quiet"], "", math.inf),
+        (["--wait=5"], "", 5),
     ],
 )
-def test_the_seconds_of_wait_may_be_left_out(words, read_as):
-    assert _with_values(["rebuild", *words]) == ["rebuild", *read_as]
+def test_the_seconds_of_wait_may_be_left_out(index, monkeypatch, words, name, wait):
+    asked = []
+
+    def roll_back(path, name, *, wait, **_):
+        asked.append((name, wait))
+        return pointed(path)
+
+    monkeypatch.setattr(generations, "roll_back", roll_back)
+    command = ["simsearch", "index", "rollback", "--index", str(index)]
+    monkeypatch.setattr(sys, "argv", [*command, *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert asked == [(name, wait)]
 
 
 def test_the_command_waits_or_is_turned_away_before_it_loads_a_model(index, holder, write):

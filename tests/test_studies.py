@@ -80,7 +80,7 @@ def test_lists_can_be_read_by_any_sqlite_tool(tmp_path):
 
 
 def test_another_file_is_no_store(tmp_path):
-    with pytest.raises(IndexCorruptError, match="no study store"):
+    with pytest.raises(IndexCorruptError, match="not a study store"):
         StudyStore(tmp_path)
     path = tmp_path / "s.sqlite"
     path.write_bytes(b"something else entirely" * 50)

@@ -1,4 +1,4 @@
-"""The lexical signal: terms, weights worked out by hand, look-up without scikit-learn."""
+"""The lexical signal: terms, weights worked out by hand, lookup without scipy and scikit-learn."""
 
 import math
 import subprocess
@@ -13,6 +13,7 @@ from simsearch.errors import IndexCorruptError
 from simsearch.index.terms import (
     LEXICAL_FILES,
     MAX_TERMS,
+    NO_TERMS,
     combined,
     open_lexical_index,
     products,
@@ -29,7 +30,7 @@ def made(folder, texts):
 
 
 def by_name(index, row):
-    names = [name.decode() for name in index._arrays["terms"][row.terms].tolist()]
+    names = [name.decode() for name in index.terms[row.terms].tolist()]
     return dict(zip(names, row.weights.tolist(), strict=True))
 
 
@@ -150,6 +151,23 @@ def test_shared_terms_come_with_what_they_add(tmp_path):
     assert shared[0][1] == pytest.approx(index.signal(index.row(0))[1])
 
 
+def test_of_equal_weights_the_first_terms_are_kept(tmp_path):
+    words = [f"w{chr(97 + n // 26)}{chr(97 + n % 26)}x" for n in range(MAX_TERMS + 40)]
+    index = made(tmp_path, [" ".join(reversed(words)), "other"])
+    assert list(by_name(index, index.row(0))) == words[:MAX_TERMS]
+    assert list(by_name(index, index.encode(" ".join(reversed(words))))) == words[:MAX_TERMS]
+
+
+def test_shared_terms_that_add_the_same_come_in_the_order_of_terms(tmp_path):
+    index = made(tmp_path, ["pill knee iron", "iron knee pill", "other"])
+    assert [name for name, _ in index.shared(index.row(0), 1)] == ["iron", "knee", "pill"]
+
+
+def test_no_rows_combined_are_the_empty_row():
+    assert not combined([])
+    assert not NO_TERMS
+
+
 def test_rows_are_combined_with_their_factors(tmp_path):
     index = made(tmp_path, TEXTS)
     mix = combined([(0.5, index.row(0)), (2.0, index.row(1))])
@@ -183,7 +201,8 @@ def test_a_damaged_file_is_named(tmp_path, name, damage):
 def test_looking_up_needs_no_scikit_learn(tmp_path):
     write_lexical(tmp_path, TEXTS, len(TEXTS))
     script = (
-        "import sys; from pathlib import Path; from simsearch.index.terms import open_lexical_index\n"
+        "import sys; from pathlib import Path\n"
+        "from simsearch.index.terms import open_lexical_index\n"
         "index = open_lexical_index(Path(sys.argv[1]), 4, 2.5)\n"
         "assert index.signal(index.encode('iron')).argmax() in (0, 1)\n"
         "assert not {'sklearn', 'scipy'} & {name.split('.')[0] for name in sys.modules}"
@@ -209,9 +228,9 @@ def test_with_a_kept_fit_rows_of_unchanged_texts_stay_the_same(tmp_path):
     after, index = rows_by_name(tmp_path / "after", more, kept)
     assert after[: len(TEXTS)] == before
     assert set(after[-1]) == {"knee", "drop", "marrow"}  # a new term is weighed by what is here
-    names = [name.decode() for name in index._arrays["terms"].tolist()]
+    names = [name.decode() for name in index.terms.tolist()]
     assert names == sorted(names)
-    idf = dict(zip(names, index._arrays["idf"].tolist(), strict=True))
+    idf = dict(zip(names, read_fit(tmp_path / "after", 3.0).idf.tolist(), strict=True))
     assert idf["marrow"] == pytest.approx(math.log(7 / 2))
     assert idf["iron"] == pytest.approx(math.log(5 / 3))
 

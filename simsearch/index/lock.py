@@ -1,7 +1,7 @@
 """Locks: one process writes to an index, or to a file of lists; any number read.
 
-A lock is the system's own, on DIR/.lock or FILE.lock, so it goes when its process does, however
-that ends. DIR/.lock.owner says who holds that of an index, for people.
+A lock is one of the operating system, on DIR/.lock or FILE.lock, so it is released when its
+process ends, however that happens. DIR/.lock.owner tells people who holds that of an index.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import getpass
+import math
 import os
 import socket
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ _LOCK, _OWNER = ".lock", ".lock.owner"
 
 
 class _Owner(msgspec.Struct, frozen=True):
-    """Who holds the lock; `since` is a time, UTC."""
+    """The process that holds a lock; `since` is a time, UTC."""
 
     process: int
     host: str
@@ -36,21 +37,21 @@ class _Owner(msgspec.Struct, frozen=True):
         """Return this process as an owner."""
         try:
             user = getpass.getuser()
-        except (OSError, KeyError):  # a user without a name, in a container say
+        except (OSError, KeyError):  # a user without a name, as in a container
             user = "unknown"
         since = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
         return cls(os.getpid(), socket.gethostname(), user, since)
 
     @property
     def is_alive(self) -> bool:
-        """Whether that process may still run: one of another host may."""
+        """Whether that process may still be running; on another host it may."""
         if self.host != socket.gethostname() or os.name == "nt":
             return True
         try:
             os.kill(self.process, 0)
         except ProcessLookupError:
             return False
-        except (OSError, OverflowError):  # another user's
+        except (OSError, OverflowError):  # it is another user's
             return True
         return True
 
@@ -60,16 +61,17 @@ class _Owner(msgspec.Struct, frozen=True):
 
 @contextmanager
 def write_lock(index: Path, wait: float = 0, say: Log = no_log) -> Iterator[None]:
-    """Hold the lock of an index, whose folder must be there.
+    """Hold the lock of an index, whose folder must exist.
 
     Args:
         index: the folder.
-        wait: how many seconds to wait for another process, 0 for none, infinity for ever.
-        say: told once, in a line, for whom it waits.
+        wait: how many seconds to wait for another process; 0 for not at all, infinity for as
+            long as it takes.
+        say: called once, with a line that names the process waited for.
 
     Raises:
-        IndexBusyError: another process holds it, and did so until the end of the wait.
-        OSError: the disk refuses.
+        IndexBusyError: another process holds it, and still did at the end of the wait.
+        OSError: a write failed.
     """
     with _acquired(index, wait, say):
         owner = index / _OWNER
@@ -83,11 +85,11 @@ def write_lock(index: Path, wait: float = 0, say: Log = no_log) -> Iterator[None
 
 @contextmanager
 def output_lock(output: Path) -> Iterator[None]:
-    """Hold the lock of a file that is to be written, FILE.lock beside it; it goes at the end.
+    """Hold the lock of an output file, FILE.lock beside it, which is removed at the end.
 
     Raises:
         RelatedBusyError: another process holds it.
-        RelatedFileError: the disk refuses the lock.
+        RelatedFileError: the lock cannot be written.
     """
     import filelock
 
@@ -102,18 +104,23 @@ def output_lock(output: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # Windows keeps what is held
-            path.unlink()  # still held: whoever opened it meanwhile finds that it is gone
+        with contextlib.suppress(OSError):  # Windows does not remove what is open
+            path.unlink()  # before the release: whoever waits for it then sees that it is gone
         lock.release()
 
 
 def wait_until_free(index: Path, wait: float, say: Log = no_log) -> None:
-    """Return when no process writes to an index: before a costly preparation to write.
+    """Return when no process is writing to an index: call it before costly preparations.
+
+    Args:
+        index: the folder; it need not exist.
+        wait: as in `write_lock`.
+        say: as in `write_lock`.
 
     Raises:
-        IndexBusyError: one does, and did so until the end of the wait.
+        IndexBusyError: another process is writing, and still was at the end of the wait.
     """
-    with contextlib.suppress(OSError):  # a folder that cannot be written is found out later
+    with contextlib.suppress(OSError):  # a folder that cannot be written is reported later
         if (index / _LOCK).is_file():
             with _acquired(index, wait, say):
                 pass
@@ -130,9 +137,10 @@ def _acquired(index: Path, wait: float, say: Log) -> Iterator[None]:
         except filelock.Timeout:
             if wait <= 0:
                 raise
-            until = "" if wait == float("inf") else f", {wait:g} s at most"
-            say(f"waiting for {_owner(index) or 'another process'}, which writes {index}{until}")
-            lock.acquire(timeout=-1 if wait == float("inf") else wait)
+            limit = "" if wait == math.inf else f" ({wait:g} s at most)"
+            owner = _owner(index) or "another process"
+            say(f"waiting for {owner}, which is writing {index}{limit}")
+            lock.acquire(timeout=-1 if wait == math.inf else wait)
     except filelock.Timeout as error:
         raise IndexBusyError(index, _owner(index)) from error
     try:
@@ -142,7 +150,7 @@ def _acquired(index: Path, wait: float, say: Log) -> Iterator[None]:
 
 
 def _owner(index: Path) -> str:
-    """Return who holds the lock, `""` where that is not known: what a dead process left is not."""
+    """Return who holds the lock, or `""` if that is not known, as after a process that died."""
     try:
         owner = msgspec.json.decode((index / _OWNER).read_bytes(), type=_Owner)
     except (OSError, msgspec.MsgspecError):

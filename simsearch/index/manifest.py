@@ -95,7 +95,9 @@ def read_manifest(path: Path) -> Manifest:
         if found != FORMAT:
             raise RecipeError(path, "format", FORMAT, found, _REBUILD)
         manifest = msgspec.json.decode(text, type=Manifest)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except OSError as error:
+        raise IndexCorruptError(path, error.strerror or "unreadable") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise IndexCorruptError(path, f"not a manifest ({error})") from error
     if any(name != Path(name).name or not name.isprintable() for name in manifest.files):
         raise IndexCorruptError(path, "it names files in other folders")

@@ -1,7 +1,8 @@
-"""The studies of an index, in SQLite: what lists show and filters ask for.
+"""The studies of an index, in SQLite: what answers show and filters select by.
 
-One row a study, numbered by its position in the order of NCT IDs; lists are JSON
-arrays, so that any SQLite tool can read them (`json_each`).
+One row per study, numbered by its position in the order of NCT IDs. Lists are JSON arrays, so
+that any SQLite tool can read them (`json_each`). Schema, writer and reader are in one file
+because they change together.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ import numpy.typing as npt
 
 from simsearch.callbacks import Progress, no_progress
 from simsearch.encode.fields import has_words, whole_text
-from simsearch.errors import IndexCorruptError
+from simsearch.errors import IndexClosedError, IndexCorruptError
 from simsearch.records import Gone
 from simsearch.study import Study
 
-# Columns of text, number or yes/no, and columns of JSON arrays; both named as in Study.
+# Columns of one value (text, number, yes/no) and of JSON arrays, named as in Study.
 _SCALARS = (
     "nct_id", "title", "official_title", "acronym", "summary", "status", "last_known_status",
     "study_type", "sponsor",
@@ -38,7 +39,7 @@ _LISTS = (
 _COLUMNS = (*_SCALARS, *_LISTS)
 
 COMPARED = tuple(name for name in _COLUMNS if name not in ("nct_id", "data_version"))
-"""Fields by which two records of a study differ: not by when they were downloaded."""
+"""The fields by which two records of a study are compared: all but the date of download."""
 
 _SCHEMA = f"""
 CREATE TABLE study (
@@ -61,7 +62,7 @@ CREATE TABLE gone (
 ) WITHOUT ROWID;
 """
 
-# Made when all studies are in: each answers one filter without touching the studies.
+# Created when all studies are in: each serves one filter without reading the studies.
 _INDEXES = """
 CREATE INDEX study_start_date ON study (start_date) WHERE start_date > '';
 CREATE INDEX study_enrollment ON study (enrollment) WHERE enrollment IS NOT NULL;
@@ -69,7 +70,7 @@ CREATE INDEX study_has_results ON study (has_results) WHERE has_results IS NOT N
 """
 
 TEXTLESS = ("text", ("missing",))
-"""Facet and values of the studies that are registered without a text to compare."""
+"""Facet and values of the studies without a text to compare, as `StudyStore.rows_of` takes them."""
 
 _DIFFERING = f"""
 SELECT here.nct_id, ifnull(there.row, -1), here.row
@@ -83,10 +84,8 @@ _GONE = """
 SELECT nct_id, row, -1 FROM old.study
 WHERE row >= ? AND row < ? AND nct_id NOT IN (SELECT nct_id FROM main.study) ORDER BY row
 """
-_BLOCK = 20_000  # studies compared between two signs of progress
-
-# SQLite takes a few hundred variables in one statement everywhere.
-_MAX_VARIABLES = 500
+_BLOCK = 20_000  # studies compared between two reports of progress
+_MAX_VARIABLES = 500  # in one statement; every build of SQLite takes that many
 
 
 def write_store(
@@ -95,10 +94,14 @@ def write_store(
     gone: Iterable[Gone] = (),
     survivors: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Write the store of these studies, which come in the order of their rows.
+    """Write the studies of an index.
 
-    `gone` are the studies that have left the registry; `survivors` leads from obsolete
-    numbers to the NCT IDs of the studies that they became, whichever studies list them.
+    Args:
+        path: the file, which does not exist yet.
+        studies: all studies, in row order.
+        gone: the studies that have left the registry.
+        survivors: obsolete NCT ID → NCT ID of the study that replaced it, whichever studies
+            list it as an alias.
 
     Raises:
         sqlite3.Error: the file cannot be written.
@@ -106,7 +109,7 @@ def write_store(
     marks = ", ".join("?" * (len(_COLUMNS) + 1))
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("PRAGMA journal_mode = OFF")
-        database.execute("PRAGMA synchronous = OFF")  # the publishing step syncs the file
+        database.execute("PRAGMA synchronous = OFF")  # `Draft.seal` syncs the file
         database.executescript(_SCHEMA)
         facets: dict[tuple[str, str], int] = {}
         for row, study in enumerate(studies):
@@ -135,16 +138,23 @@ def write_store(
 
 
 class StudyStore:
-    """Read access to the studies; rows as in the vectors."""
+    """Read access to the studies of an index, by the row numbers that its vectors have too.
+
+    Threads may share it.
+
+    Raises:
+        IndexCorruptError: the file is missing, damaged or foreign; any method raises it too.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._closed = False
         self.address = path.resolve().as_uri() + "?mode=ro&immutable=1"
-        """The file as SQLite takes it, to be read only."""
+        """The URI by which SQLite opens the file, read-only."""
         try:
             self._database = sqlite3.connect(self.address, uri=True, check_same_thread=False)
         except sqlite3.Error as error:
-            raise IndexCorruptError(path, f"no study store ({error})") from error
+            raise IndexCorruptError(path, f"not a study store ({error})") from error
         try:
             self.n_studies = int(self._one("SELECT count(*) FROM study") or 0)
         except IndexCorruptError:
@@ -152,11 +162,12 @@ class StudyStore:
             raise
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database; any later use raises `IndexClosedError`."""
+        self._closed = True
         self._database.close()
 
     def row_of(self, nct_id: str) -> int | None:
-        """Return the row of a study by its NCT ID or an alias of it."""
+        """Return the row of a study by its NCT ID or one of its aliases; None if there is none."""
         row = self._one("SELECT row FROM study WHERE nct_id = ?", nct_id)
         if row is None:
             row = self._one("SELECT row FROM alias WHERE alias = ?", nct_id)
@@ -165,7 +176,11 @@ class StudyStore:
         return row
 
     def rows_of_studies(self, nct_ids: Sequence[str]) -> list[int]:
-        """Return the rows of studies that the store holds, by their own NCT IDs."""
+        """Return the rows of studies by their own NCT IDs, in the order given.
+
+        Raises:
+            KeyError: one of them is not in the store.
+        """
         known = dict(
             self._all(
                 "SELECT nct_id, row FROM study WHERE nct_id IN (SELECT value FROM json_each(?))",
@@ -175,13 +190,13 @@ class StudyStore:
         return [known[nct_id] for nct_id in nct_ids]
 
     def gone(self, nct_id: str) -> Gone | None:
-        """Return what is known of a study that has left the registry."""
+        """Return what is known about a study that has left the registry; None if it has not."""
         for found in self._all("SELECT nct_id, since, became FROM gone WHERE nct_id = ?", nct_id):
             return Gone(*found)
         return None
 
     def studies(self, rows: Sequence[int]) -> list[Study]:
-        """Return the studies of these rows, in the order asked for."""
+        """Return the studies with these row numbers, in the order given."""
         found: dict[int, Study] = {}
         for start in range(0, len(rows), _MAX_VARIABLES):
             part = [int(row) for row in rows[start : start + _MAX_VARIABLES]]
@@ -202,12 +217,12 @@ class StudyStore:
         return [nct_id for (nct_id,) in self._all("SELECT nct_id FROM study ORDER BY row")]
 
     def values_of(self, kind: str) -> list[str]:
-        """Return the values that studies here have of a facet (see `_facets`), in order."""
+        """Return the values of a facet (`status`, `country`, …; see `_facets`), sorted."""
         found = self._all("SELECT value FROM facet WHERE kind = ? ORDER BY value", kind)
         return [value for (value,) in found]
 
     def rows_of(self, kind: str, values: Collection[str]) -> npt.NDArray[np.int64]:
-        """Return the rows of the studies that have one of these values of a facet."""
+        """Return (n,) the rows of the studies with one of these values of a facet."""
         return self._rows(
             "SELECT row FROM facet JOIN has_facet ON facet = id WHERE kind = ? "
             "AND value IN (SELECT value FROM json_each(?))",
@@ -216,9 +231,13 @@ class StudyStore:
         )
 
     def rows_started(self, after: str, before: str) -> npt.NDArray[np.int64]:
-        """Return the rows of the studies that started in this time, both ends counted in.
+        """Return (n,) the rows of the studies that started between two dates, inclusive.
 
-        Dates are compared as far as both are precise; `""` is no limit.
+        Dates are compared to the precision that both have: `2018` includes `2018-06-10`.
+
+        Args:
+            after: `2018`, `2018-06` or `2018-06-10`; `""` for no limit.
+            before: likewise.
         """
         return self._rows(
             "SELECT row FROM study WHERE start_date > '' "
@@ -230,20 +249,25 @@ class StudyStore:
         )
 
     def rows_enrolling(self, least: int) -> npt.NDArray[np.int64]:
-        """Return the rows of the studies of at least so many participants."""
+        """Return (n,) the rows of the studies with at least so many participants."""
         return self._rows("SELECT row FROM study WHERE enrollment >= ?", least)
 
     def rows_with_results(self, *, has_results: bool) -> npt.NDArray[np.int64]:
-        """Return the rows of the studies that are known to have results, or to have none."""
+        """Return (n,) the rows of the studies known to have results, or known to have none."""
         return self._rows("SELECT row FROM study WHERE has_results = ?", int(has_results))
 
     def differing_rows(
         self, old: StudyStore, progress: Progress = no_progress
     ) -> npt.NDArray[np.int64]:
-        """Return (n, 2), in the order of NCT IDs, the rows of the studies that differ.
+        """Return the studies whose `COMPARED` fields differ between two stores.
 
-        The first is the row in `old`, the second the row here; -1 where a store does not hold
-        the study. Studies differ by the `COMPARED` fields.
+        Args:
+            old: the other store.
+            progress: called after every few thousand studies.
+
+        Returns:
+            (n, 2) the rows of each study, in the order of NCT IDs: in `old`, and here; -1 where
+            the study is missing.
         """
         total = self.n_studies + old.n_studies
         done = 0
@@ -264,7 +288,7 @@ class StudyStore:
         return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
     def integrity(self) -> str:
-        """Return what SQLite's own check says: `ok`, or the first damage found."""
+        """Return the result of SQLite's own check: `ok`, or the first damage found."""
         return str(self._one("PRAGMA integrity_check(1)"))
 
     def _rows(self, statement: str, *values: object) -> npt.NDArray[np.int64]:
@@ -280,11 +304,13 @@ class StudyStore:
         try:
             return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
+            if self._closed:
+                raise IndexClosedError(self._path) from None
             raise IndexCorruptError(self._path, f"damaged study store ({error})") from error
 
 
 def _facets(study: Study) -> set[tuple[str, str]]:
-    """Return what filters ask of a study by name: kind and value."""
+    """Return the kinds and values by which filters select a study."""
     several = {
         "phase": study.phases,
         "country": study.countries,

@@ -1,4 +1,4 @@
-"""Whether an index is whole: its files, and that its parts belong together and answer."""
+"""Checks that an index is whole: its files, and that its parts belong together."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from simsearch.study import Study
 _BLOCK = 4096  # rows or studies checked at once
 _LENGTH_TOLERANCE = 0.01  # of a unit row, after rounding to 16 bits
 _PAIRS = 2000  # random pairs compared
-_SAMPLE = 50  # studies that must find themselves
+_SAMPLE = 50  # studies that must be their own nearest
 
 
 def verify_generation(index: Path, name: str = "", progress: Progress = no_progress) -> Generation:
-    """Check a generation to its last byte and study; return it.
+    """Check every byte and every study of a generation; return it.
 
     Args:
         index: the folder.
-        name: which generation; the one that answers if empty.
+        name: the whole name of the generation; the current one if empty.
         progress: called after every few thousand studies.
 
     Raises:
@@ -42,18 +42,18 @@ def verify_generation(index: Path, name: str = "", progress: Progress = no_progr
 
 
 def verify_opened(index: OpenedIndex, progress: Progress = no_progress) -> None:
-    """Check an opened index to its last byte and study (see `verify_generation`)."""
+    """Check every byte and every study of an opened index; see `verify_generation`."""
     verify_checksums(index.generation)
     verify_index(index)
     verify_studies(index, progress)
 
 
 def verify_index(index: OpenedIndex) -> None:
-    """Check that the parts of an index belong together and answer.
+    """Check that the parts of an index belong together, without reading every study.
 
     Raises:
-        VerificationError: IDs are not in order, rows are neither unit nor zero or not as
-            many as the manifest says, or a study is not its own nearest row.
+        VerificationError: NCT IDs are not in order, rows are neither unit nor zero, or not as
+            many as the manifest says, or a study of the sample is not its own nearest.
     """
     if index.store.integrity() != "ok":
         raise VerificationError("the study store", index.store.integrity())
@@ -67,12 +67,12 @@ def verify_index(index: OpenedIndex) -> None:
     for row, study in zip(sample, index.store.studies(sample), strict=True):
         vector = index.rows("text", np.array([row]))[0]
         if vector.any() and not index.text.nearest(vector, 1)[1][0] > 1 - _LENGTH_TOLERANCE:
-            raise VerificationError("sample queries", f"{ids[row]} does not find itself")
+            raise VerificationError("sample queries", f"{ids[row]} is not found by its own vector")
         _verify_terms(index, row, study)
 
 
 def _verify_pairs(index: OpenedIndex) -> None:
-    """See that rows belong to the studies: random pairs are as near as they were at the build."""
+    """Check that rows belong to their studies: random pairs are as similar as at the build."""
     with_text = np.flatnonzero(index.has_text)
     left, right = (rows[:_PAIRS] for rows in random_pairs(with_text))
     for column, field in enumerate(FIELDS):
@@ -84,18 +84,18 @@ def _verify_pairs(index: OpenedIndex) -> None:
 
 
 def _verify_terms(index: OpenedIndex, row: int, study: Study) -> None:
-    """See that a study's stored terms are those of its texts, and lead to it."""
+    """Check that a study's stored terms are those of its texts, and find it."""
     stored, expected = index.lexical.row(row), index.lexical.encode(lexical_text(study))
     if not np.array_equal(stored.terms, expected.terms) or not np.allclose(
         stored.weights, expected.weights, atol=_LENGTH_TOLERANCE
     ):
-        raise VerificationError("the terms", f"{study.nct_id} has those of another text")
+        raise VerificationError("the terms", f"{study.nct_id} has the terms of another text")
     if stored and not index.lexical.signal(stored)[row] > 1 - _LENGTH_TOLERANCE:
-        raise VerificationError("the terms", f"{study.nct_id} is not found by its own")
+        raise VerificationError("the terms", f"{study.nct_id} is not found by its own terms")
 
 
 def verify_studies(index: OpenedIndex, progress: Progress = no_progress) -> None:
-    """Check for every study that it has a vector of each field that it has a text for.
+    """Check that every study has a vector for exactly the fields that it has a text for.
 
     Raises:
         VerificationError: one has a vector without a text, or a text without a vector.
@@ -107,12 +107,13 @@ def verify_studies(index: OpenedIndex, progress: Progress = no_progress) -> None
             has_vector = np.any(index.rows(field, numbers), axis=1).tolist()
             for study, has in zip(studies, has_vector, strict=True):
                 if has != has_words([text_of(study)]):
-                    what = "a vector and no text" if has else "a text and no vector"
-                    raise VerificationError(f"the {field} vectors", f"{study.nct_id} has {what}")
+                    found = "a vector and no text" if has else "a text and no vector"
+                    raise VerificationError(f"the {field} vectors", f"{study.nct_id} has {found}")
     progress("verifying", index.n_studies, index.n_studies, "studies")
 
 
 def _verify_rows(index: OpenedIndex, field: str, ids: list[str]) -> None:
+    """Check that the rows of a field are unit or zero, and as many as the manifest says."""
     has_row = np.zeros(index.n_studies, dtype=np.bool_)
     for numbers in _blocks(index.n_studies):
         rows = index.rows(field, numbers)
@@ -120,7 +121,8 @@ def _verify_rows(index: OpenedIndex, field: str, ids: list[str]) -> None:
         lengths = np.linalg.norm(rows.astype(np.float32), axis=1)
         bad = numbers[has_row[numbers] & ~(np.abs(lengths - 1) < _LENGTH_TOLERANCE)]
         if len(bad):
-            raise VerificationError(f"the {field} vectors", f"{ids[bad[0]]} has no unit row")
+            found = f"the row of {ids[bad[0]]} is not of unit length"
+            raise VerificationError(f"the {field} vectors", found)
     expected = index.generation.manifest.field_coverage.get(field)
     if int(has_row.sum()) != expected:
         found = f"{int(has_row.sum()):,} where the manifest says {expected}"
@@ -128,10 +130,11 @@ def _verify_rows(index: OpenedIndex, field: str, ids: list[str]) -> None:
     if field == "text":
         wrong = np.setxor1d(np.flatnonzero(~has_row), index.store.rows_of(*TEXTLESS))
         if len(wrong):
-            found = f"the store does not agree on whether {ids[wrong[0]]} has a text"
+            found = f"the study store disagrees on whether {ids[wrong[0]]} has a text"
             raise VerificationError("the text vectors", found)
 
 
 def _blocks(n_rows: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield all row numbers in blocks."""
     for start in range(0, n_rows, _BLOCK):
         yield np.arange(start, min(start + _BLOCK, n_rows))
