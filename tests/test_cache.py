@@ -19,9 +19,9 @@ from conftest import WORDS, WordEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simsearch.encode import cache as cache_module
-from simsearch.encode import cache_file
-from simsearch.encode.cache import BATCH, CachedEncoder, Space, VectorCache, cached, default_cache
+from simsearch.encode.cache import BATCH, CachedEncoder, cached
+from simsearch.encode.space import Space
+from simsearch.encode.vector_cache import VectorCache, default_cache
 from simsearch.errors import ArgumentError
 
 TEXTS = ["Iron for anemia.", "Knee surgery", "marrow pills marrow", ""]
@@ -33,12 +33,12 @@ def path(tmp_path):
 
 
 def rounded(texts, encoder=None):
-    """Return what a build without a cache stores, worked out without one."""
+    """Return the rows that a build stores, computed without a cache."""
     return (encoder or WordEncoder()).encode(texts).astype(np.float16)
 
 
 def encode(path, texts, log=print, **attributes):
-    """Encode with a cache; return the rows and what the model itself had to encode."""
+    """Encode with a cache; return the rows and the texts that the model had to encode."""
     encoder = WordEncoder()
     for name, value in attributes.items():
         setattr(encoder, name, value)
@@ -62,10 +62,10 @@ def many(n, seed=0):
     return [f"{number} {' '.join(rng.choices(WORDS, k=5))}" for number in range(n)]
 
 
-# Nothing twice
+# Nothing is encoded twice
 
 
-def test_a_second_run_encodes_nothing_and_gives_the_same_bytes(path):
+def test_a_second_run_encodes_nothing_and_returns_the_same_bytes(path):
     first, _ = encode(path, TEXTS)
     second, encoded = encode(path, TEXTS)
     assert encoded == []
@@ -73,7 +73,7 @@ def test_a_second_run_encodes_nothing_and_gives_the_same_bytes(path):
     assert first.tobytes() == rounded(TEXTS).astype(np.float32).tobytes()
 
 
-def test_only_what_is_new_is_encoded(path):
+def test_only_new_texts_are_encoded(path):
     encode(path, TEXTS[:2])
     rows, encoded = encode(path, TEXTS)
     assert encoded == TEXTS[2:]
@@ -86,7 +86,7 @@ def test_an_equal_text_is_encoded_once(path):
     assert np.array_equal(rows, rounded(["knee", "iron", "knee", "knee"]))
 
 
-def test_more_texts_than_a_statement_takes(path):
+def test_more_texts_than_one_statement_accepts(path):
     texts = many(1_300)
     encode(path, texts[::2])
     rows, encoded = encode(path, texts)
@@ -168,10 +168,10 @@ def test_a_model_by_another_name_is_the_same_space(path):
     assert encode(path, TEXTS, name="./words")[1] == []
 
 
-# What is kept
+# What is stored
 
 
-def test_found_rows_stand_where_their_texts_do(path):
+def test_found_rows_are_in_the_order_of_their_texts(path):
     space = Space("m", "f", 2, 12, "float32")
     with VectorCache(path) as cache:
         cache.put(space, ["a", "b"], np.array([[0.6, 0.8], [1, 0]]))
@@ -180,7 +180,7 @@ def test_found_rows_stand_where_their_texts_do(path):
     assert rows.tolist() == np.array([[0, 0], [1, 0], [0.6, 0.8], [1, 0]], np.float16).tolist()
 
 
-def test_a_row_that_is_not_finite_is_not_kept(path):
+def test_a_row_that_is_not_finite_is_not_stored(path):
     space = Space("m", "f", 2, 12, "float32")
     with VectorCache(path) as cache:
         cache.put(space, ["a", "b"], np.array([[np.nan, 1], [1, 0]]))
@@ -229,18 +229,20 @@ def test_facts_count_vectors_and_bytes_by_space(path):
     assert newer.digest != older.digest
 
 
-def test_pruning_keeps_the_spaces_named(path):
+def test_pruning_removes_a_space_of_which_nothing_was_used(path):
+    """As after a change of model: 0 days keep what the rebuild has used today."""
     encode(path, TEXTS)
     encode(path, TEXTS[:3], precision="bfloat16")
+    change(path, "UPDATE entry SET used = date('now', '-1 day') WHERE space = 2")
     with VectorCache(path) as cache:
-        pruned = cache.prune(keep_spaces=[Space.of(WordEncoder()).digest])
+        pruned = cache.prune(older_than_days=0)
         assert (pruned.n_vectors, pruned.n_spaces) == (3, 1)
-        assert [each.n_vectors for each in cache.facts()] == [4]
+        assert [each.digest for each in cache.facts()] == [Space.of(WordEncoder()).digest]
     assert encode(path, TEXTS)[1] == []
 
 
-def test_pruning_drops_what_was_not_used_for_long(path, monkeypatch):
-    monkeypatch.setattr(cache_module, "_PORTION", 7)
+def test_pruning_removes_what_was_not_used_lately(path, monkeypatch):
+    monkeypatch.setattr("simsearch.encode.vector_cache._PORTION", 7)
     texts = many(100)
     encode(path, texts)
     change(path, "UPDATE entry SET used = date('now', '-11 days') WHERE id % 3 = 0")
@@ -252,29 +254,26 @@ def test_pruning_drops_what_was_not_used_for_long(path, monkeypatch):
     assert change(path, "SELECT count(*) FROM vector") == [(100,)]
 
 
-def test_pruning_without_a_limit_drops_nothing(path):
-    encode(path, TEXTS)
-    with VectorCache(path) as cache:
-        assert cache.prune().n_vectors == 0
-
-
 def test_a_negative_age_is_refused(path):
     with VectorCache(path) as cache, pytest.raises(ArgumentError, match="older_than_days"):
         cache.prune(older_than_days=-1)
 
 
-def test_pruning_gives_room_back_to_the_disk(path, monkeypatch):
-    monkeypatch.setattr(cache_file, "_PAGES", 5)
+def test_pruning_returns_space_to_the_disk(path, monkeypatch):
+    monkeypatch.setattr("simsearch.encode.cache_file._PAGES", 5)
     encode(path, many(3_000))
+    change(path, "UPDATE entry SET used = '2020-02-03'")
     size = path.stat().st_size
     with VectorCache(path) as cache:
-        pruned = cache.prune(keep_spaces=[])
+        pruned = cache.prune(older_than_days=10)
     assert pruned.bytes_before == size
     assert pruned.bytes_after == path.stat().st_size < size / 5
 
 
 @pytest.mark.parametrize("n_free, is_smaller", [(10**9, True), (10**5, False)])
-def test_half_full_pages_are_joined_where_the_disk_has_room(path, monkeypatch, n_free, is_smaller):
+def test_the_file_is_rewritten_if_the_disk_has_space_for_a_copy(
+    path, monkeypatch, n_free, is_smaller
+):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=n_free))
     texts = many(3_000)
     encode(path, texts)
@@ -293,13 +292,13 @@ def test_use_is_dated_at_most_once_a_day(path):
     used = [date for (date,) in change(path, "SELECT used FROM entry ORDER BY id")]
     assert used[2:] == ["2020-02-03"] * 2
     assert used[0] == used[1] > "2026"
-    with VectorCache(path) as cache:
-        cache.get(Space.of(WordEncoder()), TEXTS[:2])
-        assert cache._used == set()
+    before = path.read_bytes()
+    encode(path, TEXTS[:2])
+    assert path.read_bytes() == before
 
 
 def test_dates_are_written_during_a_long_run(path, monkeypatch):
-    monkeypatch.setattr(cache_module, "_MAX_USED", 2)
+    monkeypatch.setattr("simsearch.encode.vector_cache._MAX_USED", 2)
     encode(path, TEXTS)
     change(path, "UPDATE entry SET used = '2020-02-03'")
     with VectorCache(path) as cache:
@@ -317,7 +316,7 @@ from conftest import WordEncoder
 from test_cache import many
 from simsearch.encode.cache import cached
 
-class Telling(WordEncoder):
+class Printing(WordEncoder):
     def encode(self, texts):
         rows = super().encode(texts)
         print(*texts, sep=";", flush=True)
@@ -325,7 +324,7 @@ class Telling(WordEncoder):
 
 first, last = map(int, sys.argv[3:])
 notices = []
-with cached(Telling(), Path(sys.argv[2]), notices.append) as e:
+with cached(Printing(), Path(sys.argv[2]), notices.append) as e:
     for at in range(first, last, 400):
         e.encode(many(last)[at : at + 400])
 sys.exit(bool(notices))
@@ -361,14 +360,14 @@ def test_killed_at_any_moment_at_most_a_batch_is_encoded_again(path):
         assert process.wait() == -signal.SIGKILL
         process.stdout.close()
         for line in lines:
-            if line.endswith("\n"):  # a line is told before its texts are committed
+            if line.endswith("\n"):  # a line is printed before its texts are committed
                 counts.update(line.strip().split(";"))
     texts = many(n_texts)
     rows, encoded = encode(path, texts)
     counts.update(encoded)
     assert set(counts) == set(texts)
     assert counts.total() - n_texts <= kills * BATCH
-    assert len(encoded) < n_texts - BATCH  # the killed runs were of use
+    assert len(encoded) < n_texts - BATCH  # the killed runs made progress
     assert np.array_equal(rows, rounded(texts))
     assert change(path, "PRAGMA integrity_check") == [("ok",)]
 

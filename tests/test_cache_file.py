@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_cache import SCRIPT, TEXTS, change, encode, many, rounded
 
-from simsearch.encode import cache_file
-from simsearch.encode.cache import CachedEncoder, VectorCache, cached, default_cache
+from simsearch.encode.cache import cached
+from simsearch.encode.vector_cache import VectorCache, default_cache
 from simsearch.errors import CacheError, ForeignCacheError
 from simsearch.records.mirror import Mirror
 
-MARK = slice(68, 72)  # of the header: what tells a file of ours
+MARK = slice(68, 72)  # the bytes of the header that mark a cache
 
 
 @pytest.fixture
@@ -31,6 +31,23 @@ def path(tmp_path):
 @pytest.fixture
 def notices():
     return []
+
+
+@pytest.fixture
+def connect_with(monkeypatch):
+    """Have every connection to an SQLite file start with a statement."""
+    connect = sqlite3.connect
+
+    def _connect_with(statement):
+        def connected(*args, **options):
+            database = connect(*args, **options)
+            database.execute(statement)
+            return database
+
+        monkeypatch.setattr(sqlite3, "connect", connected)
+
+    yield _connect_with
+    monkeypatch.undo()
 
 
 def overwrite(path, at, content):
@@ -55,7 +72,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_file_is_set_aside_and_a_new_one_begun(path, damage, notices):
+def test_a_damaged_file_is_set_aside_and_a_new_one_started(path, damage, notices):
     texts = many(800)
     encode(path, texts)
     damage(path)
@@ -71,19 +88,19 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(path, damage, notices):
     assert len(notices) == 1
 
 
-def test_a_file_damaged_in_mid_run_is_set_aside(path, notices):
+def test_a_file_damaged_during_a_run_is_set_aside(path, notices):
     texts = many(800)
     with cached(WordEncoder(), path, notices.append) as opened:
         opened.encode(texts)
         overwrite(path, 8_192, random.Random(1).randbytes(path.stat().st_size - 8_192))
-        with contextlib.closing(sqlite3.connect(path)) as other:  # so that no page is remembered
+        with contextlib.closing(sqlite3.connect(path)) as other:  # to invalidate cached pages
             other.execute("PRAGMA user_version = 1")
         assert np.array_equal(opened.encode(texts), rounded(texts))
     assert len(notices) == 1
     assert encode(path, texts)[1] == []
 
 
-def test_of_damaged_files_the_last_alone_stays(path):
+def test_only_the_last_damaged_file_is_kept(path):
     path.with_name("vectors.sqlite.damaged-20200203T040506Z").touch()
     encode(path, TEXTS)
     overwrite(path, 100, bytes(9_000))
@@ -92,8 +109,8 @@ def test_of_damaged_files_the_last_alone_stays(path):
     assert aside.stat().st_size > 9_000
 
 
-def test_a_killed_commit_is_undone_before_the_file_is_judged(path, tmp_path):
-    """Copied in the midst of a commit: half of the pages are the new ones."""
+def test_a_killed_commit_is_rolled_back_and_is_not_damage(path, tmp_path):
+    """The file is copied during a commit: half of its pages are new."""
     texts = many(2_000)
     encode(path, texts)
     copy = tmp_path / "copy.sqlite"
@@ -155,7 +172,7 @@ def test_whatever_is_overwritten_the_rows_are_right(changes):
             assert np.array_equal(opened.encode(texts), rounded(texts))
         with contextlib.suppress(CacheError), VectorCache(path) as cache:
             cache.facts()
-            cache.prune(keep_spaces=[])
+            cache.prune(older_than_days=0)
 
 
 def make_text(path):
@@ -171,10 +188,10 @@ def make_mirror(path):
 
 
 @pytest.mark.parametrize("make", [make_text, make_database, make_mirror])
-def test_a_file_of_something_else_is_refused_and_left_alone(path, make, encoder):
+def test_a_file_of_another_program_is_refused_and_not_touched(path, make, encoder):
     make(path)
     before = path.read_bytes()
-    with pytest.raises(ForeignCacheError, match="is no cache of simsearch") as caught:
+    with pytest.raises(ForeignCacheError, match="is not a simsearch cache") as caught:
         VectorCache(path)
     assert "\n" not in str(caught.value)
     with pytest.raises(ForeignCacheError), cached(encoder, path):
@@ -184,11 +201,11 @@ def test_a_file_of_something_else_is_refused_and_left_alone(path, make, encoder)
 
 
 def test_a_folder_is_refused(tmp_path):
-    with pytest.raises(ForeignCacheError, match="is no file"):
+    with pytest.raises(ForeignCacheError, match="is not a file"):
         VectorCache(tmp_path)
 
 
-def test_where_only_the_cache_can_be_noise_is_set_aside(monkeypatch, tmp_path, notices):
+def test_at_the_default_path_noise_is_set_aside(monkeypatch, tmp_path, notices):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     default_cache().parent.mkdir()
     default_cache().write_bytes(bytes(5_000))
@@ -197,7 +214,7 @@ def test_where_only_the_cache_can_be_noise_is_set_aside(monkeypatch, tmp_path, n
     assert encode(default_cache(), TEXTS)[1] == []
 
 
-def test_another_versions_file_is_done_without_and_left_alone(path, notices):
+def test_a_file_of_another_version_is_neither_used_nor_touched(path, notices):
     encode(path, TEXTS)
     change(path, "PRAGMA user_version = 2")
     before = path.read_bytes()
@@ -207,43 +224,41 @@ def test_another_versions_file_is_done_without_and_left_alone(path, notices):
     assert path.read_bytes() == before
 
 
-def test_a_place_that_cannot_be_written_is_done_without(tmp_path, notices):
+def test_without_a_writable_folder_there_is_no_cache(tmp_path, notices):
     (tmp_path / "file").touch()
     rows, encoded = encode(tmp_path / "file" / "v.sqlite", TEXTS, notices.append)
     assert encoded == TEXTS
     assert np.array_equal(rows, rounded(TEXTS))
-    assert len(notices) == 1
+    (notice,) = notices
+    assert notice.startswith("continuing without a cache: ")
 
 
-def test_a_read_only_file_is_read(path, notices):
+def test_a_read_only_file_is_read(path, connect_with, notices):
     encode(path, TEXTS[:2])
     change(path, "UPDATE entry SET used = '2020-02-03'")
-    with VectorCache(path, notices.append) as cache:
-        cache._file.database().execute("PRAGMA query_only = 1")
-        encoder = WordEncoder()
-        rows = CachedEncoder(encoder, cache).encode(TEXTS)
-    assert encoder.encoded == TEXTS[2:]
+    connect_with("PRAGMA query_only = 1")
+    rows, encoded = encode(path, TEXTS, notices.append)
+    assert encoded == TEXTS[2:]
     assert np.array_equal(rows, rounded(TEXTS))
-    assert len(notices) == 1
-    assert notices[0].startswith("nothing is kept any more: ")
+    (notice,) = notices
+    assert notice.startswith("the cache is no longer written: ")
 
 
-def test_on_a_full_disk_it_is_read_and_the_rest_encoded(path, notices):
+def test_on_a_full_disk_it_is_read_and_the_rest_encoded(path, connect_with, notices):
     texts = many(2_000)
     encode(path, texts[:500])
-    with VectorCache(path, notices.append) as cache:
-        cache._file.database().execute("PRAGMA max_page_count = 1")  # as many as there are
-        wrapped = CachedEncoder(WordEncoder(), cache)
-        assert np.array_equal(wrapped.encode(texts), rounded(texts))
-        wrapped.encode(texts[:500])
-        assert (wrapped.n_found, wrapped.n_encoded) == (1_000, 1_500)
+    connect_with("PRAGMA max_page_count = 1")  # it may not grow beyond its present pages
+    with cached(WordEncoder(), path, notices.append) as opened:
+        assert np.array_equal(opened.encode(texts), rounded(texts))
+        opened.encode(texts[:500])
+        assert (opened.n_found, opened.n_encoded) == (1_000, 1_500)
     (notice,) = notices
     assert "full" in notice
     assert change(path, "PRAGMA integrity_check") == [("ok",)]
 
 
-def test_a_write_that_the_system_refuses_keeps_what_was_there(path):
-    """No file may grow beyond a limit: the system's own refusal, in the midst of a commit."""
+def test_a_write_that_the_system_refuses_loses_nothing(path):
+    """A limit on the size of files makes the system itself refuse, during a commit."""
     encode(path, many(1_000))
     limit = path.stat().st_size + 30_000
     limited = f"import resource as r; r.setrlimit(r.RLIMIT_FSIZE, ({limit}, {limit}))\n{SCRIPT}"
@@ -259,8 +274,8 @@ def test_a_write_that_the_system_refuses_keeps_what_was_there(path):
     assert len(encode(path, many(9_000))[1]) == 9_000 - kept
 
 
-def test_a_file_locked_for_long_is_done_without(path, monkeypatch, notices):
-    monkeypatch.setattr(cache_file, "_WAIT", 0)
+def test_a_file_that_stays_locked_is_not_used(path, monkeypatch, notices):
+    monkeypatch.setattr("simsearch.encode.cache_file._WAIT", 0)
     encode(path, TEXTS)
     with cached(WordEncoder(), path, notices.append) as opened:
         with contextlib.closing(sqlite3.connect(path)) as other:
@@ -268,13 +283,13 @@ def test_a_file_locked_for_long_is_done_without(path, monkeypatch, notices):
             assert np.array_equal(opened.encode(TEXTS), rounded(TEXTS))
         assert opened.n_encoded == 4
     assert [notice.split(":")[0] for notice in notices] == [
-        "nothing is looked up any more",
-        "nothing is kept any more",
+        "the cache is no longer read",
+        "the cache is no longer written",
     ]
 
 
-def test_a_file_that_another_process_begins_meanwhile_is_no_foreign_one(path, monkeypatch):
-    """Whoever looks for the mark before and for tables after sees tables without a mark."""
+def test_a_file_that_another_process_is_creating_is_not_foreign(path, monkeypatch):
+    """A check of the mark before, and of the tables after, would find tables without a mark."""
     connect = sqlite3.connect
     rivals = []
 
@@ -292,7 +307,7 @@ def test_a_file_that_another_process_begins_meanwhile_is_no_foreign_one(path, mo
     assert rivals
 
 
-def test_a_file_removed_in_mid_run_is_begun_anew(path, notices):
+def test_a_file_deleted_during_a_run_is_created_again(path, notices):
     with cached(WordEncoder(), path, notices.append) as opened:
         opened.encode(TEXTS[:2])
         path.unlink()
@@ -302,7 +317,7 @@ def test_a_file_removed_in_mid_run_is_begun_anew(path, notices):
 
 
 def test_a_file_that_another_process_set_aside_is_not_written_to(path, tmp_path, notices):
-    """What a process wrote into the old file under the new one's journal would damage both."""
+    """Writing to the old file with the journal of the new one would damage both."""
     encode(path, TEXTS[:1])
     with cached(WordEncoder(), path, notices.append) as opened:
         path.rename(tmp_path / "aside")

@@ -1,11 +1,11 @@
-"""Encoding past one machine: pieces of texts spread over the workers of a Dask scheduler.
+"""Encoding on several machines: pieces of texts are sent to the workers of a Dask scheduler.
 
-`dask.distributed` is the engine; this is an `Encoder` in front of it. The cache stays with
-the driver and takes each piece as it arrives, so that a lost worker costs the pieces it was
-encoding, which others take over, and a killed driver goes on from its cache.
+The engine is `dask.distributed`; this module is an `Encoder` in front of it. The cache stays with
+the driver, which stores each piece as it arrives. If a worker is lost, others repeat the pieces it
+was encoding; if the driver is killed, the next run continues from its cache.
 
-A worker loads the model once a process, and encodes for this build only what lies in the
-same space as the driver's own vectors: the same weights, length and arithmetic.
+A worker process loads the model once. It is refused unless its vectors are in the same space as
+the driver's own: the same weights, length and precision.
 """
 
 from __future__ import annotations
@@ -28,29 +28,31 @@ import numpy as np
 import numpy.typing as npt
 
 from simsearch.callbacks import Log
-from simsearch.encode.cache import BATCH, Part, Space
+from simsearch.encode.cache import BATCH, Part
 from simsearch.encode.encoders import Encoder
+from simsearch.encode.space import Space
 from simsearch.errors import EngineError, EngineLostError, SimsearchError, one_line
+from simsearch.files import batches
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 Load = tuple[Callable[..., Encoder], tuple[str, ...]]
-"""How a worker loads the encoder: a function that it can import, and what to call it with."""
+"""How a worker loads the encoder: a function that it can import, and its arguments."""
 
-_ANSWER_SECONDS = 10  # the scheduler's time to answer, and the first worker's to appear
-_IDLE_SECONDS = 60  # without any worker, before a build gives up
-_LOOK_SECONDS = 5  # between two looks at whether any worker is left
-_PIECES = 8  # a thread, encoded at once: the last ones leave little of it idle
+_CONNECT_SECONDS = 10  # until the scheduler must respond, and the first worker be there
+_IDLE_SECONDS = 60  # without any worker, until a build gives up
+_CHECK_SECONDS = 5  # between two checks that there are workers
+_PIECES = 8  # per thread and call of `encode`: few threads are idle while the last ones finish
 
 _one_at_a_time = threading.Lock()
 
 
 class DaskEncoder:
-    """An encoder whose work is done by the workers of a Dask scheduler.
+    """An encoder whose texts are encoded by the workers of a Dask scheduler.
 
     Args:
-        encoder: the driver's own, which counts tokens and says which space is meant.
+        encoder: the driver's own, which counts tokens and whose space the workers must share.
         client: connected to the scheduler.
         load: how a worker loads the same encoder.
     """
@@ -68,15 +70,15 @@ class DaskEncoder:
 
     @property
     def n_at_once(self) -> int:
-        """How many texts keep all workers busy."""
+        """How many texts to pass to `encode` at once, to keep all workers busy."""
         return max(1, _n_threads(self._client)) * _PIECES * BATCH
 
     def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Return (n,) the number of tokens of each whole text."""
+        """Return (n_texts,) the number of tokens of each text before it is cut off."""
         return self._encoder.count_tokens(texts)
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Return (n, dimension) float32 unit rows.
+        """Return (n_texts, dimension) float32 unit rows.
 
         Raises:
             EngineError: as `encode_parts`.
@@ -87,20 +89,20 @@ class DaskEncoder:
         return rows
 
     def encode_parts(self, texts: Sequence[str]) -> Iterator[Part]:
-        """Yield (numbers, rows) of pieces of texts as they arrive.
+        """Yield the positions and rows of pieces of the texts, in the order of their completion.
 
-        The pieces are those that are encoded together on one machine too, so that a row does
-        not depend on how many workers there are.
+        The pieces are the batches in which one machine would encode the texts, so a row does not
+        depend on the number of workers.
 
         Raises:
             EngineError: the scheduler or all workers are lost, or a worker cannot encode.
         """
-        pieces = [range(at, min(at + BATCH, len(texts))) for at in range(0, len(texts), BATCH)]
+        pieces = list(batches(range(len(texts)), BATCH))
         finished: SimpleQueue[Future[Any]] = SimpleQueue()
-        waiting: dict[Future[Any], range] = {}
+        waiting: dict[Future[Any], list[int]] = {}
         with _engine_errors(_address(self._client)):
             try:
-                # The last texts are the longest: begun first, they keep nobody waiting at the end.
+                # The last texts are the longest: they are started first, so as not to end last.
                 for piece in reversed(pieces):
                     future = self._submit([texts[number] for number in piece])
                     future.add_done_callback(finished.put)
@@ -113,7 +115,7 @@ class DaskEncoder:
                 self._client.cancel(list(waiting))
 
     def _submit(self, texts: list[str]) -> Future[Any]:
-        # A name of its own: equal texts of another driver are none of this one's.
+        # A unique key: Dask would give equal keys of two drivers the same result.
         return self._client.submit(
             _encode, self._load, self._space, _version(), texts, key=f"encode-{uuid.uuid4().hex}"
         )
@@ -121,26 +123,26 @@ class DaskEncoder:
 
 @contextmanager
 def spread_over_dask(encoder: Encoder, address: str, load: Load, log: Log) -> Iterator[DaskEncoder]:
-    """Connect to a scheduler, see that its workers can do the work, and give the encoder.
+    """Connect to a scheduler, check its workers, and provide an encoder that uses them.
 
     Args:
         encoder: the driver's own.
-        address: of the scheduler, like `tcp://10.0.0.5:8786`.
+        address: of the scheduler, for example `tcp://10.0.0.5:8786`.
         load: how a worker loads the same encoder.
-        log: called with how many workers there are.
+        log: called with a line that states the number of workers.
 
     Raises:
-        EngineError: the package is missing, the scheduler does not answer, it has no
-            worker, or one of them has another version or model.
+        EngineError: distributed is not installed, the scheduler does not respond or has no
+            worker, or a worker has another version of simsearch or another model.
     """
     if importlib.util.find_spec("distributed") is None:
-        raise EngineError(address, "its package is missing: pip install 'simsearch[dask]'")
+        raise EngineError(address, "distributed is not installed: pip install 'simsearch[dask]'")
     with _quiet():
         with _engine_errors(address):
             client = _connected(address)
         try:
             with _engine_errors(address):
-                client.wait_for_workers(1, timeout=_ANSWER_SECONDS)
+                client.wait_for_workers(1, timeout=_CONNECT_SECONDS)
                 _check_workers(client, Space.of(encoder), load)
                 n_workers = len(client.nthreads())
                 log(f"{n_workers} workers of {address}, {_n_threads(client)} threads in all")
@@ -150,25 +152,29 @@ def spread_over_dask(encoder: Encoder, address: str, load: Load, log: Log) -> It
 
 
 def _connected(address: str) -> Client:
-    """Return a client of a scheduler; one that fails to connect is closed at once.
+    """Return a client of a scheduler; close it at once if it cannot connect.
 
-    Left to the garbage collector it may be closed while another client holds the lock that
-    its closing waits for.
+    If that were left to the garbage collector, it might happen while another client holds the lock
+    that closing waits for.
     """
     from distributed import Client
 
     client = Client.__new__(Client)
     try:
-        client.__init__(address, timeout=_ANSWER_SECONDS, set_as_default=False)  # type: ignore[misc]
+        client.__init__(address, timeout=_CONNECT_SECONDS, set_as_default=False)  # type: ignore[misc]
     except BaseException:
-        with suppress(Exception):  # it may have failed before there was anything to close
+        with suppress(Exception):  # there may be nothing to close yet
             client.close(timeout=1)
         raise
     return client
 
 
 def _check_workers(client: Client, space: Space, load: Load) -> None:
-    """Have each worker load the model; the first that cannot serve is named."""
+    """Have each worker load the model.
+
+    Raises:
+        EngineError: a worker cannot be used; it names the first one and the reason.
+    """
     answers = client.run(_problem, load, space, _version(), on_error="return")
     for worker, answer in sorted(answers.items()):
         if isinstance(answer, ModuleNotFoundError):
@@ -180,9 +186,9 @@ def _check_workers(client: Client, space: Space, load: Load) -> None:
 
 
 def _problem(load: Load, space: Space, version: str) -> str:
-    """Say, on a worker, why it cannot serve; empty where it can."""
+    """Return why this worker cannot be used, or an empty string. It runs on the worker."""
     if version != _version():
-        return f"the worker has simsearch {_version()}, this is {version}: install the same"
+        return f"the worker has simsearch {_version()}, the driver {version}: install the same"
     try:
         found = Space.of(_loaded(*load))
     except SimsearchError as error:
@@ -196,22 +202,22 @@ def _difference(found: Space, space: Space) -> str:
     for name in ("fingerprint", "dimension", "max_tokens", "precision"):
         theirs, ours = getattr(found, name), getattr(space, name)
         if theirs != ours:
-            what = f"{name} {str(theirs)[:12]}, here it is {str(ours)[:12]}"
-            return f"the worker's model {found.model} has {what}: give it the same model"
+            differs = f"{name} {str(theirs)[:12]}, the driver's has {str(ours)[:12]}"
+            return f"the worker's model {found.model} has {differs}: give it the same model"
     return ""
 
 
 def _encode(load: Load, space: Space, version: str, texts: list[str]) -> npt.NDArray[np.float32]:
-    """Encode, on a worker; one that joined late is checked like the first ones."""
+    """Encode texts on this worker, which is checked first, for it may have joined late."""
     if problem := _problem(load, space, version):
         raise RuntimeError(problem)
     encoder = _loaded(*load)
-    with _one_at_a_time:  # the model has the process's threads to itself
+    with _one_at_a_time:  # the model uses all threads of the process
         return encoder.encode(texts)
 
 
 def _loaded(function: Callable[..., Encoder], arguments: tuple[str, ...]) -> Encoder:
-    """Return the process's encoder, loaded once."""
+    """Return the encoder of this process, loaded once."""
     with _one_at_a_time:
         return _load_once(function, arguments)
 
@@ -222,41 +228,41 @@ def _load_once(function: Callable[..., Encoder], arguments: tuple[str, ...]) -> 
 
 
 def _next_finished(client: Client, finished: SimpleQueue[Future[Any]]) -> Future[Any]:
-    """Wait for a piece to be finished.
+    """Wait until a piece is finished.
 
     Raises:
-        EngineError: no worker has been there for a while.
+        EngineLostError: there has been no worker for a while.
     """
     seen = time.monotonic()
     while time.monotonic() - seen < _IDLE_SECONDS:
         with suppress(Empty):
-            return finished.get(timeout=_LOOK_SECONDS)
+            return finished.get(timeout=_CHECK_SECONDS)
         if client.nthreads():
             seen = time.monotonic()
     raise EngineLostError(
-        _address(client), "all workers are gone: start some, and the build goes on from its cache"
+        _address(client), "all workers are lost: start new ones and run again to continue"
     )
 
 
 @contextmanager
 def _engine_errors(address: str) -> Iterator[None]:
-    """Turn what the engine raises into an `EngineError`."""
+    """Turn the exceptions of the engine into an `EngineError`."""
     try:
         yield
     except SimsearchError:
         raise
     except (TimeoutError, OSError) as error:
-        reason = "it does not answer, or no worker does: start `dask scheduler` and `dask worker`"
+        reason = "no response from it or any worker: start `dask scheduler` and `dask worker`"
         raise EngineLostError(address, reason) from error
     except CancelledError as error:
-        raise EngineLostError(address, "the scheduler is lost: run again to go on") from error
-    except Exception as error:  # what a worker raised, or the engine did
+        raise EngineLostError(address, "the scheduler is lost: run again to continue") from error
+    except Exception as error:  # raised by the engine or on a worker
         raise EngineError(address, one_line(str(error) or repr(error))) from error
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the engine's own log of lost connections off the terminal; ours are the errors."""
+    """Suppress the engine's log of lost connections: they are reported as errors."""
     logger = logging.getLogger("distributed")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""A real scheduler and real workers on this machine, one of them killed in mid-run."""
+"""Encoding with a real scheduler and real workers, some of which are killed while they encode."""
 
 import os
 import signal
@@ -12,10 +12,12 @@ import msgspec
 import numpy as np
 import pytest
 from conftest import WORDS, WordEncoder
+from distributed import Client
 
-from simsearch.encode import dask as engine
-from simsearch.encode.cache import BATCH, CachedEncoder, Space, VectorCache, cached
-from simsearch.encode.dask import spread_over_dask
+from simsearch.encode.cache import BATCH, CachedEncoder, cached
+from simsearch.encode.dask import DaskEncoder, spread_over_dask
+from simsearch.encode.space import Space
+from simsearch.encode.vector_cache import VectorCache
 from simsearch.errors import EngineError
 
 TESTS = Path(__file__).parent
@@ -24,7 +26,7 @@ N_PIECES = -(-len(TEXTS) // BATCH)
 
 
 class SlowEncoder(WordEncoder):
-    """Takes its time, so that a worker can be killed while it encodes."""
+    """Slow enough for a worker to be killed while it encodes."""
 
     def encode(self, texts):
         time.sleep(0.5)
@@ -40,7 +42,7 @@ def missing_encoder() -> WordEncoder:
 
 
 class Cluster:
-    """A scheduler and its workers: processes of their own, on the loopback."""
+    """A scheduler and its workers, each in its own process, on the loopback interface."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -61,6 +63,10 @@ class Cluster:
             self._start("worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard",
                         "--local-directory", str(self._folder))
         )  # fmt: skip
+
+    def wait_for_workers(self) -> None:
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(len(self.workers), timeout=60)
 
     def stop(self) -> None:
         for process in (*self.workers, self.scheduler):
@@ -87,13 +93,13 @@ def spread(cluster, load=WordEncoder, encoder=None):
     return spread_over_dask(encoder or WordEncoder(), cluster.address, (load, ()), lambda _: None)
 
 
-def test_a_killed_worker_costs_its_piece_alone(cluster, tmp_path):
+def test_a_killed_worker_costs_only_its_pieces(cluster, tmp_path):
     """The result equals the local one bit for bit, and all of it is in the cache."""
     cluster.add_worker()
     cluster.add_worker()
+    cluster.wait_for_workers()
     encoder = WordEncoder()
     with spread(cluster, SlowEncoder) as spread_encoder, VectorCache(tmp_path / "cache") as cache:
-        spread_encoder._client.wait_for_workers(2)
         parts = []
         for numbers, part in spread_encoder.encode_parts(TEXTS):
             if not parts:
@@ -106,11 +112,11 @@ def test_a_killed_worker_costs_its_piece_alone(cluster, tmp_path):
             rows[numbers] = part
         assert rows.tobytes() == encoder.encode(TEXTS).tobytes()
         assert CachedEncoder(spread_encoder, cache).encode(TEXTS).shape == rows.shape
-    assert encoder.encoded == TEXTS  # by the line above: the driver encoded nothing itself
+    assert encoder.encoded == TEXTS  # by the assertion above: the driver encoded nothing itself
 
 
-def test_a_driver_that_stops_goes_on_from_its_cache(cluster, tmp_path):
-    """What arrived before is kept: only the other pieces are encoded again."""
+def test_a_driver_that_was_stopped_continues_from_its_cache(cluster, tmp_path):
+    """Pieces that had arrived are kept: only the others are encoded again."""
     cluster.add_worker()
     file = tmp_path / "cache"
 
@@ -140,7 +146,7 @@ def test_a_driver_that_stops_goes_on_from_its_cache(cluster, tmp_path):
         assert rows.tobytes() == local.encode(TEXTS).tobytes()
 
 
-def test_enough_texts_for_all_workers_are_asked_for(cluster):
+def test_enough_texts_for_all_workers_are_encoded_at_once(cluster):
     cluster.add_worker()
     with spread(cluster) as encoder:
         assert CachedEncoder(encoder, None).n_at_once == encoder.n_at_once == 8 * BATCH
@@ -151,7 +157,7 @@ def test_enough_texts_for_all_workers_are_asked_for(cluster):
 
 def test_a_worker_with_another_model_is_named(cluster):
     cluster.add_worker()
-    message = r"dask tcp://127.*: the worker's model words has fingerprint ten other wo, here it is"
+    message = r"dask tcp://127.*: the worker's model words has fingerprint ten other wo, the driver"
     with pytest.raises(EngineError, match=message), spread(cluster, OtherEncoder):
         pass
 
@@ -164,23 +170,23 @@ def test_a_worker_without_the_model_is_named(cluster):
 
 def test_a_worker_that_joins_late_is_checked_too(cluster):
     cluster.add_worker()
-    with spread(cluster) as encoder:
-        encoder._load = (OtherEncoder, ())
+    with Client(cluster.address, set_as_default=False) as client:
+        encoder = DaskEncoder(WordEncoder(), client, (OtherEncoder, ()))  # no worker is checked yet
         with pytest.raises(EngineError, match="the worker's model words has fingerprint"):
             encoder.encode(TEXTS)
 
 
-def test_no_worker_left_is_said(cluster, monkeypatch):
+def test_the_loss_of_all_workers_is_reported(cluster, monkeypatch):
     cluster.add_worker()
-    monkeypatch.setattr(engine, "_IDLE_SECONDS", 2)
-    monkeypatch.setattr(engine, "_LOOK_SECONDS", 1)
+    monkeypatch.setattr("simsearch.encode.dask._IDLE_SECONDS", 2)
+    monkeypatch.setattr("simsearch.encode.dask._CHECK_SECONDS", 1)
     with spread(cluster, SlowEncoder) as encoder:
         cluster.workers[0].kill()
-        with pytest.raises(EngineError, match="all workers are gone: start some"):
+        with pytest.raises(EngineError, match="all workers are lost: start new ones"):
             encoder.encode(TEXTS)
 
 
-def test_a_lost_scheduler_is_said(cluster):
+def test_the_loss_of_the_scheduler_is_reported(cluster):
     cluster.add_worker()
     with spread(cluster, SlowEncoder) as encoder:
         parts = encoder.encode_parts(TEXTS)
@@ -190,15 +196,15 @@ def test_a_lost_scheduler_is_said(cluster):
             list(parts)
 
 
-def test_no_worker_at_all_is_said(cluster, monkeypatch):
-    monkeypatch.setattr(engine, "_ANSWER_SECONDS", 1)
-    with pytest.raises(EngineError, match="no worker does"), spread(cluster):
+def test_a_scheduler_without_workers_is_reported(cluster, monkeypatch):
+    monkeypatch.setattr("simsearch.encode.dask._CONNECT_SECONDS", 1)
+    with pytest.raises(EngineError, match="no response from it or any worker"), spread(cluster):
         pass
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "127.0.0.1:1", "nonsense://x", "", "a:b"])
-def test_a_scheduler_that_is_not_there_is_named(address, monkeypatch):
-    monkeypatch.setattr(engine, "_ANSWER_SECONDS", 1)
+def test_a_scheduler_that_does_not_exist_is_named(address, monkeypatch):
+    monkeypatch.setattr("simsearch.encode.dask._CONNECT_SECONDS", 1)
     load = (WordEncoder, ())
     with (
         pytest.raises(EngineError) as caught,
@@ -209,7 +215,7 @@ def test_a_scheduler_that_is_not_there_is_named(address, monkeypatch):
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(engine.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     spreading = spread_over_dask(WordEncoder(), "tcp://x:1", (WordEncoder, ()), print)
     with pytest.raises(EngineError, match=r"pip install 'simsearch\[dask\]'"), spreading:
         pass
