@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simsearch import build_index, read_studies
+from simsearch.cli.hints import line_of
 from simsearch.errors import PublishError, RejectedRecordsError, SourceError, VerificationError
-from simsearch.index.directory import sha256_of
+from simsearch.index.manifest import sha256_of
 from simsearch.index.opened import opened_index
 from simsearch.index.terms import LEXICAL_FILES
 from simsearch.index.verify import verify_generation, verify_index
@@ -29,10 +30,10 @@ def test_the_report_counts_what_happened(build, encoder):
     assert report.reject_reasons == {"the record has no NCT ID": 1}
     assert report.rejected_examples[0].place.endswith("line 8")
     assert report.empty_fields == {"text": 1, "conditions": 1, "interventions": 2}
-    # six whole texts, conditions Aplasia, Aplasia; Anemia, Anemia, Knee, five interventions
+    # six whole texts; conditions: Aplasia, Aplasia; Anemia, Anemia, Knee; five interventions
     assert (report.n_texts, report.n_encoded, report.n_reused) == (17, 15, 2)
     assert sorted(encoder.encoded) == sorted(set(encoder.encoded))
-    assert report.n_truncated == 1  # the third text has 13 words, where 12 are read
+    assert report.n_truncated == 1  # the third text has 13 words, and 12 is the limit
     assert report.records_date == "2021-05-06"
     assert report.bytes == sum(
         path.stat().st_size
@@ -43,7 +44,7 @@ def test_the_report_counts_what_happened(build, encoder):
     assert list(report.seconds) == stages
 
 
-def test_the_manifest_remembers_recipe_sources_and_versions(build, encoder):
+def test_the_manifest_records_recipe_sources_and_versions(build, encoder):
     manifest = opened_index(build().index).generation.manifest
     assert manifest.n_studies == 6
     assert manifest.field_coverage == {"text": 6, "conditions": 6, "interventions": 5}
@@ -111,13 +112,13 @@ def test_a_study_under_its_obsolete_number_is_merged_into_the_one_it_became(buil
     assert "NCT00000102" not in dict(neighbours(index, "NCT00000901"))
 
 
-def test_of_two_that_name_each_other_the_newer_stays(build):
+def test_of_two_studies_that_list_each_other_the_newer_remains(build):
     first = record("NCT00000201", "Iron", aliases=["NCT00000202"], updated="2020-01-01")
     second = record("NCT00000202", "Iron", aliases=["NCT00000201"], updated="2021-01-01")
     assert opened_index(build([first, second]).index).store.nct_ids() == ["NCT00000202"]
 
 
-def test_a_chain_of_obsolete_numbers_leads_to_its_end(build):
+def test_a_chain_of_obsolete_numbers_leads_to_the_last_study(build):
     first = record("NCT00000201", "Iron", aliases=["NCT00000200"])
     second = record("NCT00000202", "Iron", aliases=["NCT00000201"])
     third = record("NCT00000203", "Iron", aliases=["NCT00000202"])
@@ -128,7 +129,7 @@ def test_a_chain_of_obsolete_numbers_leads_to_its_end(build):
         assert index.study(number).nct_id == "NCT00000203"
 
 
-def test_of_a_circle_the_newest_stays(build):
+def test_of_a_circle_the_newest_remains(build):
     circle = [
         record(f"NCT0000020{n}", "Iron", aliases=[f"NCT0000020{n % 3 + 1}"], updated=f"202{n}-01")
         for n in (1, 2, 3)
@@ -138,7 +139,7 @@ def test_of_a_circle_the_newest_stays(build):
     assert index.study("NCT00000201").nct_id == "NCT00000203"
 
 
-def test_an_obsolete_number_that_two_studies_list_leads_to_the_newer_as_the_report_says(build):
+def test_an_obsolete_number_of_two_studies_leads_to_the_newer_as_reported(build):
     old = record("NCT00000201", "Iron")
     first = record("NCT00000202", "Iron", aliases=["NCT00000201"], updated="2020-01-01")
     second = record("NCT00000203", "Iron", aliases=["NCT00000201"], updated="2021-01-01")
@@ -156,7 +157,7 @@ def test_aliases_of_an_older_record_of_a_study_do_not_count(build):
         assert index.store.nct_ids() == ["NCT00000201", "NCT00000202"]
 
 
-def test_reasons_are_counted_by_kind_and_notes_are_few(build):
+def test_reasons_are_counted_by_kind_and_few_notices_are_shown(build):
     bad = [record(f"NCT 0{'0' * n}", "x") for n in range(30)]
     merged = [record(f"NCT{n:08}", "Iron", aliases=[f"NCT{n + 5000:08}"]) for n in range(300, 340)]
     old = [record(f"NCT{n + 5000:08}", "Iron") for n in range(300, 340)]
@@ -166,7 +167,7 @@ def test_reasons_are_counted_by_kind_and_notes_are_few(build):
     assert report.n_notices == 40
 
 
-def test_a_reason_keeps_the_number_that_is_a_name(build):
+def test_a_reason_keeps_a_number_that_belongs_to_a_name(build):
     report = build([*SIX, {"nctId": "NCT00000107"}, {"rank": 2}], allow_rejects=True)
     assert report.reject_reasons == {"not a study record in API v2 layout": 2}
 
@@ -181,8 +182,9 @@ def test_impossible_enrollments_are_unknown(build):
 
 def test_more_than_one_percent_rejected_publishes_nothing(build, tmp_path):
     records = [record(f"NCT{n:08}", "Iron pills") for n in range(1, 100)]
-    with pytest.raises(RejectedRecordsError, match=r"2 of 101 records.*line 100.*--allow-rejects"):
+    with pytest.raises(RejectedRecordsError, match=r"2 of 101 records.*line 100") as caught:
         build([*records, record(None, "a"), record(None, "b")])
+    assert "--allow-rejects" in line_of(caught.value)
     assert not (tmp_path / "index" / "CURRENT").exists()
     assert build([*records, record(None, "a")]).n_rejected == 1  # 1 of 100 is not more
     assert build([*records, *[record(None, "a")] * 30], allow_rejects=True).n_rejected == 30
@@ -206,7 +208,7 @@ def test_records_without_a_single_text_are_refused(build):
         build([bare])
 
 
-def test_a_second_build_gives_the_same_files_and_answers(build):
+def test_a_second_build_writes_the_same_files(build):
     first, second = build(), build()
     assert first.generation != second.generation
     files = [
@@ -247,7 +249,7 @@ class _BadEncoder(WordEncoder):
 )
 def test_an_index_that_fails_its_check_is_not_published(build, tmp_path, write, spoil):
     before = build().generation
-    with pytest.raises(VerificationError, match="never published"):
+    with pytest.raises(VerificationError, match="fails its check of the text vectors"):
         build_index(read_studies(write()), tmp_path / "index", _BadEncoder(spoil))
     assert opened_index(tmp_path / "index").generation.manifest.generation == before
 
@@ -261,7 +263,7 @@ class _FullDisk(WordEncoder):
         raise OSError(28, "No space left on device")
 
 
-def test_a_full_disk_leaves_the_earlier_index(build, tmp_path, write):
+def test_a_full_disk_leaves_the_current_index(build, tmp_path, write):
     before = build().generation
     with pytest.raises(PublishError, match=r"No space left on device.*untouched"):
         build_index(read_studies(write()), tmp_path / "index", _FullDisk())
@@ -274,7 +276,7 @@ def grown(n):
     return [*SIX, *more]
 
 
-def test_a_kept_fit_is_that_of_the_generation_it_was_found_in(build):
+def test_a_kept_fit_is_that_of_the_generation_it_was_fitted_in(build):
     first = build(grown(100))
     assert first.fitted == first.generation
     second = build(grown(101), keep_fit=True)
@@ -284,9 +286,9 @@ def test_a_kept_fit_is_that_of_the_generation_it_was_found_in(build):
     assert build(grown(102)).fitted != first.generation
 
 
-def test_a_fit_is_found_anew_when_the_corpus_has_grown(build):
+def test_terms_are_fitted_again_when_the_corpus_has_grown(build):
     first = build(grown(100))
-    drifted = build(grown(106), keep_fit=True, allow_moved=True)  # 112 where 106 were
+    drifted = build(grown(106), keep_fit=True, allow_moved=True)  # from 106 studies to 112
     assert drifted.fitted == drifted.generation != first.generation
 
 
@@ -294,14 +296,13 @@ def test_with_a_kept_fit_the_rows_of_unchanged_studies_stay(build):
     build(grown(100))
     index = opened_index(build(grown(103), keep_fit=True).index)
     anew = opened_index(build(grown(100), allow_shrink=True).index)
-    names = [[each.lexical._arrays["terms"][row.terms].tolist() for row in [each.lexical.row(2)]]
-             for each in (index, anew)]  # fmt: skip
+    names = [each.lexical.terms[each.lexical.row(2).terms].tolist() for each in (index, anew)]
     assert names[0] == names[1]
     assert index.lexical.row(2).weights.tolist() == anew.lexical.row(2).weights.tolist()
 
 
 def spoiled(index, name, spoil):
-    """Change an array of the generation that answers, its checksum with it."""
+    """Change an array of the current generation, and its checksum in the manifest."""
     generation = opened_index(index).generation
     path = generation.path / name
     array = np.load(path)
@@ -315,7 +316,7 @@ def spoiled(index, name, spoil):
     ("name", "what"),
     [("conditions.npy", "other studies"), ("lexical-row-terms.npy", "another text")],
 )
-def test_rows_of_other_studies_are_found_out(build, name, what):
+def test_rows_of_other_studies_are_detected(build, name, what):
     index = build().index
     verify_generation(index)
     spoiled(index, name, lambda array: np.roll(array, 1, axis=0))
@@ -323,7 +324,7 @@ def test_rows_of_other_studies_are_found_out(build, name, what):
         verify_generation(index)
 
 
-def test_postings_that_lead_elsewhere_are_found_out(build):
+def test_postings_that_lead_elsewhere_are_detected(build):
     index = build().index
     spoiled(index, "lexical-posting-rows.npy", lambda array: (array + 1) % 6)
     with pytest.raises(VerificationError, match="not found by its own"):

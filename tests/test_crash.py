@@ -1,4 +1,4 @@
-"""A build killed at any moment leaves the earlier index, and the next build succeeds."""
+"""A build killed at any moment leaves the current index, and the next build succeeds."""
 
 import random
 import signal
@@ -53,7 +53,7 @@ def test_killed_at_random_moments(tmp_path, write):
     killed = 0
     for kill in range(KILLS):
         process = start(records, index)
-        # Spread over the run, its end included: the last kills fall into publishing.
+        # Spread over the whole run: the last kills occur during publishing.
         time.sleep(seconds * (kill + rng.random()) / KILLS)
         process.send_signal(signal.SIGKILL)
         killed += process.wait() == -signal.SIGKILL
@@ -62,14 +62,14 @@ def test_killed_at_random_moments(tmp_path, write):
         opened = opened_index(index)
         verify_checksums(opened.generation)
         assert len(similar_to_study(opened, "NCT00000007")) == 10
-    assert killed >= KILLS // 2  # the others had just ended by themselves
+    assert killed >= KILLS // 2  # the other runs had just ended
     assert whole.stdout is not None
     whole.stdout.close()
 
     report = build_index(read_studies(records), index, WordEncoder(), allow_moved=True)
     verify_index(opened_index(index))
     generations = {path.name for path in (index / "generations").iterdir()}
-    assert len(generations) == 2  # the new one and the one before: nothing left behind
+    assert len(generations) == 2  # the new one and the one before, without leftovers
     assert report.generation in generations
     same = tmp_path / "undisturbed"
     for nct_id in ("NCT00000007", "NCT00002500"):

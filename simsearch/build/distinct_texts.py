@@ -1,6 +1,6 @@
-"""The distinct texts of a corpus, each encoded once, and their rows on disk.
+"""The distinct texts of a corpus: numbered, encoded once each, their vectors written to disk.
 
-Studies pass by in the order of their NCT IDs; neither they nor their texts stay in memory.
+Studies are streamed in the order of their NCT IDs; neither they nor their texts stay in memory.
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from simsearch.callbacks import Progress
 from simsearch.encode.encoders import Encoder
 from simsearch.encode.fields import FIELDS, has_words
-from simsearch.callbacks import Progress
+from simsearch.files import batches
 from simsearch.study import Study
 
-_BLOCK = 16_384  # texts sorted by length together: they pack as well as all at once
-_CHUNK = 256  # texts encoded between two signs of progress
-_MARKS = 8  # at most so many tokens stand for no letter: start, end
-_KEY_BYTES = 16  # of a text's SHA-256: among a billion texts two share it with a chance of 1e-21
+_BLOCK = 16_384  # texts sorted by length together: they pack as well as if all were
+_CHUNK = 256  # texts encoded between two reports of progress
+_MARKS = 8  # upper bound on the special tokens of a text, such as those of its start and end
+_KEY_BYTES = 16  # of the SHA-256: the chance that any two of a billion texts share it is 1e-21
 
 
 class TextNumbers:
-    """Which distinct text each field of each study has; texts count from 0 as they first come.
+    """The distinct text of each field of each study; texts are numbered as they first occur.
 
     Args:
-        n_studies: how many studies will pass.
+        n_studies: how many studies there will be.
     """
 
     def __init__(self, n_studies: int) -> None:
@@ -36,8 +37,13 @@ class TextNumbers:
         """(n_studies, n_fields) number of the text, or -1 for none."""
         self.n_distinct = 0
 
+    @property
+    def n_texts(self) -> int:
+        """How many texts the studies have, equal ones included."""
+        return int((self.numbers >= 0).sum())
+
     def numbered(self, studies: Iterable[Study]) -> Iterator[Study]:
-        """Yield the studies as they come, in row order, and number their texts."""
+        """Yield the studies, which must be in row order, and number their texts."""
         number_of: dict[bytes, int] = {}
         for row, study in enumerate(studies):
             for column, text in enumerate(_texts(study)):
@@ -50,12 +56,12 @@ class TextNumbers:
         self.n_distinct = len(number_of)
 
     def coverage(self) -> dict[str, int]:
-        """Return field name → how many studies have a text in it."""
+        """Return field name → how many studies have text in it."""
         counts = (self.numbers >= 0).sum(axis=0).tolist()
         return dict(zip(FIELDS, counts, strict=True))
 
     def distinct(self, studies: Iterable[Study]) -> Iterator[str]:
-        """Yield the distinct texts in the order of their numbers; the studies come once more."""
+        """Yield the distinct texts in the order of their numbers, from the same studies again."""
         following = 0
         for row, study in enumerate(studies):
             if self.numbers[row].max(initial=-1) >= following:
@@ -66,31 +72,32 @@ class TextNumbers:
 
 
 class EncodedTexts(msgspec.Struct, frozen=True):
-    """The rows of the distinct texts, memory-mapped, and how many texts were cut off."""
+    """The vectors of the distinct texts."""
 
     rows: npt.NDArray[np.float16]
-    """(n_distinct, dimension) float16, unit rows."""
+    """(n_distinct, dimension) float16, unit rows, memory-mapped."""
     n_truncated: int
+    """How many texts were cut off."""
 
 
 def encode_texts(
     texts: Iterable[str], n_texts: int, encoder: Encoder, path: Path, progress: Progress
 ) -> EncodedTexts:
-    """Encode texts block by block into a file of rows.
+    """Encode texts, block by block, and write their vectors to a file.
 
     Args:
         texts: the distinct texts, in the order of their numbers.
-        n_texts: how many they are, at least one.
-        encoder: encodes them, some hundred at a time, or as many as its `n_at_once` says.
-        path: the file, written anew.
-        progress: called after every few hundred texts.
+        n_texts: how many there are, at least one.
+        encoder: encodes them in chunks of 256, or of its `n_at_once`.
+        path: the file to write.
+        progress: called before each chunk, and at the end.
 
     Raises:
         OSError: the disk refuses a write.
     """
     done, n_truncated = 0, 0
     with path.open("wb") as file:
-        for block in _blocks(texts, _BLOCK):
+        for block in batches(texts, _BLOCK):
             rows = np.zeros((len(block), encoder.dimension), dtype=np.float16)
             for chunk in _chunks(block, getattr(encoder, "n_at_once", _CHUNK)):
                 progress("encoding", done, n_texts, "texts")
@@ -104,10 +111,10 @@ def encode_texts(
 
 
 def _chunks(texts: Sequence[str], size: int) -> list[list[int]]:
-    """Return the places of texts in chunks of like length.
+    """Return the positions of texts, in chunks of texts of similar length.
 
-    They come in a shuffled but fixed order, so that the rate, and with it the time left,
-    holds from the start.
+    The chunks are in a random but fixed order: the rate, and the time left that is estimated from
+    it, are right from the start.
     """
     order = sorted(range(len(texts)), key=lambda place: (len(texts[place]), texts[place]))
     chunks = [order[at : at + size] for at in range(0, len(order), size)]
@@ -115,21 +122,13 @@ def _chunks(texts: Sequence[str], size: int) -> list[list[int]]:
 
 
 def _n_truncated(texts: Sequence[str], encoder: Encoder) -> int:
-    """Return how many texts the encoder reads in part; no token is shorter than a byte."""
+    """Return how many texts the encoder cuts off; only long ones are counted, for speed.
+
+    A token has at least one byte.
+    """
     least = encoder.max_tokens - _MARKS
     long = [text for text in texts if len(text.encode("utf-8", "surrogatepass")) > least]
     return int((encoder.count_tokens(long) > encoder.max_tokens).sum())
-
-
-def _blocks(texts: Iterable[str], size: int) -> Iterator[list[str]]:
-    block: list[str] = []
-    for text in texts:
-        block.append(text)
-        if len(block) == size:
-            yield block
-            block = []
-    if block:
-        yield block
 
 
 def _texts(study: Study) -> list[str]:

@@ -1,4 +1,4 @@
-"""Studies on their way into an index: on disk, one of each NCT ID, obsolete numbers merged."""
+"""Studies between reading and indexing: on disk, one for each NCT ID, obsolete numbers merged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from simsearch.study import Study
 
 
 class Staging:
-    """The studies read so far, on disk, the newest of each NCT ID."""
+    """The studies read so far, on disk: the newest record of each NCT ID.
+
+    Args:
+        path: the SQLite file, which must not exist.
+    """
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path)
@@ -29,6 +33,7 @@ class Staging:
             """
         )
         self.dropped: set[str] = set()
+        """NCT IDs of the studies that `merge_aliases` removed."""
 
     def close(self) -> None:
         """Close the file."""
@@ -36,14 +41,14 @@ class Staging:
 
     @property
     def n_studies(self) -> int:
-        """How many studies are here."""
+        """How many studies there are."""
         return int(self._database.execute("SELECT count(*) FROM study").fetchone()[0])
 
     def add(self, study: Study) -> None:
-        """Keep a study unless a newer one of its NCT ID is here.
+        """Keep a study unless there is a newer record of the same NCT ID.
 
-        Newer is the later last update, then the later data version, then the richer
-        record; at last the bytes decide, so that the order of the records never does.
+        The newer record has the later last update, then the later data version, then more
+        content; finally its bytes decide, so that the order of the records never does.
         """
         body = msgspec.json.encode(study)
         precedence = "|".join(
@@ -60,25 +65,26 @@ class Staging:
             "WHERE excluded.precedence > precedence",
             (study.nct_id, precedence, max(study.last_update_date, study.data_version), body),
         ).rowcount
-        if kept:  # the aliases are those of the record that stays
+        if kept:  # the aliases are those of the record that is kept
             self._database.execute("DELETE FROM alias WHERE nct_id = ?", (study.nct_id,))
             for alias in study.aliases:
                 self._database.execute("INSERT INTO alias VALUES (?, ?)", (alias, study.nct_id))
 
     def merge_aliases(self) -> dict[str, str]:
-        """Drop each study whose NCT ID is an obsolete number of another study here.
+        """Remove each study whose NCT ID is an obsolete number of another study here.
 
-        Where studies name each other in a circle, the one with the newest record stays.
+        If studies list each other in a circle, the one with the newest record remains.
 
         Returns:
-            Obsolete number → the study that stays, for all that the dropped ones stood for.
+            Obsolete number → NCT ID of the study that remains, for the NCT IDs of the removed
+            studies and their own obsolete numbers.
         """
         listed = self._database.execute(
             "SELECT old.nct_id, new.nct_id FROM alias "
             "JOIN study AS old ON old.nct_id = alias.alias "
             "JOIN study AS new ON new.nct_id = alias.nct_id ORDER BY new.precedence"
         )
-        became = dict(listed)  # of several that list it, the newest
+        became = dict(listed)  # the newest study, if several list the same number
         survivors = {old: self._survivor(old, became) for old in became}
         self.dropped = {old for old, new in survivors.items() if old != new}
         numbers = {}
@@ -94,7 +100,7 @@ class Staging:
         return {old: new for old, new in numbers.items() if old != new}
 
     def _survivor(self, old: str, became: Mapping[str, str]) -> str:
-        """Follow obsolete numbers to their end, or to the newest record of a circle."""
+        """Follow obsolete numbers to the last study, or to the newest record of a circle."""
         path = [old]
         while (new := became.get(path[-1])) and new not in path:
             path.append(new)
@@ -109,7 +115,7 @@ class Staging:
         return str(newest)
 
     def nct_ids(self) -> set[str]:
-        """Return the NCT IDs of all studies, and those of the studies merged into them."""
+        """Return the NCT IDs of all studies and of those merged into them."""
         found = self._database.execute("SELECT nct_id FROM study")
         return {nct_id for (nct_id,) in found} | self.dropped
 
@@ -120,5 +126,5 @@ class Staging:
             yield decoder.decode(body)
 
     def records_date(self) -> str:
-        """Return the latest date that the records carry."""
+        """Return the latest date in the records, ISO, or an empty string."""
         return str(self._database.execute("SELECT max(dated) FROM study").fetchone()[0] or "")

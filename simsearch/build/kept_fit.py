@@ -1,0 +1,42 @@
+"""Whether a build can reuse the term weights of an earlier generation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from simsearch.errors import IndexReadError
+from simsearch.index.directory import open_generation
+from simsearch.index.terms import Fit, read_fit
+
+MAX_DRIFT = 0.05
+"""Term weights are fitted again if the number of studies has changed by a larger share."""
+
+
+class KeptFit(msgspec.Struct, frozen=True):
+    """The term weights of an earlier generation, and the corpus that they were fitted to."""
+
+    fit: Fit
+    generation: str
+    n_studies: int
+
+
+def kept_fit(index: Path, n_studies: int) -> KeptFit | None:
+    """Return the fit that the current generation uses; None if it no longer suits.
+
+    Args:
+        index: the folder.
+        n_studies: how many studies the new generation has. The fit suits as long as they differ
+            by no more than `MAX_DRIFT` from those that it was fitted to.
+    """
+    try:
+        generation = open_generation(index)
+        manifest = generation.manifest
+        fit = read_fit(generation.path, manifest.mean_terms)
+    except IndexReadError:
+        return None
+    n_fitted = manifest.n_fitted or manifest.n_studies
+    if abs(n_studies - n_fitted) > MAX_DRIFT * n_fitted:
+        return None
+    return KeptFit(fit, manifest.fitted or manifest.generation, n_fitted)
