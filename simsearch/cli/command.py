@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import wraps
 from typing import Any, get_type_hints
 
@@ -12,6 +12,7 @@ from typer import Typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 
+@dataclass(frozen=True, kw_only=True)
 class OptionGroup:
     """Base of options that several commands share: a frozen dataclass, a field an option.
 
@@ -76,7 +77,7 @@ def new_group(help_text: str) -> Typer:
 def _with_groups_spread(function: Callable[..., None]) -> Callable[..., None]:
     """Return the function with an option for each field of the groups among its parameters."""
     hints = get_type_hints(function, include_extras=True)
-    spread: dict[str, type] = {}
+    spread: dict[str, type[OptionGroup]] = {}
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(function).parameters.values():
         kind = hints[parameter.name]
@@ -95,7 +96,7 @@ def _with_groups_spread(function: Callable[..., None]) -> Callable[..., None]:
     @wraps(function)
     def command(**given: Any) -> None:
         for name, kind in spread.items():
-            values = {field.name: given.pop(field.name) for field in fields(kind)}  # type: ignore[arg-type]
+            values = {field.name: given.pop(field.name) for field in fields(kind)}
             given[name] = kind(**values)
         function(**given)
 
