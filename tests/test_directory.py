@@ -73,7 +73,7 @@ def test_a_build_goes_where_a_query_would_look_first(tmp_path, user_folder):
 
 
 def test_the_demo_is_never_written_over(tmp_path):
-    """Neither where it is installed nor as a copy of it, in a checkout say."""
+    """Neither where it is installed nor as a copy of it, such as in a checkout."""
     import shutil
 
     shutil.copytree(st.demo_index(), tmp_path / "copy")
@@ -136,7 +136,7 @@ def test_what_a_killed_build_left_is_cleared_away(build):
     assert not leftover.exists()
 
 
-def test_an_open_index_goes_on_answering_when_a_new_one_is_published(build):
+def test_an_open_index_stays_usable_when_a_new_one_is_published(build):
     reader = opened_index(build().index)
     build(SIX[:4], allow_shrink=True)
     assert reader.n_studies == 6
@@ -144,7 +144,7 @@ def test_an_open_index_goes_on_answering_when_a_new_one_is_published(build):
     assert opened_index(reader.path).n_studies == 4
 
 
-def test_a_second_build_is_told_who_builds(build, tmp_path, write):
+def test_a_second_build_is_refused_with_the_process_that_builds(build, tmp_path, write):
     index = build().index
     with new_generation(index), pytest.raises(IndexBusyError, match=f"process {os.getpid()}"):
         build_index(read_studies(write()), index, WordEncoder())
@@ -329,7 +329,7 @@ def test_a_folder_without_permission_is_named_and_the_index_intact(build, write)
     reader = read_studies(write())
     folder = report.index
     folder.chmod(0o555)
-    is_root = os.geteuid() == 0  # whom permissions do not bind
+    is_root = os.geteuid() == 0  # permissions do not bind it
     try:
         if is_root:
             os.seteuid(65534)

@@ -62,7 +62,7 @@ def spoil(index: Path, name: str, file: str = "conditions.npy") -> None:
     path.write_bytes(content)
 
 
-def test_a_build_keeps_as_many_as_it_is_told(three, build):
+def test_a_build_keeps_as_many_generations_as_it_is_asked_to(three, build):
     index, names = three
     assert set(generation_names(index)) == set(names)
     latest = build(keep=1).generation
@@ -131,7 +131,7 @@ def test_after_rolling_back_a_build_keeps_what_was_rolled_back_to(three, build):
     assert roll_back(index) == names[1]
 
 
-def test_after_rolling_back_the_guards_compare_with_what_answers(build):
+def test_after_rolling_back_the_guards_compare_with_the_current_generation(build):
     first = build(SIX, keep=3)
     build(SIX[:3], allow_shrink=True, keep=3)
     roll_back(first.index)
@@ -139,7 +139,7 @@ def test_after_rolling_back_the_guards_compare_with_what_answers(build):
         build(SIX[:4])
 
 
-def test_pruning_removes_the_oldest_and_never_what_answers(three):
+def test_pruning_removes_the_oldest_and_never_the_current_one(three):
     index, names = three
     assert prune(index, 2) == [names[0]]
     roll_back(index)
@@ -155,7 +155,7 @@ def test_pruning_keeps_at_least_one(three):
         prune(index, 0)
 
 
-def test_nothing_is_pruned_where_it_is_not_known_what_answers(three):
+def test_nothing_is_pruned_where_the_current_generation_is_not_known(three):
     index, names = three
     (index / "CURRENT").write_text("nothing\n")
     with pytest.raises(IndexCorruptError, match="CURRENT"):
@@ -204,7 +204,7 @@ def test_every_generation_can_be_verified(three):
 
 
 def resealed(index: Path, file: str, change) -> None:
-    """Change a file of the generation that answers, and its checksum with it."""
+    """Change a file of the current generation, and its checksum with it."""
     folder = index / "generations" / pointed(index)
     change(folder / file)
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -295,9 +295,9 @@ def test_verify_all_goes_on_past_a_damaged_generation(three, command):
     done = command("verify", "--all")
     assert done.exit_code == 1
     lines = {line.split()[0]: line for line in done.stdout.splitlines()}
-    assert "not whole" in lines[names[1]]
-    assert "whole: 6 studies" in lines[names[0]]
-    assert "whole: 6 studies" in lines[names[2]]
+    assert "  damaged: " in lines[names[1]]
+    assert "  complete: 6 studies, 13 files" in lines[names[0]]
+    assert "  complete: 6 studies, 13 files" in lines[names[2]]
     assert isinstance(done.exception, IndexCorruptError)
     assert command("verify", "--quiet").output == ""
 
@@ -307,17 +307,17 @@ def test_verify_of_an_unknown_generation_is_refused(three, command):
     assert command("verify", "--all", three[1][0]).exit_code == 2
 
 
-def test_rollback_says_what_answers_now_and_prune_what_went(three, command):
+def test_rollback_prints_what_is_current_now_and_prune_what_was_removed(three, command):
     _, names = three
     done = command("rollback")
-    assert f"Answers now  {names[1]}: 6 studies, records to 2021-05-06, built" in done.stdout
+    assert f"Current  {names[1]}: 6 studies, records to 2021-05-06, built" in done.stdout
     assert command("prune", "--keep", "2").stdout.split()[1] == names[2]
     assert command("prune", "--keep", "5").stdout.split() == ["Removed", "none"]
 
 
 # Faults
 
-# All that the publishing step writes with goes through one of these.
+# Every write of the publishing step goes through one of these.
 WRITES = (
     (os, "fsync"), (os, "rename"), (os, "replace"), (os, "mkdir"), (os, "unlink"), (os, "rmdir"),
     (os, "open"), (io, "open"),
@@ -361,7 +361,7 @@ def publish(index: Path, text: str, keep: int = 2) -> str:
 
 
 def text_of(index: Path) -> str:
-    """Return what the generation that answers holds, once its checksums are right."""
+    """Return what the current generation holds, once its checksums are right."""
     generation = open_generation(index)
     verify_checksums(generation)
     return (generation.path / "one").read_text()
@@ -369,7 +369,7 @@ def text_of(index: Path) -> str:
 
 @pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EIO])
-def test_a_fault_at_any_write_of_publishing_leaves_an_index_that_answers(tmp_path, code, for_good):
+def test_a_fault_at_any_write_of_publishing_leaves_a_whole_index(tmp_path, code, for_good):
     index = tmp_path / "index"
     publish(index, "oldest")
     publish(index, "old")
@@ -385,7 +385,7 @@ def test_a_fault_at_any_write_of_publishing_leaves_an_index_that_answers(tmp_pat
                 refused += 1
                 assert "\n" not in str(error)
                 assert os.strerror(code) in str(error)
-        if not for_good:  # what failed for good can not always be undone: then both are whole
+        if not for_good:  # a lasting fault cannot always be undone: either is whole
             assert text_of(index) == ("new" if published else "old")
         assert text_of(index) in {"new", "old"}
         if faults.n_writes < number:
@@ -397,7 +397,7 @@ def test_a_fault_at_any_write_of_publishing_leaves_an_index_that_answers(tmp_pat
     assert refused > 15  # five syncs, two renames, three opens, … each of them
 
 
-def test_a_fault_at_any_write_of_rolling_back_leaves_what_answers(three):
+def test_a_fault_at_any_write_of_rolling_back_leaves_a_whole_index(three):
     index, names = three
     for number in range(1, 1000):
         with pytest.MonkeyPatch.context() as patched:
@@ -415,7 +415,7 @@ def test_a_fault_at_any_write_of_rolling_back_leaves_what_answers(three):
     assert number > 15
 
 
-def test_a_fault_at_any_write_of_pruning_leaves_what_answers(tmp_path):
+def test_a_fault_at_any_write_of_pruning_leaves_the_current_generation(tmp_path):
     index = tmp_path / "index"
     for number in range(1, 1000):
         for text in ("oldest", "old", "new"):
@@ -506,8 +506,7 @@ def test_a_disk_that_is_really_full_leaves_the_earlier_index(
     )
 
 
-def test_manifests_of_before_are_listed_too(build):
-    """The list reads every manifest as open_generation does: none is changed by it."""
+def test_the_list_has_the_manifest_as_it_was_written(build):
     index = build().index
     [listed] = list_generations(index)
     assert msgspec.json.encode(listed.manifest) == msgspec.json.encode(

@@ -82,7 +82,7 @@ def index(build) -> Path:
 
 @pytest.fixture
 def holder(index):
-    """A second process that holds the lock until it is told or killed."""
+    """A second process that holds the lock until it gets a line, or is killed."""
     process = started(HOLDER, index)
     yield process
     if process.poll() is None:
@@ -94,7 +94,9 @@ def end(process: subprocess.Popen, number: int = signal.SIGKILL) -> None:
     process.communicate()
 
 
-def test_a_second_writer_is_told_who_holds_the_lock(index, holder, write, encoder):
+def test_a_second_writer_is_refused_with_the_process_that_holds_the_lock(
+    index, holder, write, encoder
+):
     message = (
         rf"is being written by process {holder.pid} of \S+ on {socket.gethostname()} "
         r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$"
@@ -108,7 +110,7 @@ def test_a_second_writer_is_told_who_holds_the_lock(index, holder, write, encode
     assert opened_index(index).n_studies == 6
 
 
-def test_the_lock_of_a_killed_process_is_free_and_what_it_left_misleads_nobody(index, holder):
+def test_the_lock_of_a_killed_process_is_free_and_it_is_not_named_any_more(index, holder):
     end(holder)
     assert (index / ".lock.owner").is_file()
     wait_until_free(index, 0)
@@ -122,7 +124,7 @@ def test_the_lock_of_a_killed_process_is_free_and_what_it_left_misleads_nobody(i
 
 
 @pytest.mark.parametrize("text", [b"", b"process 7 since yesterday", b'{"process": "x"}'])
-def test_an_owner_file_of_another_make_is_passed_over(index, text):
+def test_an_owner_file_of_another_form_is_ignored(index, text):
     with write_lock(index):
         (index / ".lock.owner").write_bytes(text)
         with pytest.raises(IndexBusyError, match="by another process"):
@@ -130,7 +132,7 @@ def test_an_owner_file_of_another_make_is_passed_over(index, text):
 
 
 def test_the_owner_on_another_host_is_believed(index):
-    """On a shared disk: whether that process lives cannot be asked from here."""
+    """On a shared disk: whether that process is alive cannot be known here."""
     with write_lock(index):
         owner = {"process": 2**22, "host": "elsewhere", "user": "ann", "since": "noon"}
         (index / ".lock.owner").write_bytes(msgspec.json.encode(owner))

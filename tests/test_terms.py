@@ -134,7 +134,7 @@ def test_the_signal_is_the_product_of_rows(tmp_path_factory, texts):
     assert index.products(left, right) == pytest.approx(pairs[left, right], abs=1e-6)
 
 
-def test_a_long_text_keeps_its_most_telling_terms(tmp_path):
+def test_a_long_text_keeps_its_heaviest_terms(tmp_path):
     words = [f"w{chr(97 + n // 26)}{chr(97 + n % 26)}x" for n in range(MAX_TERMS + 40)]
     rare, common = words[:40], words[40:]
     texts = [" ".join(words), *[" ".join(common)] * 5, "other"]
@@ -149,6 +149,12 @@ def test_shared_terms_come_with_what_they_add(tmp_path):
     shared = list(index.shared(index.row(0), 1))
     assert [name for name, _ in shared] == ["iron"]
     assert shared[0][1] == pytest.approx(index.signal(index.row(0))[1])
+
+
+def test_the_studies_with_a_term_are_found(tmp_path):
+    index = made(tmp_path, TEXTS)
+    found = {term: index.studies_with(term).tolist() for term in ("iron", "pill", "of", "zzz", "")}
+    assert found == {"iron": [0, 1], "pill": [0, 3], "of": [2], "zzz": [], "": []}
 
 
 def test_of_equal_weights_the_first_terms_are_kept(tmp_path):
@@ -175,7 +181,7 @@ def test_rows_are_combined_with_their_factors(tmp_path):
     assert index.signal(mix) == pytest.approx(expected)
 
 
-def test_no_terms_at_all_is_an_index_too(tmp_path):
+def test_texts_without_a_term_make_an_index_too(tmp_path):
     index = made(tmp_path, ["", "7", "?"])
     assert index.signal(index.encode("iron")).tolist() == [0, 0, 0]
 
@@ -198,7 +204,7 @@ def test_a_damaged_file_is_named(tmp_path, name, damage):
         open_lexical_index(tmp_path, len(TEXTS), 3.0)
 
 
-def test_looking_up_needs_no_scikit_learn(tmp_path):
+def test_looking_up_loads_neither_scipy_nor_scikit_learn(tmp_path):
     write_lexical(tmp_path, TEXTS, len(TEXTS))
     script = (
         "import sys; from pathlib import Path\n"
@@ -227,7 +233,7 @@ def test_with_a_kept_fit_rows_of_unchanged_texts_stay_the_same(tmp_path):
     more = [*TEXTS, "iron iron iron", "knee drops marrow"]
     after, index = rows_by_name(tmp_path / "after", more, kept)
     assert after[: len(TEXTS)] == before
-    assert set(after[-1]) == {"knee", "drop", "marrow"}  # a new term is weighed by what is here
+    assert set(after[-1]) == {"knee", "drop", "marrow"}  # a new term is weighted by this corpus
     names = [name.decode() for name in index.terms.tolist()]
     assert names == sorted(names)
     idf = dict(zip(names, read_fit(tmp_path / "after", 3.0).idf.tolist(), strict=True))
@@ -249,7 +255,7 @@ def test_a_kept_fit_read_again_gives_the_same_files(tmp_path):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
 
-def test_a_term_too_frequent_to_tell_is_no_new_one_when_it_grows_rarer(tmp_path):
+def test_a_term_too_common_to_count_is_not_new_when_it_grows_rarer(tmp_path):
     texts = ["common iron"] * 101 + ["knee"] * 49
     before, _ = rows_by_name(tmp_path / "before", texts, None)
     assert before[0] == {"iron": 1.0} or "common" not in before[0]

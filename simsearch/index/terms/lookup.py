@@ -43,7 +43,10 @@ class LexicalIndex:
         )
 
     def studies_with(self, term: str) -> npt.NDArray[np.int64]:
-        """Return (n,) the rows of the studies that have a term among their most telling ones."""
+        """Return (n,) the rows of the studies that have a term in theirs, ascending.
+
+        Terms that are too common, and all but the `MAX_TERMS` heaviest of a study, are in none.
+        """
         vocabulary = self._arrays["terms"]
         number = int(np.searchsorted(vocabulary, term.encode()))
         if number == len(vocabulary) or vocabulary[number] != term.encode():
