@@ -1,5 +1,9 @@
 """The study store gives back what was written."""
 
+import os
+import subprocess
+import sys
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -79,7 +83,28 @@ def test_lists_can_be_read_by_any_sqlite_tool(tmp_path):
     assert found == [("NCT00000102", "DRUG")]
 
 
-def test_another_file_is_no_store(tmp_path):
+TWO = """
+import sys
+from pathlib import Path
+from simsearch.index.studies import write_store
+from simsearch.study import Study
+countries = ("Chad", "France", "Iran", "Peru", "Togo")
+studies = [Study(nct_id=f"NCT{n:08}", title="x", status="COMPLETED", countries=countries)
+           for n in (1, 2)]
+write_store(Path(sys.argv[1]), studies)
+"""
+
+
+def test_the_same_studies_make_the_same_file_in_any_process(tmp_path):
+    """Sets come in another order in another process."""
+    paths = [tmp_path / seed for seed in "123"]
+    for path in paths:
+        environment = {**os.environ, "PYTHONHASHSEED": path.name}
+        subprocess.run([sys.executable, "-c", TWO, str(path)], check=True, env=environment)
+    assert len({path.read_bytes() for path in paths}) == 1
+
+
+def test_another_file_is_not_a_store(tmp_path):
     with pytest.raises(IndexCorruptError, match="not a study store"):
         StudyStore(tmp_path)
     path = tmp_path / "s.sqlite"

@@ -113,7 +113,8 @@ def write_store(
         database.executescript(_SCHEMA)
         facets: dict[tuple[str, str], int] = {}
         for row, study in enumerate(studies):
-            numbers = {facets.setdefault(facet, len(facets)) for facet in _facets(study)}
+            # Sorted, so that the same studies make the same file: sets differ between processes.
+            numbers = [facets.setdefault(facet, len(facets)) for facet in sorted(_facets(study))]
             database.executemany(
                 "INSERT INTO has_facet VALUES (?, ?)", [(number, row) for number in numbers]
             )
