@@ -1,4 +1,4 @@
-"""Blocks of queries answer what each query answers by itself."""
+"""The lists of a batch of studies are those of single queries."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from conftest import record
 from simsearch import Filters
 from simsearch.errors import ArgumentError, FilterError
 from simsearch.index.opened import opened_index
-from simsearch.related import batch_search as blocks
-from simsearch.related import coarse_int8 as tiles
-from simsearch.related.batch_search import SCALE, BlockSearch
+from simsearch.related import batch_search, coarse_int8
+from simsearch.related.batch_search import BatchSearch
+from simsearch.related.lists import SCALE
 from simsearch.search import nearest as search
+from simsearch.search.filters import allowed_rows
 from simsearch.search.nearest import ranked
 from simsearch.search.query_parts import study_part
 from simsearch.vectors import greatest
@@ -52,16 +53,16 @@ def many(n: int, seed: int = 0) -> list[dict]:
 def few_are_enough(monkeypatch) -> None:
     """Retrieve candidates in an index of some hundred studies, as in one of many thousand."""
     monkeypatch.setattr(search, "FEW", 50)
-    monkeypatch.setattr(blocks, "FEW", 50)
+    monkeypatch.setattr(batch_search, "FEW", 50)
     monkeypatch.setattr(search, "_MIN_CANDIDATES", 30)
     monkeypatch.setattr(search, "_CANDIDATES_PER_K", 3)
-    monkeypatch.setattr(tiles, "CHUNK", 100)
+    monkeypatch.setattr(coarse_int8, "CHUNK", 100)
 
 
-def assert_like_single_queries(index, k: int = 10, **options) -> BlockSearch:
-    many_at_once = BlockSearch(index, k, **options)
-    lists = many_at_once.lists(many_at_once.asked)
-    for at, row in enumerate(many_at_once.asked.tolist()):
+def assert_like_single_queries(index, k: int = 10, **options) -> BatchSearch:
+    many_at_once = BatchSearch(index, k, **options)
+    lists = many_at_once.lists(many_at_once.listed)
+    for at, row in enumerate(many_at_once.listed.tolist()):
         alone = ranked(index, [study_part(index, row)], k, **options)
         n = len(alone.rows)
         assert lists.rows[at].tolist() == [*alone.rows.tolist(), *[-1] * (k - n)]
@@ -70,7 +71,7 @@ def assert_like_single_queries(index, k: int = 10, **options) -> BlockSearch:
 
 
 def test_small_index(six):
-    assert not assert_like_single_queries(six, 3).is_wide
+    assert not assert_like_single_queries(six, 3).by_candidates
 
 
 def test_k_beyond_the_corpus(six):
@@ -80,24 +81,24 @@ def test_k_beyond_the_corpus(six):
 @pytest.mark.parametrize("k", [1, 10, 25])
 def test_candidates(build: Callable, few_are_enough, k):
     index = opened_index(build(many(400)).index)
-    assert assert_like_single_queries(index, k).is_wide
+    assert assert_like_single_queries(index, k).by_candidates
 
 
 def test_candidates_that_pass_a_filter(build: Callable, few_are_enough):
     index = opened_index(build(many(400)).index)
     found = assert_like_single_queries(index, filters=Filters(status=("recruiting",)))
-    assert found.is_wide
+    assert found.by_candidates
 
 
 def test_all_of_few_that_pass_a_filter(build: Callable):
     index = opened_index(build(many(300)).index)
     found = assert_like_single_queries(index, filters=Filters(status=("recruiting",)))
-    assert not found.is_wide
+    assert not found.by_candidates
 
 
 def test_a_filter_that_nothing_passes(build: Callable):
     index = opened_index(build(many(100)).index)
-    lists = BlockSearch(index, 5, filters=Filters(min_enrollment=10**6)).lists(np.arange(90))
+    lists = BatchSearch(index, 5, filters=Filters(min_enrollment=10**6)).lists(np.arange(90))
     assert (lists.rows == -1).all()
 
 
@@ -105,13 +106,13 @@ def test_a_filter_that_nothing_passes(build: Callable):
 def test_other_weights(build: Callable, weights):
     index = opened_index(build(many(200)).index)
     alone = [
-        row for row in BlockSearch(index, 5).asked if all(study_part(index, row).present.values())
+        row for row in BatchSearch(index, 5).listed if all(study_part(index, row).present.values())
     ]
-    found = BlockSearch(index, 5, weights)
+    found = BatchSearch(index, 5, weights)
     lists = found.lists(np.array(alone))
     for at, row in enumerate(alone):
-        ranked = ranked(index, [study_part(index, row)], 5, weights)
-        assert lists.rows[at].tolist() == ranked.rows.tolist()
+        single = ranked(index, [study_part(index, row)], 5, weights)
+        assert lists.rows[at].tolist() == single.rows.tolist()
 
 
 def test_many_equal_studies(build: Callable, few_are_enough):
@@ -119,22 +120,22 @@ def test_many_equal_studies(build: Callable, few_are_enough):
     assert_like_single_queries(opened_index(build(same).index))
 
 
-def test_studies_without_text_are_not_asked_with(build: Callable):
+def test_studies_without_text_have_no_list(build: Callable):
     index = opened_index(build(many(194)).index)
-    asked = {index.store.nct_ids()[row] for row in BlockSearch(index, 3).asked}
-    assert "NCT00000097" not in asked
-    assert "NCT00000098" in asked
+    listed = {index.store.nct_ids()[row] for row in BatchSearch(index, 3).listed}
+    assert "NCT00000097" not in listed
+    assert "NCT00000098" in listed
 
 
 @pytest.mark.parametrize("k", [0, 10_001])
 def test_k_out_of_range(six, k):
     with pytest.raises(ArgumentError):
-        BlockSearch(six, k)
+        BatchSearch(six, k)
 
 
 def test_a_filter_value_that_no_study_has(six):
     with pytest.raises(FilterError):
-        BlockSearch(six, 3, filters=Filters(status=("sleeping",)))
+        BatchSearch(six, 3, filters=Filters(status=("sleeping",)))
 
 
 def withheld(n: int, first: int = 1) -> list[dict]:
@@ -148,13 +149,13 @@ def test_many_pass_and_few_of_them_have_a_text(build: Callable, few_are_enough, 
     records = [*many(100), *withheld(80, first=200), *big]
     index = opened_index(build(records, allow_rejects=True).index)
     found = assert_like_single_queries(index, 3, filters=Filters(min_enrollment=500))
-    assert found.is_wide
+    assert found.by_candidates
 
 
 def test_many_studies_without_a_text(build: Callable, few_are_enough):
     index = opened_index(build([*many(200), *withheld(150, first=300)]).index)
     for filters in (Filters(), Filters(min_enrollment=1)):
-        assert assert_like_single_queries(index, filters=filters).is_wide
+        assert assert_like_single_queries(index, filters=filters).by_candidates
 
 
 @pytest.mark.parametrize("filters", [Filters(), Filters(min_enrollment=1)])
@@ -165,17 +166,17 @@ def test_nearest_by_terms_are_those_of_a_single_query_that_have_a_text(
     knees = [record(f"NCT{number:08}", "knee") for number in range(201, 301)]
     lonely = record("NCT00000900", "zebra", conditions=["Zebra"], summary="zebra")
     index = opened_index(build([*withheld(150), *knees, lonely]).index)
-    found = BlockSearch(index, 10, filters=filters)
+    found = BatchSearch(index, 10, filters=filters)
     row = index.row_of("NCT00000900")
     signal = index.lexical.signal(index.lexical.row(row))
-    passing = np.flatnonzero(found.allowed) if filters else None
+    passing = np.flatnonzero(allowed_rows(index.store, filters)) if filters else None
     single = greatest(signal, search.candidate_depth(10), passing)
-    assert not found.has_text[single].all()
-    columns = found._nearest_by_terms(found._queries(np.array([row])), 0)
-    assert sorted(found._columns[columns]) == sorted(single[found.has_text[single]])
+    assert not index.has_text[single].all()
+    columns = found.candidates.nearest_by_terms(found.batch(np.array([row])), 0)
+    assert sorted(found.candidates.searched[columns]) == sorted(single[index.has_text[single]])
 
 
 @pytest.mark.parametrize(("k", "size"), [(1, 256), (100, 256), (1000, 65), (10_000, 6)])
-def test_long_lists_are_asked_for_in_smaller_blocks(k, size):
-    """65,536 neighbours in a block at most."""
-    assert blocks.block_size(k) == size
+def test_long_lists_are_computed_in_smaller_batches(k, size):
+    """65,536 neighbours in a batch at most."""
+    assert batch_search.batch_size(k) == size

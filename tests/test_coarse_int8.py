@@ -1,4 +1,4 @@
-"""Cosines of many texts in 8-bit integers."""
+"""Approximate cosines of many texts in 8-bit integers."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ print(np.abs(near.cosine - true).max() <= near.within < 0.05)
 
 @pytest.mark.parametrize("isa", ["DEFAULT", "AVX2"])
 def test_cosines_are_as_near_as_said_also_without_vnni(isa):
-    """A processor without it cuts off products of great entries."""
+    """On a processor without VNNI, products of large entries saturate."""
     done = subprocess.run(
         [sys.executable, "-c", NEAREST], capture_output=True, text=True, check=True,
         env={**os.environ, "ONEDNN_MAX_CPU_ISA": isa},

@@ -1,52 +1,25 @@
-"""The related list of every study: files, mutual nearness, kills, refusals."""
+"""The related list of every study: its rows, its file, and what is refused."""
 
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import duckdb
-import msgspec
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from asking import similar_to_study
 from conftest import REPOSITORY
 from test_batch_search import many
+from test_journal import SCRIPT, lists_of
 
 from simsearch import Filters
 from simsearch.errors import ArgumentError, RelatedBusyError, RelatedFileError, UnknownStudyError
-from simsearch.index.lock import output_lock
 from simsearch.index.opened import opened_index
 from simsearch.related.files import METADATA
 from simsearch.related.run import related
-
-SCRIPT = """
-import sys, time
-from pathlib import Path
-import simsearch.related.batch_search as b, simsearch.related as r
-from simsearch.index.opened import opened_index
-b.BLOCK = 4
-index = opened_index(sys.argv[1])
-def say(stage, done, total, unit):
-    print(done, flush=True)
-    time.sleep(0.02)
-output = Path(sys.argv[2])
-print(r.related(index, output, 3, threads=1, progress=say).n_resumed)
-"""
-
-
-def lists_of(path: Path) -> dict[str, list[tuple[str, float]]]:
-    frame = pd.read_parquet(path)
-    return {
-        nct_id: list(zip(part.neighbour_id, part.similarity, strict=True))
-        for nct_id, part in frame.groupby("nct_id")
-    }
 
 
 def answers(index, **options) -> dict[str, list[tuple[str, float]]]:
@@ -149,67 +122,10 @@ def test_nothing_passes(six, tmp_path):
     assert pd.read_parquet(tmp_path / "x.parquet").empty
 
 
-def test_killed_runs_go_on_and_end_the_same(build, tmp_path):
-    folder = build(many(120)).index
-    related(opened_index(folder), tmp_path / "whole.parquet", 3)
-    output = tmp_path / "x.parquet"
-    for kill in range(4):
-        process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(folder), str(output)],
-            stdout=subprocess.PIPE, cwd=REPOSITORY,
-        )  # fmt: skip
-        for _ in range(3 + kill):
-            process.stdout.readline()
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-        process.stdout.close()
-        assert not output.exists()
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(folder), str(output)],
-        capture_output=True, check=True, cwd=REPOSITORY,
-    )  # fmt: skip
-    assert int(done.stdout.split()[-1]) >= 4 * 4
-    assert lists_of(output) == lists_of(tmp_path / "whole.parquet")
-    assert {path.name for path in tmp_path.glob("x*")} <= {"x.parquet", "x.parquet.lock"}
-
-
-def test_a_torn_journal_is_used_as_far_as_it_is_whole(build, tmp_path, monkeypatch):
-    monkeypatch.setattr("simsearch.related.batch_search.BLOCK", 4)
-    index = opened_index(build(many(60)).index)
-    output = tmp_path / "x.csv"
-    related(index, output, 3)
-    whole = output.read_text()
-
-    def stop(stage, done, total, unit):
-        if done >= 20:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        related(index, output, 3, threads=1, progress=stop)
-    journal = tmp_path / "x.csv.journal"
-    journal.write_bytes(journal.read_bytes()[:-10])
-    report = related(index, output, 3)
-    assert report.n_resumed == 16
-    assert output.read_text() == whole
-
-
-def test_a_journal_of_another_job_is_not_used(build, tmp_path, monkeypatch):
-    monkeypatch.setattr("simsearch.related.batch_search.BLOCK", 4)
-    index = opened_index(build(many(60)).index)
-
-    def stop(stage, done, total, unit):
-        if done >= 20:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        related(index, tmp_path / "x.csv", 3, progress=stop)
-    assert related(index, tmp_path / "x.csv", 2).n_resumed == 0
-
-
 @pytest.mark.parametrize("name", ["x.parquet", "x.csv", "x.jsonl"])
 def test_a_foreign_file_is_not_replaced(six, tmp_path, name):
     (tmp_path / name).write_text("precious,data\n")
-    with pytest.raises(RelatedFileError, match="--force"):
+    with pytest.raises(RelatedFileError, match="holds something other than related lists"):
         related(six, tmp_path / name)
     assert (tmp_path / name).read_text() == "precious,data\n"
 
@@ -224,7 +140,7 @@ def test_a_foreign_file_is_not_replaced(six, tmp_path, name):
 )
 def test_a_file_that_only_begins_like_ours_is_not_replaced(six, tmp_path, name, line):
     (tmp_path / name).write_text(line + "\n")
-    with pytest.raises(RelatedFileError, match="--force"):
+    with pytest.raises(RelatedFileError, match="holds something other than related lists"):
         related(six, tmp_path / name)
     assert (tmp_path / name).read_text() == line + "\n"
 
@@ -243,7 +159,7 @@ def test_its_own_file_is_replaced(six, tmp_path, name):
 
 
 def test_a_missing_folder(six, tmp_path):
-    with pytest.raises(RelatedFileError, match="is no folder"):
+    with pytest.raises(RelatedFileError, match="is not a folder"):
         related(six, tmp_path / "missing" / "x.csv")
 
 
@@ -256,7 +172,7 @@ def test_a_full_disk(six, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("simsearch.related.files.os.fsync", full)
+    monkeypatch.setattr("simsearch.files.os.fsync", full)
     with pytest.raises(RelatedFileError, match="No space left"):
         related(six, tmp_path / "x.csv")
     assert not (tmp_path / "x.csv").exists()
@@ -267,66 +183,6 @@ def test_no_file_is_left_but_the_output(six, tmp_path):
     folder.mkdir()
     related(six, folder / "x.csv")
     assert [path.name for path in folder.iterdir()] == ["x.csv"]
-
-
-def run(*words: str, **options) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "simsearch", "related", *words],
-        capture_output=True, text=True, cwd=REPOSITORY, check=False, **options,
-    )  # fmt: skip
-
-
-def test_the_command_writes_lines_to_standard_output(six):
-    done = run("NCT00000101", "-k", "2", "--index", str(six.path), "--quiet")
-    lines = [msgspec.json.decode(line) for line in done.stdout.splitlines()]
-    assert [each["rank"] for each in lines] == [1, 2]
-    assert done.stderr == ""
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [("NCT00000999", "NCT00000999 is not in the index"), ("two words", "'two words' is no NCT ID")],
-)
-def test_a_wrong_id_in_a_file_is_told_with_its_line(six, tmp_path, wrong, said):
-    (tmp_path / "ids.txt").write_text(f"NCT101\n# one more\n\n{wrong}\n")
-    done = run("--ids", str(tmp_path / "ids.txt"), "--index", str(six.path))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"simsearch: {tmp_path / 'ids.txt'} line 4: {said}")
-
-
-def test_the_command_takes_ids_from_a_file(six, tmp_path):
-    (tmp_path / "ids.txt").write_text("NCT00000101  # pills\n\nNCT00000105\n")
-    done = run("--ids", str(tmp_path / "ids.txt"), "-k", "1", "--index", str(six.path))
-    assert [json.loads(line)["nct_id"] for line in done.stdout.splitlines()] == [
-        "NCT00000101", "NCT00000105",
-    ]  # fmt: skip
-
-
-def test_the_command_needs_studies_or_all(six):
-    assert run("--index", str(six.path)).returncode == 2
-    assert run("--all", "NCT00000101", "--index", str(six.path)).returncode == 2
-    since = run("NCT00000101", "--since", "earlier.parquet", "--index", str(six.path))
-    assert since.returncode == 2
-    assert "--since goes with --all" in " ".join(since.stderr.split())
-
-
-def test_the_command_reports_in_words(six, tmp_path):
-    done = run("--all", "-o", str(tmp_path / "x.csv"), "--index", str(six.path))
-    assert "6 (6 computed)" in done.stdout
-    assert done.returncode == 0
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [(("x.csv",), True), (("x.jsonl",), True), (("x.csv", "--quiet"), False),
-     (("x.parquet",), False), (("x.csv", "--since", "before.parquet"), False)],
-)  # fmt: skip
-def test_what_is_never_carried_over_is_said_to_be_computed_anew(six, tmp_path, words, said):
-    related(six, tmp_path / "before.parquet", 10)
-    paths = [word if word.startswith("--") else str(tmp_path / word) for word in words]
-    done = run("--all", "-o", *paths, "--index", str(six.path))
-    assert done.returncode == 0
-    assert done.stderr.count("always computed anew; of Parquet, or with --since") == said
 
 
 def test_a_second_run_on_the_same_output_is_refused(build, tmp_path):
@@ -364,78 +220,9 @@ def test_studies_that_lack_all_that_weighs_are_counted_and_the_others_listed(six
         similar_to_study(six, "NCT00000106", weights=weights)
 
 
-def test_a_run_that_fails_before_its_first_block_leaves_nothing(six, tmp_path, monkeypatch):
-    folder = tmp_path / "out"
-    folder.mkdir()
-    monkeypatch.setattr("simsearch.related.batch_search.BlockSearch.lists", None)
-    with pytest.raises(TypeError):
-        related(six, folder / "x.csv")
-    assert list(folder.iterdir()) == []
-
-
 def test_no_study_named_is_no_list(six, tmp_path):
     report = related(six, tmp_path / "x.csv", nct_ids=[])
     assert (report.n_lists, report.n_without_text) == (0, 0)
-
-
-def test_a_file_that_names_no_study_is_refused_and_the_output_stays(six, tmp_path):
-    related(six, tmp_path / "x.csv", 2)
-    before = (tmp_path / "x.csv").read_bytes()
-    (tmp_path / "ids.txt").write_text("# none yet\n")
-    done = run(
-        "--ids", str(tmp_path / "ids.txt"), "-o", str(tmp_path / "x.csv"),
-        "--index", str(six.path),
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert done.stderr == f"simsearch: {tmp_path / 'ids.txt'}: names no study\n"
-    assert (tmp_path / "x.csv").read_bytes() == before
-
-
-def test_the_command_takes_ids_from_standard_input(six):
-    done = run("--ids", "-", "-k", "1", "--index", str(six.path), input="NCT101\n")
-    assert json.loads(done.stdout)["nct_id"] == "NCT00000101"
-
-
-@pytest.mark.parametrize(
-    ("redirection", "reason"),
-    [
-        (">/dev/full", "standard output cannot be written: No space left on device"),
-        (">&-", "standard output cannot be written: it is closed"),
-        ("--ids - <&-", "standard input: is closed"),
-    ],
-)
-def test_a_stream_that_fails_is_told_in_one_line(six, redirection, reason):
-    words = [sys.executable, "-m", "simsearch", "related", "--index", str(six.path), "--quiet"]
-    done = subprocess.run(
-        ["sh", "-c", f"{shlex.join(words)} NCT00000101 {redirection}"],
-        capture_output=True, text=True, cwd=REPOSITORY, check=False,
-        env={**os.environ, "PYTHONUNBUFFERED": ""},
-    )  # fmt: skip
-    assert done.stderr == f"simsearch: {reason}\n"
-    assert done.returncode == 1
-
-
-def test_a_reader_who_has_had_enough_is_no_error(six):
-    words = [sys.executable, "-m", "simsearch", "related", "--index", str(six.path), "--quiet"]
-    reader, writer = os.pipe()
-    os.close(reader)
-    try:
-        done = subprocess.run(
-            [*words, "--all"], stdout=writer, stderr=subprocess.PIPE, cwd=REPOSITORY, check=False
-        )
-    finally:
-        os.close(writer)
-    assert done.stderr == b""
-
-
-def test_a_scheduler_is_told_to_try_later(six, tmp_path):
-    with output_lock(tmp_path / "x.csv"):
-        done = run("--all", "-o", str(tmp_path / "x.csv"), "--index", str(six.path))
-    assert done.returncode == os.EX_TEMPFAIL
-    assert done.stderr.startswith(
-        f"simsearch: {tmp_path / 'x.csv'} is being written by another run"
-    )
-    assert done.stderr.count("\n") == 1
 
 
 def test_a_folder_in_the_place_of_the_lock(six, tmp_path):
@@ -450,17 +237,33 @@ def test_the_lock_of_a_killed_run_is_free(six, tmp_path):
     assert not (tmp_path / "x.csv.lock").exists()
 
 
-def test_lists_of_neighbours_are_counted_by_themselves(six, tmp_path):
-    report = related(six, tmp_path / "x.csv", 3, nct_ids=["NCT00000101"])
-    assert (report.n_lists, report.n_computed, report.n_of_neighbours) == (1, 1, 3)
-    done = run("NCT101", "-k", "3", "-o", str(tmp_path / "x.csv"), "--index", str(six.path))
-    assert "1 (1 computed)" in done.stdout
-    assert "3 more lists" in done.stdout
-
-
 def test_tables_of_a_few_rows_hold_the_same(six, tmp_path, monkeypatch):
     related(six, tmp_path / "whole.csv", 3)
-    monkeypatch.setattr("simsearch.related.run._TABLE_ROWS", 4)
-    monkeypatch.setattr("simsearch.related.run._COMPARED", 4)
+    monkeypatch.setattr("simsearch.related.tables._ROWS", 4)
+    monkeypatch.setattr("simsearch.related.lists._COMPARED", 4)
     related(six, tmp_path / "parts.csv", 3)
     assert (tmp_path / "parts.csv").read_text() == (tmp_path / "whole.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [b"", b"{", b"[]", b"\xff", b'{"schema": "simsearch.related/1"}', b"[" * 5000],
+)
+def test_a_parquet_file_with_foreign_metadata_is_replaced_only_by_force(six, tmp_path, metadata):
+    path = tmp_path / "x.parquet"
+    related(six, path, 2)
+    pq.write_table(pq.read_table(path).replace_schema_metadata({METADATA: metadata}), path)
+    with pytest.raises(RelatedFileError, match="holds something other than related lists"):
+        related(six, path, 2)
+    assert related(six, path, 2, force=True).n_computed == 6
+    assert json.loads(pq.read_schema(path).metadata[METADATA])["n_lists"] == 6
+
+
+def test_a_file_of_an_earlier_generation_is_computed_anew(build, tmp_path):
+    folder = build(many(30)).index
+    related(opened_index(folder), tmp_path / "x.parquet", 3)
+    build(many(31))
+    index = opened_index(folder)
+    report = related(index, tmp_path / "x.parquet", 3)
+    assert report.n_computed == report.n_lists
+    assert lists_of(tmp_path / "x.parquet") == answers(index, k=3)

@@ -1,4 +1,4 @@
-"""Which k fits in memory, and how many blocks at once."""
+"""Which k fits in memory, and how many batches at once."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from types import SimpleNamespace
 import pytest
 
 from simsearch.errors import ArgumentError
-from simsearch.related.memory import blocks_at_once, can_compare
+from simsearch.related.memory import batches_at_once
 from simsearch.related.run import related
 
 N = 600_000
 
 
-def asked(k: int, n: int = N, threads: int = 1, **options) -> int:
+def at_once(k: int, n: int = N, threads: int = 1, **options) -> int:
     search = SimpleNamespace(
-        k=k, is_wide=options.pop("is_wide", True), index=SimpleNamespace(n_studies=N)
+        k=k, by_candidates=options.pop("by_candidates", True), index=SimpleNamespace(n_studies=N)
     )
-    return blocks_at_once(search, n, threads, is_all=options.pop("is_all", True))
+    return batches_at_once(search, n, threads, is_all=options.pop("is_all", True))
 
 
 def largest(refused: pytest.ExceptionInfo[ArgumentError]) -> int:
@@ -25,26 +25,25 @@ def largest(refused: pytest.ExceptionInfo[ArgumentError]) -> int:
 
 
 def test_usual_lists_are_computed_with_all_cores():
-    assert asked(10, threads=16) == 16
-    assert can_compare(N, 10)
+    assert at_once(10, threads=16) == 16
 
 
-def test_with_many_cores_fewer_blocks_are_computed_at_once():
-    assert 1 <= asked(300, threads=64) < 64
+def test_with_many_cores_fewer_batches_are_computed_at_once():
+    assert 1 <= at_once(300, threads=64) < 64
 
 
-@pytest.mark.parametrize("options", [{}, {"is_wide": False}])
+@pytest.mark.parametrize("options", [{}, {"by_candidates": False}])
 def test_a_k_that_is_too_large_is_refused_with_the_largest_that_is_not(options):
     """Lists of 600,000 studies take 4.8 GB with a k of 1,000."""
     with pytest.raises(ArgumentError, match="for 600,000 studies") as refused:
-        asked(1000, **options)
-    assert asked(largest(refused), **options) == 1
+        at_once(1000, **options)
+    assert at_once(largest(refused), **options) == 1
     with pytest.raises(ArgumentError):
-        asked(largest(refused) + 1, **options)
+        at_once(largest(refused) + 1, **options)
 
 
 def test_a_single_study_may_have_as_many_as_a_query_gives():
-    assert asked(10_000, n=1, is_all=False) == 1
+    assert at_once(10_000, n=1, is_all=False) == 1
 
 
 def test_a_refused_run_leaves_nothing(six, tmp_path, monkeypatch):
@@ -52,14 +51,3 @@ def test_a_refused_run_leaves_nothing(six, tmp_path, monkeypatch):
     with pytest.raises(ArgumentError, match="k is 3"):
         related(six, tmp_path / "x.csv", 3)
     assert list(tmp_path.glob("x*")) == []
-
-
-def test_an_earlier_result_that_takes_too_much_to_compare_with_is_not_used(
-    six, tmp_path, monkeypatch
-):
-    related(six, tmp_path / "x.parquet", 3)
-    monkeypatch.setattr("simsearch.related.carried_over.can_compare", lambda *_: False)
-    report = related(six, tmp_path / "x.parquet", 3)
-    assert (report.n_computed, report.n_kept) == (6, 0)
-    assert "too much memory" in report.note
-    assert not can_compare(N, 1000)

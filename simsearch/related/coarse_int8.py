@@ -1,7 +1,7 @@
-"""The nearest of many texts at once, roughly: in 8-bit integers, tile by tile.
+"""The studies nearest by the whole text for many queries at once, approximately: 8-bit integers.
 
-An importer of torch beside what encodes: its product of 8-bit integers is four times as
-fast as one of floats, and twice as fast as one of bfloat16. What is found is to be scored again.
+torch's matrix product of 8-bit integers takes a quarter of the time of one in single precision,
+and half that of one in bfloat16 (DECISIONS.md). Whatever is found must be scored again.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import numpy.typing as npt
 import torch
 
 CHUNK = 4096
-"""Columns of a tile: its scores stay in the processor's cache."""
+"""Studies compared at a time: their scores stay in the processor's cache."""
 
 _EXACT_ENTRY = 79  # see `greatest_exact_entry`
-_DEVIATIONS = 6  # standard deviations that a cosine may be off
-_TRIED = 256  # rows: as many as a block of queries has
-_GROUP = 16  # columns of which the greatest is looked at first
-_SAMPLE = 16_384  # columns that tell from which score on a column is near
+_DEVIATIONS = 6  # standard deviations that the error of a cosine is taken to stay within
+_TRIED = 256  # rows, as many as a batch of queries has
+_GROUP = 16  # columns whose greatest score is compared first
+_SAMPLE = 16_384  # columns from which the score of a near column is estimated
 _NEAR_PER_CANDIDATE = 4
 _QUANTILE_ROOM = 8
 
@@ -31,25 +31,27 @@ Floats = npt.NDArray[np.floating]
 
 
 class Near(msgspec.Struct, frozen=True):
-    """Pairs of a query's number in its block and a column, by query, then column."""
+    """n pairs of a query and a near study, ordered by query."""
 
     at: Ints
+    """(n,) numbers of queries in their batch."""
     columns: Ints
+    """(n,) places of studies among those that are searched."""
     cosine: npt.NDArray[np.float32]
-    """(n,) the cosine of the whole texts."""
+    """(n,) approximate cosines of the whole texts."""
     floor: npt.NDArray[np.float32]
-    """(n_queries,) the cosine that every other column is below."""
+    """(n_queries,) the approximate cosines of all other studies are below this."""
     within: float
-    """How far these cosines may be off."""
+    """The largest error of an approximate cosine."""
 
 
 class CoarseTexts:
-    """The texts of some studies in 8-bit integers, all on one scale; threads may share it.
+    """The texts of the searched studies in 8-bit integers, all on one scale; threads may share it.
 
     Args:
         stored: (n_studies, dimension) float16 unit rows.
         columns: (n,) the rows that are searched, more than `depth`.
-        depth: how many nearest are wanted of a text.
+        depth: the number of nearest studies wanted for a query.
     """
 
     def __init__(self, stored: npt.NDArray[np.float16], columns: Ints, depth: int) -> None:
@@ -59,12 +61,11 @@ class CoarseTexts:
         greatest_entry = max(float(np.abs(part).max(initial=0)) for part in parts)
         dimension = stored.shape[1]
         self._unit = greatest_exact_entry(dimension) / (greatest_entry or 1.0)
-        # Entries of both unit rows are off by up to half a step, evenly: √(1/12) of one is their
-        # standard deviation, and √(2/12) that of a cosine.
+        # The entries of both unit rows have errors of up to half a step, uniformly distributed: a
+        # standard deviation of √(1/12) of a step, and of √(2/12) for a cosine.
         self._within = _DEVIATIONS * float(np.sqrt(2 / 12)) / self._unit
-        blocks = range(0, len(self._columns), CHUNK)
         self._coarse = torch.empty((len(self._columns), dimension), dtype=torch.int8)
-        for start in blocks:
+        for start in range(0, len(self._columns), CHUNK):
             part = self._texts(start)
             self._coarse[start : start + len(part)] = self._coarsened(part)
         n_sampled = min(_SAMPLE, len(self._columns) // _NEAR_PER_CANDIDATE)
@@ -81,7 +82,11 @@ class CoarseTexts:
         return scaled.round_().to(torch.int8)
 
     def nearest(self, text: npt.NDArray[np.float32]) -> Near:
-        """Return several times as many nearest by text as there are candidates."""
+        """Return the nearest studies of each query, several times as many as `depth`.
+
+        Args:
+            text: (n_queries, dimension) unit or zero rows, at most 65,536.
+        """
         coarse = self._coarsened(text)
         sample = torch._int_mm(coarse, self._sample.T)  # noqa: SLF001 - as torchao calls it
         floor = sample.topk(self._sample_rank, dim=1).values[:, -1].contiguous()
@@ -99,11 +104,11 @@ class CoarseTexts:
 
 @cache
 def greatest_exact_entry(dimension: int) -> int:
-    """Return how great the entries may be that this processor multiplies exactly.
+    """Return the greatest entries that this processor multiplies exactly.
 
-    One without VNNI has no product of signed 8-bit integers: 128 is added to one side, and pairs of
-    products are added up in 16 bits, where too great ones are cut off. None of entries up to 79
-    are: 2 · (79 + 128) · 79 < 2¹⁵.
+    A processor without VNNI cannot multiply signed 8-bit integers: 128 is added to one side, and
+    pairs of products are summed in 16 bits, where large sums saturate. Those of entries up to 79
+    do not: 2 · (79 + 128) · 79 < 2¹⁵.
     """
     rows = torch.full((_TRIED, dimension), 127, dtype=torch.int8)
     is_exact = bool((torch._int_mm(rows, rows.T) == 127 * 127 * dimension).all())  # noqa: SLF001
@@ -113,9 +118,14 @@ def greatest_exact_entry(dimension: int) -> int:
 def _above(
     products: torch.Tensor, floor: torch.Tensor, start: int
 ) -> tuple[Ints, Ints, npt.NDArray[np.int32]]:
-    """Return the places of a tile that reach their row's floor: rows, columns, values.
+    """Return the entries that reach their row's floor: rows, columns and values.
 
-    The greatest of every few columns is looked at first: few reach it.
+    The greatest of every `_GROUP` columns is compared first: few groups reach the floor.
+
+    Args:
+        products: (n_queries, n_columns) products.
+        floor: (n_queries,) the floor of each row.
+        start: the number of the first column.
     """
     n, width = products.shape
     n_groups = width // _GROUP
@@ -136,7 +146,11 @@ def _above(
 def kth(at: Ints, values: Floats, n: int, *ks: int) -> list[Floats]:
     """Return, for each k, (n,) the k-th greatest value of each query, -inf where it has fewer.
 
-    `at` need not be in order.
+    Args:
+        at: (n_values,) numbers of queries, in any order.
+        values: (n_values,) values.
+        n: the number of queries.
+        ks: ranks, from 1.
     """
     counts = np.bincount(at, minlength=n)
     if (np.diff(at) < 0).any():
@@ -144,13 +158,17 @@ def kth(at: Ints, values: Floats, n: int, *ks: int) -> list[Floats]:
         at, values = at[order], values[order]
     table = np.full((n, max(*ks, counts.max(initial=0))), -np.inf, dtype=np.float32)
     table[at, np.arange(len(at)) - (np.cumsum(counts) - counts)[at]] = values
-    table.sort(axis=1)  # faster than a partition, which many equal values slow down
+    table.sort(axis=1)  # a partition would be slower: many values are equal
     return [table[:, -k] for k in ks]
 
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
-    """Have torch compute in the threads that call it, and in no more of its own."""
+    """Keep torch in the threads that call it, without threads of its own.
+
+    This is torch's own setting, which applies to every thread: a limit by threadpoolctl would
+    apply only to the thread that sets it.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -160,6 +178,6 @@ def one_thread_each() -> Iterator[None]:
 
 
 def floats(rows: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-    """Return rows in single precision: torch converts halves faster than numpy."""
+    """Return rows in single precision; torch converts 16-bit floats faster than numpy."""
     found: npt.NDArray[np.float32] = torch.from_numpy(np.ascontiguousarray(rows)).float().numpy()
     return found

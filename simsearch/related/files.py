@@ -1,7 +1,7 @@
-"""Files of related lists: one row a neighbour, as Parquet, CSV or JSON Lines.
+"""Files of related lists, one row for each neighbour: Parquet, CSV or JSON Lines.
 
-The rows and the metadata are described in docs/related.md. A file is written beside its place
-and renamed when it is complete. The only importer of pyarrow.
+docs/related.md describes the columns and the metadata. A file takes its place once it is
+complete.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simsearch.errors import ArgumentError, RelatedFileError
+from simsearch.files import written_whole
 
 SCHEMA: Final = "simsearch.related/1"
 COLUMNS = ("nct_id", "rank", "neighbour_id", "similarity", "mutual")
@@ -28,15 +29,14 @@ TITLE_COLUMNS = ("title", "status", "neighbour_title", "neighbour_status")
 ENDINGS = (".parquet", ".csv", ".jsonl")
 
 METADATA = b"simsearch"
-"""Key of the metadata of a Parquet file, which are JSON."""
+"""Key of the metadata of a Parquet file; the value is JSON."""
 
 _STANDARD_OUTPUT = "standard output"
 _LONGEST_LINE = 1 << 24
-_ROWS_AT_ONCE = 1 << 18
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What lists are of, as the metadata of a Parquet file have it (docs/related.md)."""
+    """What lists were computed from, as in the metadata of a Parquet file (docs/related.md)."""
 
     schema: Literal["simsearch.related/1"]
     generation: Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z.-]+$")]
@@ -48,18 +48,16 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     filters: dict[str, Any]
     studies: Literal["all", "some"]
     n_lists: int = -1
-    """How many studies have a list; -1 before that is known."""
-    room: bytes = b""
-    """`Lists.room` of all studies of the generation, compressed; nothing where some were asked."""
+    """The number of studies that have a list; -1 until it is known."""
 
 
 class Table(msgspec.Struct, frozen=True):
-    """Rows of a file: arrays of equal length by column, in the order of columns."""
+    """Rows of a file: column → values, all of the same length."""
 
     columns: Mapping[str, Sequence[Any] | npt.NDArray[Any]]
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows, as plain values."""
+        """Yield the rows as plain Python values."""
         values = [
             each.tolist() if isinstance(each, np.ndarray) else each
             for each in self.columns.values()
@@ -74,11 +72,11 @@ class Writer(Protocol):
         """Append the rows of a table."""
 
     def close(self) -> None:
-        """Write what belongs to the end."""
+        """Write the end of the file."""
 
 
 class ParquetWriter:
-    """Writes Parquet, with the identity of the lists in its metadata."""
+    """Writes Parquet with the identity of the lists in its metadata."""
 
     def __init__(self, file: BinaryIO, columns: Sequence[str], identity: bytes) -> None:
         import pyarrow as pa
@@ -113,7 +111,7 @@ class CsvWriter:
         self._file.write((",".join(columns) + "\n").encode())
 
     def write(self, table: Table) -> None:
-        """Append the rows; yes and no are `true` and `false`, as JSON has them."""
+        """Append the rows; booleans are `true` and `false`, as in JSON."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerows(
@@ -123,11 +121,11 @@ class CsvWriter:
         self._file.write(text.getvalue().encode())
 
     def close(self) -> None:
-        """Write nothing more."""
+        """Do nothing: there is no end to write."""
 
 
 class JsonlWriter:
-    """Writes a JSON object a line."""
+    """Writes one JSON object a line."""
 
     def __init__(self, file: BinaryIO, columns: Sequence[str], _: bytes) -> None:
         self._file = file
@@ -140,7 +138,7 @@ class JsonlWriter:
         self._file.write(b"".join(line + b"\n" for line in lines))
 
     def close(self) -> None:
-        """Write nothing more."""
+        """Do nothing: there is no end to write."""
 
 
 _WRITERS: Mapping[str, Any] = MappingProxyType(
@@ -149,10 +147,10 @@ _WRITERS: Mapping[str, Any] = MappingProxyType(
 
 
 def ending(output: Path | None) -> str:
-    """Return the ending that says how a file is written; standard output is JSON Lines.
+    """Return the ending of a file, which decides its format; standard output is JSON Lines.
 
     Raises:
-        ArgumentError: it is none of `ENDINGS`.
+        ArgumentError: the ending is not one of `ENDINGS`.
     """
     if output is None:
         return ".jsonl"
@@ -162,16 +160,21 @@ def ending(output: Path | None) -> str:
 
 
 def check_output(output: Path | None, *, force: bool) -> None:
-    """Refuse an output that cannot be written, or that would overwrite something else.
+    """Refuse an output that cannot be written, or that would replace a file of another kind.
+
+    Args:
+        output: the file, or None for standard output.
+        force: replace whatever is there.
 
     Raises:
-        ArgumentError: its name has another ending.
-        RelatedFileError: its folder is missing or read-only, or a file there is not ours.
+        ArgumentError: the ending of its name is not one of `ENDINGS`.
+        RelatedFileError: its folder is missing or read-only, or it holds something other than
+            related lists.
     """
     form = ending(output)
     if form == ".parquet":
         try:
-            import pyarrow as pa  # noqa: F401 - whether it is there
+            import pyarrow as pa  # noqa: F401 - is it installed?
         except ImportError as error:
             raise RelatedFileError(
                 str(output), "needs pyarrow: pip install 'simsearch[parquet]', or name a .csv"
@@ -182,20 +185,19 @@ def check_output(output: Path | None, *, force: bool) -> None:
         return
     folder = output.absolute().parent
     if not folder.is_dir():
-        raise RelatedFileError(str(output), f"cannot be written: {folder} is no folder")
+        raise RelatedFileError(str(output), f"cannot be written: {folder} is not a folder")
     if not os.access(folder, os.W_OK):
         raise RelatedFileError(str(output), f"cannot be written: no permission in {folder}")
     if not os.path.lexists(output):
         return
     if not output.is_file():
-        raise RelatedFileError(str(output), "is no file")
+        raise RelatedFileError(str(output), "is not a file")
     if not force and output.stat().st_size and not _is_ours(output, form):
-        raise RelatedFileError(
-            str(output), "is something else than related lists: give --force to replace it"
-        )
+        raise RelatedFileError(str(output), "holds something other than related lists")
 
 
 def _is_ours(path: Path, form: str) -> bool:
+    """Report whether a file holds related lists."""
     if form == ".parquet":
         return read_identity(path) is not None
     try:
@@ -212,15 +214,15 @@ def _is_ours(path: Path, form: str) -> bool:
 
 @contextmanager
 def writing(output: Path | None, columns: Sequence[str], identity: bytes) -> Iterator[Writer]:
-    """Give a writer; the file takes its place, whole, when nothing went wrong.
+    """Open a writer; the file takes its place, complete, if the block succeeds.
 
     Args:
-        output: where to write; None is standard output.
-        columns: names of columns.
-        identity: what the lists are of, as JSON.
+        output: the file, or None for standard output.
+        columns: the names of the columns.
+        identity: what the lists were computed from, as JSON.
 
     Raises:
-        RelatedFileError: the disk refuses a write.
+        RelatedFileError: a write failed.
     """
     make = _WRITERS[ending(output)]
     if output is None:
@@ -229,31 +231,25 @@ def writing(output: Path | None, columns: Sequence[str], identity: bytes) -> Ite
             yield writer
             writer.close()
         return
-    part = output.with_name(output.name + ".part")
     try:
-        with part.open("wb") as file:
+        with written_whole(output) as file:
             writer = make(file, columns, identity)
             yield writer
             writer.close()
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(output)
     except OSError as error:
         raise RelatedFileError(
-            str(output), f"cannot be written: {error.strerror or error}; the same command goes on"
+            str(output), f"cannot be written: {error.strerror or error}; run it again to continue"
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager
 def _standard_output() -> Iterator[BinaryIO]:
-    """Give standard output, flushed at the end; a reader who has had enough is no error of ours."""
+    """Open standard output and flush it at the end; a closed pipe is left to the caller."""
     try:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        raise  # typer ends quietly
+        raise  # the command ends quietly
     except OSError as error:
         raise RelatedFileError(
             _STANDARD_OUTPUT, f"cannot be written: {error.strerror or error}"
@@ -261,7 +257,7 @@ def _standard_output() -> Iterator[BinaryIO]:
 
 
 def read_identity(path: Path) -> Identity | None:
-    """Return what lists written before are of; None for a file that is something else."""
+    """Return the identity of a Parquet file of related lists; None for any other file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -270,30 +266,3 @@ def read_identity(path: Path) -> Identity | None:
         return msgspec.json.decode(metadata.get(METADATA, b""), type=Identity)
     except (OSError, ValueError, RecursionError, pa.ArrowException, msgspec.MsgspecError):
         return None
-
-
-def read_lists(path: Path) -> Iterator[dict[str, npt.NDArray[Any]]]:
-    """Yield the columns of lists written before, part by part: IDs as bytes, ranks, similarities.
-
-    Raises:
-        RelatedFileError: the file is damaged.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    types = {
-        "nct_id": pa.string(), "rank": pa.int32(), "neighbour_id": pa.string(),
-        "similarity": pa.float64(),
-    }  # fmt: skip
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=list(types)):
-                if {field.name: field.type for field in batch.schema} != types:
-                    raise RelatedFileError(str(path), "is damaged: it has other columns")
-                values = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in types}
-                yield {
-                    name: each.astype("S11") if each.dtype == object else each
-                    for name, each in values.items()
-                }
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise RelatedFileError(str(path), f"is damaged ({error})") from error

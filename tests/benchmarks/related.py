@@ -2,10 +2,11 @@
 
     python tests/benchmarks/related.py INDEX [--queries N] [--singles 200] [--only NAME ...]
 
-All take the same vectors and k, one after another, each in a process of its own, and say time
-per study, the time that all studies would take, and peak memory. scikit-learn and FAISS find the
-nearest by text alone, without terms, other fields and who is mutual. With --queries, only so many
-studies (whole blocks of them, by lot) are asked for, and the time of all is extrapolated.
+All take the same vectors and k, one after another, each in a process of its own, and report the
+time per study, the time for all studies, and peak memory. scikit-learn and FAISS find the nearest
+by text alone: without terms, without other fields, and without which neighbours are mutual. With
+--queries, only so many studies (whole batches of them, chosen at random) are queried, and the time
+for all is extrapolated.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -23,7 +23,8 @@ from collections.abc import Callable
 import numpy as np
 
 from simsearch.index.opened import opened_index
-from simsearch.related.batch_search import BLOCK, BlockSearch
+from simsearch.related.batch_search import BatchSearch, batch_size
+from simsearch.related.run import computed
 from simsearch.search.nearest import nearest, ranked
 from simsearch.search.query_parts import study_part
 
@@ -41,9 +42,9 @@ def main() -> None:
     if options.run:
         print(json.dumps(CONTENDERS[options.run](options)))
         return
-    print(
-        f"{os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
-    )
+    from spine import machine  # not in the processes that are measured
+
+    print(f"{machine()}, seeds 0 and 1, load {os.getloadavg()[0]:.1f}")
     found = {}
     for name in options.only:
         words = [sys.executable, __file__, *sys.argv[1:], "--run", name]
@@ -79,33 +80,33 @@ def measured(n_studies: int, setup: float, queries: int, run: Callable[[], objec
     }
 
 
-def asked(rows: np.ndarray, wanted: int) -> np.ndarray:
-    """All rows, or whole blocks of them by lot."""
+def batches(rows: np.ndarray, wanted: int) -> list[np.ndarray]:
+    """The rows in batches: all, or some of them at random."""
+    size = batch_size(K)
+    found = [rows[at : at + size] for at in range(0, len(rows), size)]
     if not wanted or wanted >= len(rows):
-        return rows
-    blocks = [rows[at : at + BLOCK] for at in range(0, len(rows) - BLOCK, BLOCK)]
-    chosen = np.random.default_rng(0).permutation(len(blocks))[: max(1, wanted // BLOCK)]
-    return np.concatenate([blocks[at] for at in sorted(chosen)])
+        return found
+    chosen = np.random.default_rng(0).permutation(len(found) - 1)[: max(1, wanted // size)]
+    return [found[at] for at in sorted(chosen)]
 
 
 def by_related(options: argparse.Namespace) -> dict:
-    from simsearch.callbacks import no_progress
-    from simsearch.related.run import _Run
-
     began = time.perf_counter()
-    index = opened_index(options.index)
-    search = BlockSearch(index, K)
-    rows = asked(search.asked, options.queries)
-    run = _Run(search, os.cpu_count() or 1, no_progress)
-    run.hold(rows)
+    search = BatchSearch(opened_index(options.index), K)
+    parts = batches(search.listed, options.queries)
     setup = time.perf_counter() - began
-    return measured(len(search.asked), setup, len(rows), lambda: run.compute(rows, None, b""))
+
+    def run() -> None:
+        for _ in computed(search, parts, os.cpu_count() or 1):
+            pass
+
+    return measured(len(search.listed), setup, sum(map(len, parts)), run)
 
 
 def by_singles(options: argparse.Namespace) -> dict:
     began = time.perf_counter()
     index = opened_index(options.index)
-    rows = np.random.default_rng(1).choice(BlockSearch(index, K).asked, options.singles, False)
+    rows = np.random.default_rng(1).choice(BatchSearch(index, K).listed, options.singles, False)
     for row in rows[:5].tolist():
         ranked(index, [study_part(index, row)], K)
     setup = time.perf_counter() - began
@@ -118,11 +119,11 @@ def by_singles(options: argparse.Namespace) -> dict:
 
 
 def texts(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray, int]:
-    """Vectors of all, vectors asked with, number of studies."""
+    """Vectors of all studies, vectors of the queries, number of studies."""
     stored = opened_index(options.index)
     rows = stored.stored("text")
     found = np.array(rows, dtype=np.float32)
-    queries = asked(np.flatnonzero(found.any(axis=1)), options.queries)
+    queries = np.concatenate(batches(np.flatnonzero(found.any(axis=1)), options.queries))
     return found, found[queries], len(found)
 
 
