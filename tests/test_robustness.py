@@ -28,7 +28,8 @@ from simsearch.errors import (
 from simsearch.index.opened import opened_index
 from simsearch.records.mirror import Mirror
 from simsearch.registry.api import RegistryApi
-from simsearch.registry.fetch import Scope, fetch, update
+from simsearch.registry.fetch import fetch, update
+from simsearch.registry.scope import Scope
 from simsearch.search.answer import Answer
 from simsearch.search.filters import NO_FILTERS
 from simsearch.search.neighbour import Reason
@@ -129,7 +130,7 @@ def command(line: str, **options):
         ("simsearch query --help >/dev/full", 1, "cannot write the answer: No space left"),
         ("simsearch index >/dev/full", 1, "cannot write the answer: No space left"),
         ("simsearch --version >/dev/full", 1, "cannot write the answer: No space left"),
-        ("simsearch query NCT07000001 --online", 1, "cannot be asked"),
+        ("simsearch query NCT07000001 --online", 1, "no request can be sent"),
         ("simsearch query --text x --model ''", 1, "no model is named"),
         ("simsearch fetch --all --since '' --dry-run", 2, "is not a date"),
         ("simsearch query \"$(printf 'caf\\351')\"", 2, "is not UTF-8"),

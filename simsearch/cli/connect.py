@@ -23,7 +23,7 @@ def registry_api(address: str | None, *, verbose: bool) -> RegistryApi:
 
     Raises:
         ArgumentError: the text is not an address of the web.
-        ApiError: it cannot be asked.
+        ApiError: no request can be sent to it.
     """
     if address and not re.match("https?://[^/]", address, re.IGNORECASE):
         raise ArgumentError("SIMSEARCH_API", address, f"an address like {BASE_URL}")

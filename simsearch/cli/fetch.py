@@ -14,7 +14,9 @@ from simsearch.cli.progress import log, progress_on_stderr
 from simsearch.cli.terminal import print_facts, print_text
 from simsearch.output.reports import fetch_facts
 from simsearch.records import read_ids
-from simsearch.registry import fetch as registry
+from simsearch.registry.fetch import fetch as fetch_into
+from simsearch.registry.scope import Scope, plan
+from simsearch.registry.single_studies import fetch_ids
 
 EXAMPLES = """
 simsearch fetch --all
@@ -51,7 +53,7 @@ def fetch(
     quiet: QuietOption = False,
 ) -> None:
     """Fetch studies from the registry into the local mirror; resumes where it stopped."""
-    scope = registry.Scope(condition, intervention, query_)
+    scope = Scope(condition, intervention, query_)
     if sum((all_, bool(scope.parameters), ids is not None)) != 1:
         raise typer.BadParameter("give one of --all, --ids, or --condition/--intervention/--query")
     since = "" if since is None else iso_date(since)
@@ -59,14 +61,14 @@ def fetch(
         raise typer.BadParameter("--since goes with --all or a search, not with --ids")
     named = read_ids(ids) if ids else []
     if dry_run:
-        print_text(registry.plan(scope, since, named))
+        print_text(plan(scope, since, named))
         return
     with open_mirror(mirror) as opened, registry_api(api, verbose=verbose) as client:
         if ids:
-            report = registry.fetch_ids(opened, client, named, log)
+            report = fetch_ids(opened, client, named, log)
         else:
             with progress_on_stderr(quiet=quiet) as progress:
-                report = registry.fetch(opened, client, scope, since=since, progress=progress)
+                report = fetch_into(opened, client, scope, since=since, progress=progress)
         print_facts(fetch_facts(report, opened.path), quiet=quiet)
 
 

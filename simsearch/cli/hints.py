@@ -74,6 +74,12 @@ def _no_earlier(error: NoEarlierGenerationError) -> str:
     return f"{error}: {step}, or give the folder of another index"
 
 
+def _mirror(error: MirrorError) -> str:
+    if "no complete fetch" in error.reason:
+        return f"{error}: run `simsearch fetch --all` first"
+    return f"{error}; name another with --mirror"
+
+
 def _guard(error: GuardError) -> str:
     how = ", or give" if isinstance(error, EmptyFieldError) else "; give"
     return f"{error}{how} {_option(error.allowed_by)} if that is intended"
@@ -92,7 +98,7 @@ _LINES: Mapping[type, Callable[[Any], str]] = MappingProxyType(
         IndexBusyError: lambda error: f"{error}: try again later, or wait for it with --wait",
         IndexCorruptError: lambda error: f"{error} with `simsearch rebuild`",
         IndexNotFoundError: lambda error: f"{error}: build one with `simsearch rebuild RECORDS`",
-        MirrorError: lambda error: f"{error}; name another with --mirror",
+        MirrorError: _mirror,
         NoEarlierGenerationError: _no_earlier,
         NoRoomError: lambda error: f"{error}: make room, or name another folder with --index",
         RejectedRecordsError: lambda error: f"{error}; correct the source, or give --allow-rejects",

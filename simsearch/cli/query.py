@@ -25,10 +25,11 @@ from simsearch.cli.options import (
 from simsearch.cli.terminal import print_pieces, view
 from simsearch.encode.encoders import Encoder
 from simsearch.encode.minilm import load_query_encoder
-from simsearch.errors import GoneStudyError, NctIdError, UnknownStudyError
+from simsearch.errors import GoneStudyError, NctIdError, SourceError, UnknownStudyError
 from simsearch.index.opened import OpenedIndex, opened_index
 from simsearch.output.formats import write
 from simsearch.records import read_draft
+from simsearch.records.outcomes import DRAFT_HINT
 from simsearch.search.answer import ask
 from simsearch.search.question import GroupBy, Question
 from simsearch.study import Study
@@ -155,6 +156,10 @@ def _advice(studies: Sequence[str]) -> Iterator[None]:
     except UnknownStudyError as error:
         error.add_note("or ask with --online or --file RECORD")
         raise
+    except SourceError as error:
+        if error.reason.endswith(DRAFT_HINT):
+            error.add_note("for words, use --text")
+        raise
     except NctIdError as error:
         if error.text in studies and not any(map(str.isdigit, error.text)):
             error.add_note("for words, use --text")
@@ -173,7 +178,7 @@ def _loaded(index: OpenedIndex, model: str | None, *, quiet: bool) -> Encoder:
 def _study_online(nct_id: str) -> Study:
     from simsearch.cli.connect import registry_api
     from simsearch.cli.progress import waiting_for
-    from simsearch.registry.fetch import study_online
+    from simsearch.registry.single_studies import study_online
 
     with (
         registry_api(os.environ.get("SIMSEARCH_API"), verbose=False) as registry,

@@ -12,7 +12,7 @@ from simsearch.cli.options import ApiOption, VerboseOption
 from simsearch.cli.progress import log, progress_on_stderr
 from simsearch.cli.terminal import print_facts
 from simsearch.output.reports import fetch_facts
-from simsearch.registry import fetch as registry
+from simsearch.registry.fetch import update as update_mirror
 
 EXAMPLES = """
 simsearch update
@@ -41,7 +41,7 @@ def update(
         options.check()
         with open_mirror(options.mirror) as opened, registry_api(api, verbose=verbose) as client:
             with progress_on_stderr(quiet=options.quiet) as progress:
-                report = registry.update(
+                report = update_mirror(
                     opened, client, n_rechecked=recheck, progress=progress, say=log
                 )
             done["fetch"] = report

@@ -20,7 +20,7 @@ from simsearch.output.render import duration_label, facts_table, render, size_la
 if TYPE_CHECKING:  # a query needs neither the build nor HTTP
     from simsearch.build.build import BuildReport
     from simsearch.index.generations import Listed
-    from simsearch.registry.fetch import FetchReport
+    from simsearch.registry.reports import FetchReport
     from simsearch.related.run import RelatedReport
 
 INFO_SCHEMA = "simsearch.info/1"

@@ -18,10 +18,7 @@ from simsearch.records.mirror import Mirror, Window
 from simsearch.registry.api import RegistryApi, TokenLostError
 from simsearch.registry.recheck import RECHECKED, recheck
 from simsearch.registry.reports import FetchReport, interrupted
-from simsearch.registry.scope import Scope, plan, window_query, windows
-from simsearch.registry.single_studies import fetch_ids, study_online
-
-__all__ = ["FetchReport", "Scope", "fetch", "fetch_ids", "plan", "study_online", "update"]
+from simsearch.registry.scope import Scope, window_query, windows
 
 _OVERLAP_DAYS = 1
 _RESTARTS = 2  # of a window, before the fetch fails
