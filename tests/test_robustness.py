@@ -81,7 +81,7 @@ def test_a_build_whose_log_no_one_reads_goes_on(monkeypatch, write, tmp_path):
 
 def test_a_pointer_that_cannot_be_switched_leaves_no_generation_behind(build):
     report = build()
-    (report.index / "CURRENT.new").mkdir()
+    (report.index / "CURRENT.part").mkdir()
     with pytest.raises(PublishError):
         build()
     assert [each.name for each in (report.index / "generations").iterdir()] == [report.generation]
@@ -131,7 +131,7 @@ def command(line: str, **options):
         ("simsearch index >/dev/full", 1, "cannot write the answer: No space left"),
         ("simsearch --version >/dev/full", 1, "cannot write the answer: No space left"),
         ("simsearch query NCT07000001 --online", 1, "no request can be sent"),
-        ("simsearch query --text x --model ''", 1, "no model is named"),
+        ("simsearch query --text x --model ''", 1, "the name of the model is empty"),
         ("simsearch fetch --all --since '' --dry-run", 2, "is not a date"),
         ("simsearch query \"$(printf 'caf\\351')\"", 2, "is not UTF-8"),
         (GONE_FOLDER + "simsearch query NCT03540472 -o ids -k 1", 0, ""),
@@ -169,7 +169,7 @@ def client(registry):
 def test_a_time_that_is_none_is_refused_before_it_is_kept(registry, client, tmp_path, stamp):
     registry.timestamp = stamp
     with Mirror(tmp_path / "m.sqlite") as mirror:
-        with pytest.raises(ApiError, match="for a time"):
+        with pytest.raises(ApiError, match="as a time"):
             fetch(mirror, client, Scope())
         assert mirror.scopes() == []
 

@@ -34,34 +34,21 @@ def info(cache: CacheOption = None) -> None:
 
 def prune(
     older_than: Annotated[
-        int | None,
+        int,
         typer.Option(
             metavar="DAYS", min=0, help="Drop vectors that no build has used for so many days."
         ),
-    ] = None,
-    keep: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="DIGEST", help="Drop all but these models', named as cache info does."
-        ),
-    ] = None,
+    ],
     cache: CacheOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Drop vectors that are no longer needed, and free their disk space."""
-    if older_than is None and not keep:
-        raise typer.BadParameter("say what to drop: --older-than DAYS or --keep DIGEST")
     path = cache or default_cache()
     if not _is_there(path):
         print_facts([("Cache", _none_yet(path))], quiet=quiet)
         return
     with VectorCache(path) as opened:
-        known = {each.digest for each in opened.facts()}
-        for digest in keep or ():
-            if digest not in known:
-                there = f"which holds {', '.join(sorted(known))}" if known else "which is empty"
-                raise typer.BadParameter(f"--keep {digest!r} is not in the cache, {there}")
-        done = opened.prune(keep, older_than)
+        done = opened.prune(older_than)
     sizes = f"{size_label(done.bytes_before)} before, {size_label(done.bytes_after)} now"
     print_facts([("Dropped", f"{done.n_vectors:,} vectors"), ("Cache", sizes)], quiet=quiet)
 
@@ -92,6 +79,5 @@ add_command(
     prune,
     examples="""
 simsearch cache prune --older-than 30
-simsearch cache prune --keep 1f0c8a52d9e37b64
 """,
 )
