@@ -1,10 +1,10 @@
-"""Time and memory of a first build, of one over the same records, and of one with changes.
+"""Measure a first build, one of the same records, and one of records with some changes.
 
     python tests/benchmarks/build.py RECORDS --into FOLDER [--changed 100]
 
-Each is a process of its own, the model's loading included, as a nightly job runs it. Ratios are
-of one run, to the first build. With --into a folder that holds a cache already, the first
-build is not measured.
+Each build is a process of its own, including the loading of the model, like a nightly job. Ratios
+are to the first build of the same run. FOLDER must be empty: if it has a cache already, the first
+build encodes nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from spine import machine
 
 
 def main(
@@ -27,7 +28,8 @@ def main(
     into: Annotated[Path, typer.Option(help="An empty folder for index and cache.")],
     changed: Annotated[int, typer.Option(help="How many records to change.")] = 100,
 ) -> None:
-    """Print the figures."""
+    """Print time, memory and ratios of three builds."""
+    print(machine())
     into.mkdir(parents=True, exist_ok=True)
     altered = into / "changed.jsonl.gz"
     write_changed(records, altered, changed)
@@ -41,7 +43,7 @@ def main(
 
 
 def built(name: str, records: Path, into: Path, *options: str) -> float:
-    """Build in a process of its own; print and return its seconds."""
+    """Build in a process of its own; print its figures and return its seconds."""
     words = [sys.executable, "-m", "simsearch", "rebuild", str(records), "--json-summary"]
     began = time.perf_counter()
     done = subprocess.run(
@@ -63,7 +65,7 @@ def built(name: str, records: Path, into: Path, *options: str) -> float:
 
 
 def write_changed(records: Path, altered: Path, n: int) -> None:
-    """Write the records again, with a word more in the summaries of n of them."""
+    """Write a copy of the records in which the summaries of n have one more word."""
     with gzip.open(records, "rt", encoding="utf-8") as lines, gzip.open(altered, "wt") as out:
         every = max(1, sum(1 for _ in lines) // n)
         lines.seek(0)

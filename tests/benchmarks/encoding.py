@@ -1,22 +1,20 @@
-"""Measure ways to encode on this machine, side by side in one run; prints ratios.
+"""Compare ways to encode texts on this machine, side by side in one run.
 
     python tests/benchmarks/encoding.py RECORDS [--texts 512] [--rounds 3] [--threads 1]
-        [--studies 2000]
+        [--studies 2000] [--seed 0]
 
-RECORDS are registry records, some thousand at least. The variants take turns; a ratio is the
-median over the rounds of each round's own, of time and of processor time. On a machine that
-others use, trust the second, with --threads 1: threads that wait for each other spin. What
-simsearch does not offer is built here from the same model, to show why; it is left out where
-a compiler for torch.compile, or the packages onnx and onnxruntime, or openvino, are missing.
-With --studies, a whole build is then timed against the encoder alone on the same texts.
+RECORDS are registry records, at least some thousands. The variants take turns; a ratio is the
+median of the ratios of all rounds, of elapsed time and of processor time. On a machine with other
+users, trust processor time with --threads 1, since threads that wait for each other spin. Variants
+that simsearch does not offer are built here from the same model, to show why; those that need a
+compiler for torch.compile, or the packages onnx and onnxruntime, or openvino, are skipped if it is
+missing. With --studies, a whole build is compared with the encoder alone on the same texts.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import os
-import platform
 import random
 import tempfile
 import time
@@ -25,10 +23,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from spine import Listed, TimedEncoder, processor, ten, timed
+from sentence_transformers import SentenceTransformer
+from spine import Listed, TimedEncoder, machine, ten, timed
 
-from simsearch import Study, build_index, load_encoder, read_studies
-from simsearch.build.build import BuildReport
+from simsearch import BuildReport, Study, build_index, load_encoder, read_studies
+from simsearch.encode.encoders import packaged_folder
 from simsearch.encode.fields import FIELDS, has_words, whole_text
 
 Forward = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -40,7 +39,7 @@ BASE = "torch float32, 16"
 
 
 class Pooled(torch.nn.Module):
-    """The model's transformer and the mean over its tokens: what all variants compute."""
+    """The transformer and the mean over the tokens, which all variants compute."""
 
     def __init__(self, transformer: torch.nn.Module) -> None:
         super().__init__()
@@ -55,7 +54,7 @@ class Pooled(torch.nn.Module):
 
 
 class Texts:
-    """Tokenized texts, in batches padded to the longest of each."""
+    """Tokenized texts, in batches that are padded to their longest text."""
 
     def __init__(self, tokens: list[list[int]]) -> None:
         self.tokens = tokens
@@ -87,8 +86,7 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
-    print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {processor()}, {instructions()}, {versions}")
+    print(f"{machine()}, torch {torch.__version__}, {instructions()}, seed {options.seed}")
     torch.set_num_threads(options.threads)
     rng = random.Random(options.seed)
     studies = [each for each in read_studies(options.records) if isinstance(each, Study)]
@@ -100,8 +98,8 @@ def main() -> None:
 
 
 def compare(texts: list[str], rounds: int) -> None:
-    """Rates of all variants, taken in turns, and how far each agrees with float32."""
-    model = load_encoder(precision="float32")._model
+    """Print the rates of all variants, and how closely each agrees with float32."""
+    model = SentenceTransformer(str(packaged_folder()), device="cpu")
     tokens = model.tokenizer(texts, truncation=True, max_length=256)["input_ids"]
     prepared = Texts(tokens)
     print(f"{len(texts)} whole texts of {prepared.lengths.mean():.0f} tokens on average, "
@@ -128,7 +126,7 @@ def compare(texts: list[str], rounds: int) -> None:
 
 
 def runs(texts: Texts, module: torch.nn.Module) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
-    """Yield the variants: name and what encodes the texts so."""
+    """Yield the variants: the name, and a function that encodes the texts."""
     float32, bfloat16 = in_torch(module, half=False), in_torch(module, half=True)
     yield BASE, lambda: texts.encode(float32, 16)
     for size in SIZES:
@@ -144,7 +142,7 @@ def runs(texts: Texts, module: torch.nn.Module) -> Iterator[tuple[str, Callable[
                         (lambda forward=forward, size=size: texts.encode(forward, size)),
                     )
         except (ImportError, RuntimeError) as error:
-            print(f"{name} is left out: {str(error).splitlines()[0]}")
+            print(f"{name} is skipped: {str(error).splitlines()[0]}")
 
 
 def in_torch(module: torch.nn.Module, *, half: bool) -> Forward:
@@ -214,11 +212,11 @@ def example() -> dict[str, torch.Tensor]:
 
 
 def whole_build(studies: list[Study], rounds: int) -> None:
-    """Rate of a whole build over the encoder's own, on the same texts, in turns."""
+    """Compare a whole build with the encoder alone on the same texts, in turns."""
     texts = {text for study in studies for of in FIELDS.values() if has_words([text := of(study)])}
     ordered = sorted(texts, key=lambda text: (len(text), text))
     encoder = load_encoder()
-    encoder.encode(ordered[:64])  # warm
+    encoder.encode(ordered[:64])  # warm up
     ratios, inside = [], []
     for _ in range(rounds):
         bare = timed(lambda: encoder.encode(ordered))
@@ -239,7 +237,7 @@ def build(studies: list[Study], folder: str, encoder: TimedEncoder) -> BuildRepo
 def instructions() -> str:
     found = torch.cpu.get_capabilities()
     names = ("amx_bf16", "avx512_bf16", "avx512_vnni", "avx512_f", "avx2")
-    return " ".join(name for name in names if found.get(name)) or "no vector instructions known"
+    return " ".join(name for name in names if found.get(name)) or "no known vector instructions"
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Kill `simsearch rebuild` and `simsearch update` at random moments; see that no harm is done.
+"""Kill `simsearch rebuild` and `simsearch update` at random moments, and check that nothing breaks.
 
     python tests/benchmarks/kills.py RECORDS [--kills 50] [--studies 300] [--seed 0]
 
-RECORDS are real registry records (JSON Lines, API v2). Each run is the real command with the
-real model, in a process forked from this one, which has imported the libraries already. After
-each SIGKILL the index that answers is verified to its last byte and asked for neighbours; the
-next run goes on with the cache that was left. A run that is not killed must give the files and
-neighbours of an undisturbed one, and no kill may cost the encoding of more than one batch.
+RECORDS are real registry records (JSON Lines, API v2). Each run is the real command with the real
+model, in a process forked from this one, which has imported the libraries already. After each
+SIGKILL the current index is verified completely and queried; the next run continues with the cache
+that is there. A run that is not killed must produce the same files and neighbours as one that was
+never disturbed, and a kill may cost the encoding of one batch at most.
 """
 
 from __future__ import annotations
@@ -26,15 +26,14 @@ from collections.abc import Callable
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
-import sentence_transformers  # noqa: F401 - imported once, for all runs
-from asking import similar_to_study
+from sentence_transformers import SentenceTransformer  # imported once, for all runs
+from spine import machine
 
+from simsearch import open_index
 from simsearch.cli.main import main as simsearch
-from simsearch.encode import encoders
 from simsearch.encode.cache import BATCH
 from simsearch.index.directory import open_generation, pointed
 from simsearch.index.generations import generation_names
-from simsearch.index.opened import opened_index
 from simsearch.index.verify import verify_generation
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -45,7 +44,7 @@ BEFORE, AFTER = "2026-03-25T09:00:05", "2026-04-02T09:00:05"
 
 
 class State:
-    """The files that a run works on, and how they were before the first run."""
+    """The files of a run, and a copy of their initial state."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "now"
@@ -56,18 +55,22 @@ class State:
         self.reset()
 
     def reset(self) -> None:
-        """Put everything back as it was before the first run."""
+        """Restore the initial state."""
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(self.start, self.folder)
         self.counts.write_bytes(b"")
 
     @property
     def n_encoded(self) -> int:
-        """How many texts all runs since the start have begun to encode."""
+        """How many texts all runs since then have started to encode."""
         return sum(map(int, self.counts.read_text().split()))
 
     def run(self, words: list[str], seconds: float | None = None) -> tuple[bool, float]:
-        """Run a command, killed after so many seconds; return whether it ended by itself."""
+        """Run a command and kill it after so many seconds.
+
+        Returns:
+            Whether it ended by itself, and how many seconds it ran.
+        """
         began = time.monotonic()
         process = os.fork()
         if not process:
@@ -84,19 +87,18 @@ class State:
         return os.WIFEXITED(status), time.monotonic() - began
 
     def _become(self, words: list[str]) -> None:
-        """Be the command, which counts what it encodes."""
+        """Run the command in this process, and count the texts that it encodes."""
         output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(output, 1)
         os.dup2(output, 2)
-        kind = encoders._SentenceTransformerEncoder
-        encode = kind.encode
+        encode = SentenceTransformer.encode
 
-        def counted(encoder, texts):
+        def counted(model, texts, **options):
             with self.counts.open("a") as file:
                 file.write(f"{len(texts)}\n")
-            return encode(encoder, texts)
+            return encode(model, texts, **options)
 
-        kind.encode = counted
+        SentenceTransformer.encode = counted
         sys.argv = ["simsearch", *words]
         try:
             simsearch()
@@ -110,9 +112,9 @@ class State:
 
 
 def verified(index: Path, ids: list[str]) -> list:
-    """Verify an index; return the neighbours of some studies, none of those not there.
+    """Verify an index; return the neighbours of some studies, an empty list for missing ones.
 
-    In a process of its own: one that has searched with several threads cannot be forked.
+    This takes a process of its own: one that has searched with several threads cannot be forked.
     """
     reading, writing = os.pipe()
     process = os.fork()
@@ -134,17 +136,17 @@ def verified(index: Path, ids: list[str]) -> list:
 
 
 def _answers(index: Path, ids: list[str]) -> list:
-    with opened_index(index) as opened:
+    with open_index(index) as opened:
         return [
-            [(each.study.nct_id, each.similarity) for each in similar_to_study(opened, nct_id)]
-            if opened.holds(nct_id)
+            [(each.nct_id, each.similarity) for each in opened.related(nct_id, explain=False)]
+            if nct_id in opened
             else []
             for nct_id in ids
         ]
 
 
 def endure(what: str, state: State, words: list[str], ids: list[str], options) -> None:
-    """Kill a command again and again; end where anything is not as it must be."""
+    """Kill a command again and again; fail if anything is not as it must be."""
     rng = random.Random(options.seed)
     index = state.folder / "index"
     old, old_answers = pointed(index), verified(index, ids)
@@ -166,7 +168,7 @@ def endure(what: str, state: State, words: list[str], ids: list[str], options) -
             print(f"{what}: {found['kills']} kills", end="\r", file=sys.stderr)
             in_a_row += 1
             is_old = pointed(index) == old
-            found["the earlier index answers" if is_old else "the new one answers"] += 1
+            found["the old index is current" if is_old else "the new index is current"] += 1
             assert answered == (old_answers if is_old else whole_answers)
             if is_old:
                 continue
@@ -190,7 +192,7 @@ def endure(what: str, state: State, words: list[str], ids: list[str], options) -
 
 
 def revised(records: list[dict], rng: random.Random) -> list[dict]:
-    """Return the records, one in ten with a shorter summary and a later date."""
+    """Return a copy of the records in which one in ten has a shorter summary and a later date."""
     changed = []
     for each in records:
         now = json.loads(json.dumps(each))
@@ -217,9 +219,9 @@ def rebuilds(folder: Path, old: list[dict], new: list[dict], ids: list[str], opt
 
 
 def updates(folder: Path, old: list[dict], new: list[dict], ids: list[str], options) -> None:
-    """Kill updates from a registry on loopback that has changed since the first fetch."""
+    """Kill updates from a local registry that has changed since the first fetch."""
     state = State(folder)
-    ThreadingHTTPServer.handle_error = lambda *_: None  # who asked was killed
+    ThreadingHTTPServer.handle_error = lambda *_: None  # the client was killed
     with serving(Registry(old)) as registry:
         registry.timestamp = BEFORE
         mirror = ["--mirror", str(state.folder / "mirror.sqlite"), "--quiet"]
@@ -235,7 +237,7 @@ def updates(folder: Path, old: list[dict], new: list[dict], ids: list[str], opti
 
 
 def keep(state: State) -> None:
-    """Let the files as they are now be those of the start."""
+    """Make the present state the initial one."""
     shutil.rmtree(state.start)
     state.folder.rename(state.start)
     state.reset()
@@ -249,6 +251,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=["rebuild", "update"])
     options = parser.parse_args()
+    print(f"{machine()}, seed {options.seed}")
     opened: Callable = gzip.open if options.records.suffix == ".gz" else Path.open
     with opened(options.records, "rb") as lines:
         records = [json.loads(line) for line, _ in zip(lines, range(options.studies), strict=False)]
