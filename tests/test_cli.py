@@ -507,11 +507,8 @@ def test_a_second_build_encodes_nothing_and_the_cache_is_shown_and_pruned(run, w
     assert "0 encoded, 15 from the cache" in run("rebuild", write())[1]
     code, out, _ = run("cache", "info")
     assert code == 0
-    digest = re.search(r"([0-9a-f]{16}) +15 of words", out)[1]
+    assert re.search(r"[0-9a-f]{16} +15 of words", out)
     assert run("cache", "prune")[0] == 2
-    code, _, err = run("cache", "prune", "--keep", "abc")
-    assert (code, f"--keep 'abc' is not in the cache, which holds {digest}" in err) == (2, True)
-    assert "Dropped  0 vectors" in run("cache", "prune", "--keep", digest)[1]
     assert "Dropped  0 vectors" in run("cache", "prune", "--older-than", "1")[1]
     assert "15 encoded" in run("rebuild", write(), "--no-cache")[1]
 
