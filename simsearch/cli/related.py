@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +22,6 @@ from simsearch.errors import SourceError, UnknownStudyError
 from simsearch.index.opened import OpenedIndex, opened_index
 from simsearch.output.reports import related_facts, related_lacking
 from simsearch.records import ids_with_places
-from simsearch.related.files import ending
 from simsearch.related.run import related as write_related
 
 EXAMPLES = """
@@ -32,11 +30,6 @@ simsearch related --all -k 5 --status recruiting -o recruiting.csv
 simsearch related NCT03540472 NCT00229619
 simsearch related --ids watched.txt --with-titles -o watched.jsonl
 """
-
-_ANEW = (
-    "CSV and JSON Lines are always computed anew; of Parquet, or with --since FILE.parquet, "
-    "the lists that cannot have changed are carried over"
-)
 
 
 def related(
@@ -76,16 +69,6 @@ def related(
     with_titles: Annotated[
         bool, typer.Option("--with-titles", help="Add title and status of both studies.")
     ] = False,
-    since: Annotated[
-        Path | None,
-        typer.Option(
-            "--since",
-            metavar="FILE",
-            help="With --all: an earlier file (.parquet) to take the lists from that cannot have "
-            "changed. Default: the output itself.",
-            show_default=False,
-        ),
-    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a file that holds something else.")
     ] = False,
@@ -100,14 +83,10 @@ def related(
 ) -> None:
     """Write the neighbours of every study, exactly as `simsearch query` answers for each.
 
-    If it is killed, the same command continues. Repeated after an update it computes only the
-    lists that can have changed, for Parquet or with --since; CSV and JSON Lines are always
-    computed anew. docs/related.md describes the columns.
+    If it is killed, the same command continues. docs/related.md describes the columns.
     """
     if everything == bool(studies or ids):
         raise typer.BadParameter("give --all, or NCT_IDs, or --ids FILE")
-    if since and not everything:
-        raise typer.BadParameter("--since goes with --all: named lists are always computed")
     target = None if str(output) == "-" else output
     if everything and target is None and terminal()[0] is not None:
         raise typer.BadParameter(f"--all prints {top_k} lines a study: give -o FILE, or pipe it")
@@ -117,13 +96,11 @@ def related(
     with opened_index(index) as opened, progress_on_stderr(quiet=quiet) as progress:
         _check_known(opened, in_file)
         report = write_related(
-            opened, target, top_k, nct_ids=named, weights=weights, filters=asked, since=since,
+            opened, target, top_k, nct_ids=named, weights=weights, filters=asked,
             with_titles=with_titles, force=force, threads=threads, progress=progress,
         )  # fmt: skip
     if target is not None:
         print_facts(related_facts(report), quiet=quiet)
-        if everything and not since and not quiet and ending(target) != ".parquet":
-            print(f"simsearch: {_ANEW}", file=sys.stderr)
     elif (lacking := related_lacking(report)) and not quiet:
         log(f"no list: {lacking}")
 

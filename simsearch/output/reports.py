@@ -124,21 +124,18 @@ def fetch_facts(report: FetchReport, mirror: Path) -> list[tuple[str, str]]:
 def related_facts(report: RelatedReport) -> list[tuple[str, str]]:
     """Return what a run over the related lists did, as names and values for a person."""
     came = [f"{report.n_computed:,} computed"]
-    came += [f"{report.n_resumed:,} from the run before"] if report.n_resumed else []
-    came += [f"{report.n_kept:,} unchanged"] if report.n_kept else []
-    beside = report.n_of_neighbours
-    told = f" (checked with the lists of {beside:,} neighbours)" if beside else ""
+    came += [f"{report.n_resumed:,} from the interrupted run"] if report.n_resumed else []
+    others = report.n_of_neighbours
+    checked = f" (checked with the lists of {others:,} neighbours)" if others else ""
     facts = [
         ("Lists", f"{report.n_lists:,} ({', '.join(came)})"),
-        ("Neighbours", f"{report.n_rows:,}, {report.n_mutual:,} of them mutual{told}"),
+        ("Neighbours", f"{report.n_rows:,}, {report.n_mutual:,} of them mutual{checked}"),
     ]
     if report.n_short:
-        facts.append(("Short", f"{report.n_short:,} lists of fewer neighbours than asked for"))
+        facts.append(("Short", f"{report.n_short:,} lists have fewer neighbours than asked for"))
     lacking = related_lacking(report)
     if lacking:
         facts.append(("No list", lacking))
-    if report.note:
-        facts.append(("Note", f"all computed: {report.note}"))
     return [
         *facts,
         ("Time", duration_label(report.seconds)),
