@@ -18,10 +18,7 @@ import msgspec
 import platformdirs
 
 from simsearch.errors import ForeignFolderError, IndexCorruptError, IndexNotFoundError
-from simsearch.index.manifest import FORMAT as FORMAT  # noqa: PLC0414 - build.py imports them here
-from simsearch.index.manifest import Manifest as Manifest  # noqa: PLC0414
-from simsearch.index.manifest import Recipe as Recipe  # noqa: PLC0414
-from simsearch.index.manifest import read_manifest, sha256_of
+from simsearch.index.manifest import Manifest, read_manifest, sha256_of
 
 MARKER, POINTER, GENERATIONS, MANIFEST = ".simsearch", "CURRENT", "generations", "manifest.json"
 WHOLE_REGISTRY_COMMAND = "simsearch fetch --all && simsearch rebuild"
