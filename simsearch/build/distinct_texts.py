@@ -5,7 +5,6 @@ Studies are streamed in the order of their NCT IDs; neither they nor their texts
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -15,14 +14,13 @@ import numpy.typing as npt
 
 from simsearch.callbacks import Progress
 from simsearch.encode.encoders import Encoder
-from simsearch.encode.fields import FIELDS, has_words
+from simsearch.encode.fields import FIELDS, has_words, text_key
 from simsearch.files import batches
 from simsearch.study import Study
 
 _BLOCK = 16_384  # texts sorted by length together: they pack as well as if all were
 _CHUNK = 256  # texts encoded between two reports of progress
 _MARKS = 8  # upper bound on the special tokens of a text, such as those of its start and end
-_KEY_BYTES = 16  # of the SHA-256: the chance that any two of a billion texts share it is 1e-21
 
 
 class TextNumbers:
@@ -48,10 +46,7 @@ class TextNumbers:
         for row, study in enumerate(studies):
             for column, text in enumerate(_texts(study)):
                 if has_words([text]):
-                    key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-                    self.numbers[row, column] = number_of.setdefault(
-                        key[:_KEY_BYTES], len(number_of)
-                    )
+                    self.numbers[row, column] = number_of.setdefault(text_key(text), len(number_of))
             yield study
         self.n_distinct = len(number_of)
 

@@ -1,1 +1,15 @@
-"""The texts of a study, and what turns them into vectors."""
+"""Texts of a study → vectors.
+
+Importing any of these modules is cheap: torch is imported when a model is loaded.
+
+    fields        the texts that represent a study
+    encoders      models run by sentence-transformers, and the `Encoder` protocol
+    minilm        the packaged model in plain numpy, for queries
+    openvino      another runtime for a model
+    dask          encoding on several machines
+    space         what determines the vectors of an encoder
+    cache         an encoder that keeps its vectors in a cache
+    vector_cache  the cache: vectors by space and text
+    cache_file    the SQLite file of the cache, which may fail without harm
+    threads       a limit on the threads of numpy
+"""

@@ -7,6 +7,7 @@ Changing what any of them contains changes the vector space: increase `TEXT_VERS
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
@@ -20,6 +21,7 @@ TEXT_VERSION = 2
 _NCT_ID = re.compile(r"(?<![^\W_])NCT[\W_]{0,3}[0-9]{5,}", re.IGNORECASE)
 # Brackets left empty by removing an NCT ID: "(NCT00000102)", "[ ]".
 _EMPTY_BRACKETS = re.compile(r"\(\s*\)|\[\s*\]")
+_KEY_BYTES = 16
 
 
 def whole_text(study: Study) -> str:
@@ -66,6 +68,14 @@ def plain_text(text: str) -> str:
 def has_words(texts: Iterable[str]) -> bool:
     """Return whether any of the texts contains a letter or a digit."""
     return any(character.isalnum() for text in texts for character in text)
+
+
+def text_key(text: str) -> bytes:
+    """Return 16 bytes of the SHA-256 of a text, by which texts are compared.
+
+    The chance that any two of a billion texts share a key is 1 in 10^21.
+    """
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:_KEY_BYTES]
 
 
 def _sentence(text: str) -> str:

@@ -8,7 +8,6 @@ a build fail and never yields a wrong vector. `cache_file.py` opens and repairs 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,6 +21,7 @@ import platformdirs
 
 from simsearch.callbacks import Log, no_log
 from simsearch.encode.cache_file import CacheFile
+from simsearch.encode.fields import text_key
 from simsearch.encode.space import Space
 from simsearch.errors import ArgumentError, CacheError
 from simsearch.files import batches
@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS space (
 CREATE TABLE IF NOT EXISTS entry (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     space INTEGER NOT NULL,
-    key BLOB NOT NULL,           -- the first 16 bytes of the SHA-256 of the text
+    key BLOB NOT NULL,           -- `text_key` of the text
     used TEXT NOT NULL,          -- ISO date (UTC) of the last look-up
     UNIQUE (space, key)
 );
@@ -50,8 +50,6 @@ CREATE TABLE IF NOT EXISTS vector (
     row BLOB NOT NULL            -- 16-bit floats, little-endian
 );
 """
-# 128 bits: the chance that any two of a billion texts share a key is 1 in 10^21.
-_KEY_BYTES = 16
 # Every build of SQLite accepts a few hundred variables in a statement.
 _MAX_VARIABLES = 500
 _MAX_USED = 50_000  # dates written at once
@@ -129,7 +127,7 @@ class VectorCache:
         Raises:
             CacheError: the file cannot be read.
         """
-        keys = [_key(text) for text in texts]
+        keys = [text_key(text) for text in texts]
         distinct = list(dict.fromkeys(keys))
         kept: dict[bytes, bytes] = {}
         for some in batches(distinct, _MAX_VARIABLES):
@@ -159,7 +157,7 @@ class VectorCache:
             raise ArgumentError("rows", rows.shape, f"of shape {expected}")
         rounded = rows.astype("<f2")
         entries = {
-            _key(text): row.tobytes()
+            text_key(text): row.tobytes()
             for text, row, keep in zip(
                 texts, rounded, np.isfinite(rounded).all(axis=1).tolist(), strict=True
             )
@@ -182,8 +180,8 @@ class VectorCache:
         other processes hardly wait. The file is rewritten only if many pages are half empty.
 
         Args:
-            older_than_days: remove what was last used more than so many days ago; 0 keeps only
-                what was used today (UTC).
+            older_than_days: remove vectors last used more than so many days ago; 0 keeps only
+                those used today (UTC).
 
         Raises:
             ArgumentError: the number of days is negative.
@@ -292,10 +290,6 @@ class VectorCache:
                 "DELETE FROM space WHERE NOT EXISTS "
                 "(SELECT 1 FROM entry WHERE entry.space = space.id)"
             ).rowcount
-
-
-def _key(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:_KEY_BYTES]
 
 
 def _checksum(space: Space, key: bytes, row: object) -> int:
