@@ -141,4 +141,4 @@ def test_lists_of_neighbours_are_counted_by_themselves(six, tmp_path):
     assert (report.n_lists, report.n_computed, report.n_of_neighbours) == (1, 1, 3)
     done = run("NCT101", "-k", "3", "-o", str(tmp_path / "x.csv"), "--index", str(six.path))
     assert "1 (1 computed)" in done.stdout
-    assert "3 more lists" in done.stdout
+    assert "the lists of 3 neighbours" in done.stdout
