@@ -21,6 +21,7 @@ from simsearch.errors import (
     NoEarlierGenerationError,
     NoRoomError,
     RejectedRecordsError,
+    RelatedFileError,
     SimsearchError,
     UnknownFieldError,
     UnknownStudyError,
@@ -80,6 +81,11 @@ def _mirror(error: MirrorError) -> str:
     return f"{error}; name another with --mirror"
 
 
+def _related_file(error: RelatedFileError) -> str:
+    step = "; give --force to replace it" if "something other" in error.reason else ""
+    return f"{error}{step}"
+
+
 def _guard(error: GuardError) -> str:
     how = ", or give" if isinstance(error, EmptyFieldError) else "; give"
     return f"{error}{how} {_option(error.allowed_by)} if that is intended"
@@ -101,6 +107,7 @@ _LINES: Mapping[type, Callable[[Any], str]] = MappingProxyType(
         MirrorError: _mirror,
         NoEarlierGenerationError: _no_earlier,
         NoRoomError: lambda error: f"{error}: make room, or name another folder with --index",
+        RelatedFileError: _related_file,
         RejectedRecordsError: lambda error: f"{error}; correct the source, or give --allow-rejects",
         UnknownFieldError: lambda error: (
             f"{_option(error.name)}: no study in this index has this field; "

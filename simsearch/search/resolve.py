@@ -63,6 +63,7 @@ class _Resolver:
         self._notes: list[str] = []
 
     def resolved(self) -> Resolved:
+        _ = self._index.store  # a closed index is refused before a model is loaded
         question, draft = self._question, self._question.draft
         asked, parts = self._studies(question.studies, draft)
         if draft is not None:
