@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simsearch.build.build import BuildReport, build_index
+    from simsearch.build.build import build_index
+    from simsearch.build.report import BuildReport
     from simsearch.encode.encoders import Encoder, load_encoder
     from simsearch.errors import SimsearchError
     from simsearch.records import read_studies
@@ -42,7 +43,7 @@ __all__ = [
 # Each is imported when it is first asked for: whoever asks an index loads nothing of a build.
 _PLACES = {
     "Answer": "search.answer",
-    "BuildReport": "build.build",
+    "BuildReport": "build.report",
     "Encoder": "encode.encoders",
     "Filters": "search.filters",
     "Index": "search.index",

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from simsearch import build_index, read_studies
-from simsearch.build.build import BuildReport
+from simsearch.build.report import BuildReport
 from simsearch.index.opened import OpenedIndex, opened_index
 from simsearch.vectors import unit_rows
 

@@ -205,7 +205,14 @@ def test_the_json_document_describes_every_field():
     document = text_of(FOLDER / "json.md")
     first_cells = re.findall(r"^\| ([^|]+) \|", document, flags=re.MULTILINE)
     described = set(re.findall(r"`(\w+)`", "\n".join(first_cells)))
-    in_passing = {"rank", "reason", "kind", "text", "studies", "unlike"}  # in the row of what has them
+    in_passing = {
+        "rank",
+        "reason",
+        "kind",
+        "text",
+        "studies",
+        "unlike",
+    }  # in the row of what has them
     assert names - described == in_passing
     assert {name for name in in_passing if f"`{name}`" not in document} == set()
 

@@ -13,8 +13,8 @@ from judging import ABSENT, APLASIA
 
 from simsearch.cli import evaluate as evaluate_command
 from simsearch.cli.main import main
-from simsearch.encode.cache import VectorCache
 from simsearch.encode.encoders import PLAIN_MODEL
+from simsearch.encode.vector_cache import VectorCache
 from simsearch.evaluation.baselines import BASELINES
 from simsearch.evaluation.comparison import Comparison, system_names
 

@@ -29,17 +29,16 @@ from simsearch.encode.encoders import Encoder
 from simsearch.encode.fields import TEXT_VERSION, lexical_text
 from simsearch.errors import PublishError, SourceError
 from simsearch.index.directory import Generation
+from simsearch.index.generation_files import STORE_FILE
 from simsearch.index.generations import KEPT, Draft, new_generation
 from simsearch.index.manifest import FORMAT, Manifest, Recipe
-from simsearch.index.opened import STORE_FILE, OpenedIndex
+from simsearch.index.opened import OpenedIndex
 from simsearch.index.studies import write_store
 from simsearch.index.terms import TERMS_VERSION, write_lexical
 from simsearch.index.vector_files import write_random_pairs, write_vectors
 from simsearch.index.verify import verify_index
 from simsearch.records import Notice, SourceFile, StudyReader
 from simsearch.study import Study
-
-__all__ = ["BuildReport", "build_index"]
 
 # Files that exist only during a build.
 _STAGING_FILE = "staging.sqlite"

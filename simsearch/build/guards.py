@@ -23,7 +23,8 @@ from simsearch.errors import (
     ShrinkError,
 )
 from simsearch.index.directory import Generation, open_generation, published_studies
-from simsearch.index.opened import STORE_FILE, OpenedIndex
+from simsearch.index.generation_files import STORE_FILE
+from simsearch.index.opened import OpenedIndex
 from simsearch.index.studies import StudyStore
 from simsearch.search.nearest import MAX_K, ranked
 from simsearch.search.query_parts import study_part

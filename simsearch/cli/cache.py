@@ -10,7 +10,7 @@ import typer
 from simsearch.cli.command import add_command, new_group
 from simsearch.cli.options import CacheOption, QuietOption
 from simsearch.cli.terminal import print_facts
-from simsearch.encode.cache import VectorCache, default_cache
+from simsearch.encode.vector_cache import VectorCache, default_cache
 from simsearch.output.render import size_label
 
 

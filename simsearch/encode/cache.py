@@ -15,11 +15,9 @@ import numpy.typing as npt
 from simsearch.callbacks import Log, no_log
 from simsearch.encode.encoders import Encoder
 from simsearch.encode.space import Space
-from simsearch.encode.vector_cache import VectorCache, default_cache
+from simsearch.encode.vector_cache import VectorCache
 from simsearch.errors import CacheError, ForeignCacheError
 from simsearch.files import batches
-
-__all__ = ["BATCH", "CachedEncoder", "Part", "VectorCache", "cached", "default_cache"]
 
 BATCH = 256
 """Texts encoded between two commits: at most so many are encoded again after a kill."""

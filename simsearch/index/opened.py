@@ -29,7 +29,6 @@ from simsearch.index.directory import (
     pointed,
 )
 from simsearch.index.faiss_rows import VectorIndex
-from simsearch.index.generation_files import STORE_FILE as STORE_FILE  # noqa: PLC0414 - for build
 from simsearch.index.generation_files import GenerationFiles, open_files
 from simsearch.index.studies import StudyStore
 from simsearch.index.terms import LexicalIndex

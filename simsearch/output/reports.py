@@ -18,7 +18,7 @@ from simsearch.output.formats import View
 from simsearch.output.render import duration_label, facts_table, render, size_label
 
 if TYPE_CHECKING:  # a query needs neither the build nor HTTP
-    from simsearch.build.build import BuildReport
+    from simsearch.build.report import BuildReport
     from simsearch.index.generations import Listed
     from simsearch.registry.reports import FetchReport
     from simsearch.related.run import RelatedReport
