@@ -1,0 +1,239 @@
+"""Where each option and argument of each command arrives in the library: see test_wiring.py."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from simsearch.callbacks import no_progress
+from simsearch.cli.progress import log
+from simsearch.evaluation.comparison import system_names
+from simsearch.registry.fetch import Scope
+from simsearch.vectors import DEFAULT_WEIGHTS
+
+
+class Row(NamedTuple):
+    command: str
+    names: str
+    """All names of an option or an argument, and of the environment variable that stands for it."""
+    value: str
+    """What follows the name on the command line; {old} and {new} are the generations."""
+    reaches: str
+    """The call and the argument: `ask question.k`; `call* k` of all calls, `call #` how many."""
+    expected: Any
+    rest: str | None = None
+    """The other words of the command line; None takes those of `REST`."""
+
+
+REST = {
+    "query": "NCT101",
+    "related": "NCT101",
+    "rebuild": "records.jsonl",
+    "fetch": "--all",
+    "evaluate": "--groups groups.tsv",
+    "index prune": "--keep 2",
+    "cache prune": "--older-than 3 --cache vectors.sqlite",
+}
+
+
+def filters(command: str, path: str) -> list[Row]:
+    given = [
+        ("--status", "recruiting --status completed", "status", ("recruiting", "completed")),
+        ("--phase", "2 --phase 1", "phase", ("2", "1")),
+        ("--study-type", "interventional", "study_type", ("interventional",)),
+        ("--intervention-type", "drug --intervention-type procedure", "intervention_type",
+         ("drug", "procedure")),
+        ("--country", "France", "country", ("France",)),
+        ("--sponsor", "hospital", "sponsor", ("hospital",)),
+        ("--start-after", "2010", "start_after", "2010"),
+        ("--start-before", "2024-06", "start_before", "2024-06"),
+        ("--min-enrollment", "0", "min_enrollment", 0),
+        ("--has-results", "", "has_results", True),
+        ("--no-results", "", "has_results", False),
+    ]  # fmt: skip
+    return [
+        Row(command, name, value, f"{path}.{field}", want) for name, value, field, want in given
+    ]
+
+
+def builds(command: str) -> list[Row]:
+    """Return the rows of what `rebuild` and `update` share."""
+    mirrored = ("read_studies sources", (Path("m.sqlite"),))
+    records = REST.get(command, "")
+    rows = [
+        ("--index -i SIMSEARCH_INDEX", "other", "build_index index", Path("other")),
+        ("--model SIMSEARCH_MODEL", "folder", "load_encoder model", "folder"),
+        ("--precision SIMSEARCH_PRECISION", "float32", "load_encoder precision", "float32"),
+        ("--backend SIMSEARCH_BACKEND", "openvino", "load_encoder backend", "openvino"),
+        ("--cache SIMSEARCH_CACHE", "v.sqlite", "cached path", Path("v.sqlite")),
+        ("--no-cache", "", "cached path", None),
+        *((f"--allow-{what}", "", f"build_index allow_{what}", True)
+          for what in ("rejects", "shrink", "empty", "moved")),
+        ("--keep", "7", "build_index keep", 7),
+        ("--wait", "2.5", "build_index wait", 2.5),
+        ("--wait", "1e3", "wait_until_free wait", 1000.0),
+        ("--wait", "", "build_index wait", math.inf),
+        ("--json-summary", "", "summary command", command),
+        ("--quiet -q", "", "build_index progress", no_progress),
+    ]  # fmt: skip
+    address, named = "tcp://10.0.0.5:8786", "SIMSEARCH_SCHEDULER"
+    return [
+        *(Row(command, *row) for row in rows),
+        Row(command, "--mirror SIMSEARCH_MIRROR", "m.sqlite", *mirrored, rest=""),
+        Row(command, f"--scheduler {named}", address, "spread_over_dask address", address,
+            f"{records} --engine dask"),
+        Row(command, "--engine SIMSEARCH_ENGINE", "dask", "spread_over_dask #", 1,
+            f"{records} --scheduler {address}"),
+        Row(command, "--keep-fit", "", "build_index keep_fit", True, f"{records} --refit"),
+        Row(command, "--refit", "", "build_index keep_fit", False, f"{records} --keep-fit"),
+    ]  # fmt: skip
+
+
+def rows() -> Iterator[Row]:
+    ids = ("NCT00000101", "NCT00000104")
+    weighed = ("text=1 {name} lexical=0.25,conditions=0",
+               DEFAULT_WEIGHTS | {"text": 1, "lexical": 0.25, "conditions": 0})  # fmt: skip
+    index, weights = "--index -i SIMSEARCH_INDEX", "--weight -w"
+
+    for each in (
+        ("NCT_ID", "NCT102 NCT104", "ask question.studies", ("NCT102", "NCT104"), ""),
+        ("--text -t", "iron", "ask question.text", "iron"),
+        ("--file -f", "draft.json", "ask question.draft.title", "Iron for anemia"),
+        ("--not", "NCT105 --not NCT106", "ask question.unlike", ("NCT105", "NCT106")),
+        ("--online", "", "study_online nct_id", "NCT07000001", "NCT07000001"),
+        ("SIMSEARCH_API", "http://127.0.0.1:1/api", "RegistryApi base_url",
+         "http://127.0.0.1:1/api", "NCT07000001 --online"),
+        ("--top-k -k", "3", "ask question.k", 3),
+        ("--hide-same-sponsor", "", "ask question.hide_same_sponsor", True),
+        (weights, weighed[0], "ask question.weights", weighed[1]),
+        ("--diverse", "0.25", "ask question.diverse", 0.25),
+        ("--diverse", "", "ask question.diverse", 0.7),
+        ("--group-by", "sponsor", "ask question.group_by", "sponsor"),
+        ("--fold", "", "ask question.fold", True),
+        ("--explain -e", "", "write view.explain", True),
+        (index, "other", "opened_index path", Path("other")),
+        ("--format -o", "jsonl", "write name", "jsonl"),
+        ("--format -o", "ids", "ask question.explain", False),
+        ("--model SIMSEARCH_MODEL", "folder", "load_query_encoder model", "folder", "--text iron"),
+        ("--quiet -q", "", "write view.quiet", True),
+    ):  # fmt: skip
+        yield Row("query", *each)
+    yield from filters("query", "ask question.filters")
+
+    for each in (
+        ("NCT_ID", "NCT101 NCT104", "related nct_ids", ["NCT101", "NCT104"], ""),
+        ("--all -a", "", "related nct_ids", None, ""),
+        ("--ids", "ids.txt", "related nct_ids", list(ids), ""),
+        ("--output -o", "lists.csv", "related output", Path("lists.csv")),
+        ("--top-k -k", "3", "related k", 3),
+        (weights, weighed[0], "related weights", weighed[1]),
+        ("--with-titles", "", "related with_titles", True),
+        ("--since", "old.parquet", "related since", Path("old.parquet"), "--all"),
+        ("--force", "", "related force", True),
+        ("--threads", "3", "related threads", 3),
+        (index, "other", "opened_index path", Path("other")),
+        ("--quiet -q", "", "related progress", no_progress),
+    ):
+        yield Row("related", *each)
+    yield from filters("related", "related filters")
+
+    yield Row("rebuild", "RECORDS", "records.jsonl a.zip", "read_studies sources",
+              (Path("records.jsonl"), Path("a.zip")), "")  # fmt: skip
+    yield from builds("rebuild")
+    yield from builds("update")
+    api, address = "--api SIMSEARCH_API", "http://127.0.0.1:1/api"
+    for command, done in (("fetch", "fetch"), ("update", "update")):
+        yield Row(command, "--mirror SIMSEARCH_MIRROR", "m.sqlite", "Mirror path", Path("m.sqlite"))
+        yield Row(command, api, address, "RegistryApi base_url", address)
+        yield Row(command, "--verbose -v", "", "RegistryApi log", log)
+        yield Row(command, "--quiet -q", "", f"{done} progress", no_progress)
+        yield Row(command, "--quiet -q", "", "out", "")
+    yield Row("update", "--recheck", "7", "update n_rechecked", 7)
+    for each in (
+        ("--all", "", "fetch #", 1, ""),
+        ("--condition", "anemia", "fetch scope", Scope("anemia"), ""),
+        ("--intervention", "iron", "fetch scope", Scope("", "iron"), ""),
+        ("--query", "blood", "fetch scope", Scope("", "", "blood"), ""),
+        ("--ids", "ids.txt", "fetch_ids nct_ids", list(ids), ""),
+        ("--since", "2026-11-01", "fetch since", "2026-11-01"),
+        ("--dry-run", "", "plan #", 1),
+        ("--dry-run", "", "RegistryApi #", 0),
+    ):
+        yield Row("fetch", *each)
+
+    yield Row("info", index, "other", "opened_index path", Path("other"))
+    yield Row("info", "--format -o", "json", "write name", "json")
+    watched = "--watch NCT101"
+    for each in (
+        ("OLD", "{old}", "compare old", "{old}"),
+        ("NEW", "{old}", "compare new", "{old}", "{old}"),
+        ("--watch -w", "NCT101 {name} NCT104", "watched_change* nct_id", list(ids)),
+        ("--watch-list", "ids.txt", "watched_change* nct_id", list(ids)),
+        ("--top-k -k", "3", "watched_change k", 3, watched),
+        ("--limit", "7", "write view.limit", 7),
+        ("--exit-code", "", "exit", 4),
+        (index, "other", "compare index", Path("other")),
+        ("--format -o", "jsonl", "write name", "jsonl"),
+        ("--quiet -q", "", "write view.quiet", True),
+    ):
+        yield Row("diff", *each)
+
+    judged, encoded = (
+        "--qrels qrels.tsv",
+        "--qrels qrels.tsv --records records.jsonl --no-baselines",
+    )
+    for each in (
+        ("--groups", "groups.tsv --groups more.tsv", "read_groups* path",
+         [Path("groups.tsv"), Path("more.tsv")], ""),
+        ("--qrels", "qrels.tsv", "read_qrels* path", [Path("qrels.tsv")]),
+        (index, "other", "opened_index path", Path("other")),
+        ("--records", "records.jsonl --records draft.json", "judged_records paths",
+         [Path("records.jsonl"), Path("draft.json")], judged),
+        ("--baselines", "", "Comparison systems", system_names(DEFAULT_WEIGHTS, baselines=True),
+         "--no-baselines"),
+        ("--no-baselines", "", "Comparison systems",
+         system_names(DEFAULT_WEIGHTS, baselines=False)),
+        ("--system", "bm25 --system simsearch", "Comparison systems", ["bm25", "simsearch"]),
+        (weights, weighed[0], "Comparison weights", weighed[1]),
+        ("--sample", "7", "Comparison.run n_sampled", 7),
+        ("--save", "run.trec", "written_whole path", Path("run.trec")),
+        ("--save-system", "bm25", "Comparison.trec_run system", "bm25",
+         "--groups groups.tsv --save run.trec"),
+        ("--model SIMSEARCH_MODEL", "folder", "load_encoder model", "folder", encoded),
+        ("--format -o", "csv", "write name", "csv"),
+        ("--cache SIMSEARCH_CACHE", "v.sqlite", "cached path", Path("v.sqlite"), encoded),
+        ("--no-cache", "", "cached path", None, encoded),
+        ("--quiet -q", "", "Comparison progress", no_progress),
+    ):  # fmt: skip
+        yield Row("evaluate", *each)
+
+    yield Row("index list", index, "other", "list_generations index", Path("other"))
+    yield Row("index list", "--format -o", "json", "write name", "json")
+    for command, call in (("verify", "verify_generation"), ("rollback", "roll_back")):
+        yield Row(f"index {command}", "GENERATION", "{old}", f"{call} name", "{old}")
+        yield Row(f"index {command}", index, "other", f"{call} index", Path("other"))
+        yield Row(f"index {command}", "--quiet -q", "", f"{call} progress", no_progress)
+    yield Row("index verify", "--all", "", "verify_generation* name", ["{new}", "{old}"])
+    yield Row("index prune", "--keep", "1", "prune keep", 1, "")
+    yield Row("index prune", index, "other", "prune index", Path("other"))
+    yield Row("index prune", "--quiet -q", "", "out", "")
+    for command, call in (("rollback", "roll_back"), ("prune", "prune")):
+        yield Row(f"index {command}", "--wait", "2.5", f"{call} wait", 2.5)
+        yield Row(f"index {command}", "--wait", "", f"{call} wait", math.inf)
+
+    cache = (
+        "--cache SIMSEARCH_CACHE",
+        "vectors.sqlite",
+        "VectorCache path",
+        Path("vectors.sqlite"),
+    )
+    yield Row("cache info", *cache)
+    yield Row("cache prune", *cache, rest="--older-than 3")
+    yield Row("cache prune", "--older-than", "7", "VectorCache.prune older_than_days", 7,
+              "--cache vectors.sqlite")  # fmt: skip
+    yield Row("cache prune", "--quiet -q", "", "out", "")
+
+
+ROWS = [(row, name) for row in rows() for name in row.names.split()]
