@@ -130,7 +130,6 @@ def test_studies_are_compared_with_those_that_stand_for_themselves_and_no_others
     """Sixty near-duplicates, looked at eight at once."""
     same = [record(f"NCT000003{n:02}", "Pills for aplasia", ["Aplasia"]) for n in range(60)]
     index = opened_index(build([*SIX, *same]).index)
-    parts = study_parts(index, ["NCT101"])
     expected = varied(index, "NCT101", 4, fold=True)
     compared = []
 
