@@ -29,7 +29,7 @@ from simsearch import SimsearchError, Study, build_index, read_studies
 from simsearch.cli import main as cli
 from simsearch.encode.vector_cache import Pruned, VectorCache
 from simsearch.index.generations import generation_names
-from simsearch.registry.fetch import FetchReport
+from simsearch.registry.reports import FetchReport
 
 
 class ReachedError(SimsearchError):
@@ -72,10 +72,12 @@ LIBRARY: dict[str, Any] = {
     "records.read_studies": lambda *_: (),
     "registry.api.RegistryApi": lambda *_, **__: nullcontext(),
     "registry.fetch.fetch": lambda *_, **__: FETCHED,
-    "registry.fetch.fetch_ids": lambda *_, **__: FETCHED,
-    "registry.fetch.plan": lambda *_: "",
-    "registry.fetch.study_online": lambda _, nct_id: Study(nct_id=nct_id, title="Iron for anemia"),
     "registry.fetch.update": lambda *_, **__: FETCHED,
+    "registry.scope.plan": lambda *_: "",
+    "registry.single_studies.fetch_ids": lambda *_, **__: FETCHED,
+    "registry.single_studies.study_online": lambda _, nct_id: Study(
+        nct_id=nct_id, title="Iron for anemia"
+    ),
     "related.run.related": stop,
     "search.answer.ask": REAL,
 }

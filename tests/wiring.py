@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from simsearch.callbacks import no_progress
 from simsearch.cli.progress import log
 from simsearch.evaluation.comparison import system_names
-from simsearch.registry.fetch import Scope
+from simsearch.registry.scope import Scope
 from simsearch.vectors import DEFAULT_WEIGHTS
 
 
@@ -130,7 +130,6 @@ def rows() -> Iterator[Row]:
         ("--top-k -k", "3", "related k", 3),
         (weights, weighed[0], "related weights", weighed[1]),
         ("--with-titles", "", "related with_titles", True),
-        ("--since", "old.parquet", "related since", Path("old.parquet"), "--all"),
         ("--force", "", "related force", True),
         ("--threads", "3", "related threads", 3),
         (index, "other", "opened_index path", Path("other")),
