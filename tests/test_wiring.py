@@ -95,9 +95,11 @@ class World:
         for records in (SIX, [later, *SIX[1:]]):
             lines = "".join(json.dumps(each) + "\n" for each in records)
             (folder / "records.jsonl").write_text(lines)
-            build_index(read_studies(folder / "records.jsonl"), folder / "index", WordEncoder())
+            source = read_studies(folder / "records.jsonl")
+            new = build_index(source, folder / "index", WordEncoder()).generation
         shutil.copytree(folder / "index", folder / "other")
-        self.new, self.old = generation_names(folder / "index")
+        first, second = generation_names(folder / "index")  # in the order of their names
+        self._names = {"old": first if new == second else second, "first": first, "second": second}
         (folder / "draft.json").write_text(json.dumps(record(None, "Iron for anemia", ["Anemia"])))
         (folder / "ids.txt").write_text("NCT101\nNCT104\n")
         for name in ("groups.tsv", "more.tsv"):
@@ -109,7 +111,7 @@ class World:
         """Return a value, or a list of them, with the names of the generations in its place."""
         if isinstance(value, list):
             return [self.named(each) for each in value]
-        return value.format(old=self.old, new=self.new) if isinstance(value, str) else value
+        return value.format(**self._names) if isinstance(value, str) else value
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ class Row(NamedTuple):
     names: str
     """All names of an option or an argument, and of the environment variable that stands for it."""
     value: str
-    """What follows the name on the command line; {old} and {new} are the generations."""
+    """What follows the name on the command line; {old} is the previous generation."""
     reaches: str
     """The call and the argument: `ask question.k`; `call* k` of all calls, `call #` how many."""
     expected: Any
@@ -214,7 +214,7 @@ def rows() -> Iterator[Row]:
         yield Row(f"index {command}", "GENERATION", "{old}", f"{call} name", "{old}")
         yield Row(f"index {command}", index, "other", f"{call} index", Path("other"))
         yield Row(f"index {command}", "--quiet -q", "", f"{call} progress", no_progress)
-    yield Row("index verify", "--all", "", "verify_generation* name", ["{new}", "{old}"])
+    yield Row("index verify", "--all", "", "verify_generation* name", ["{first}", "{second}"])
     yield Row("index prune", "--keep", "1", "prune keep", 1, "")
     yield Row("index prune", index, "other", "prune index", Path("other"))
     yield Row("index prune", "--quiet -q", "", "out", "")
