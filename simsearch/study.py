@@ -16,9 +16,10 @@ _CANONICAL = re.compile(r"NCT(?!0{8})[0-9]{8}")
 # A text that is nothing but an NCT ID. With more than eight digits it is a typing error: dropping
 # one of them would give another study.
 _WHOLE = re.compile(r"NCT[\s_:-]*(?=[0-9]{1,8}$)0*([1-9][0-9]{0,7})", re.IGNORECASE)
-# An NCT ID within a longer text, such as the address of a page.
+# An NCT ID within a longer text, such as the address of a page: all eight digits, or a typing
+# error (NCT0137046O, NCT0137 0460) would be read as the short form of another study.
 _INSIDE = re.compile(
-    r"(?<![A-Za-z0-9])NCT(?=[0-9]{1,8}(?![0-9]))0*([1-9][0-9]{0,7})(?![0-9])", re.IGNORECASE
+    r"(?<![A-Za-z0-9])NCT(?!0{8})([0-9]{8})(?![A-Za-z0-9]|[.,][0-9])", re.IGNORECASE
 )
 # In prose, NCT with fewer than five digits is something else (NCT 3 is a chemical).
 _NAMED = re.compile(

@@ -36,6 +36,12 @@ def test_every_spelling_gives_the_canonical_id(text):
         "NCT00000000",
         "NCT123456789",
         "NCT000977691",
+        "NCT0097769O",  # a short number, and a letter glued to it
+        "NCT0097 7691",
+        "NCT00977.691",
+        "NCT00977691b",
+        "NCT00977691.5",
+        "see NCT977691",
         "00977691",
         "NCTO0977691",
         "aplastic anemia",

@@ -75,13 +75,13 @@ def related(
     threads: Annotated[
         int,
         typer.Option(
-            "--threads", min=0, metavar="N", help="Blocks computed at once; 0 is one a core."
+            "--threads", min=0, metavar="N", help="Batches computed at once; 0 is one a core."
         ),
     ] = 0,
     index: IndexOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Write the neighbours of every study, exactly as `simsearch query` answers for each.
+    """Write the neighbours of every study, exactly as `simsearch query` finds them for each.
 
     If it is killed, the same command continues. docs/related.md describes the columns.
     """

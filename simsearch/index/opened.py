@@ -30,6 +30,7 @@ from simsearch.index.directory import (
 )
 from simsearch.index.faiss_rows import VectorIndex
 from simsearch.index.generation_files import GenerationFiles, open_files
+from simsearch.index.mistyped import meant
 from simsearch.index.studies import StudyStore
 from simsearch.index.terms import LexicalIndex
 from simsearch.study import Study, parse_nct_id
@@ -162,7 +163,9 @@ class OpenedIndex:
         try:
             canonical = parse_nct_id(nct_id)
         except NctIdError as error:
-            raise NctIdError(error.text, error.reason, self._close_id(nct_id)) from None
+            raise NctIdError(
+                error.text, error.reason, meant(nct_id, self.store.nct_ids())
+            ) from None
         return canonical, store.row_of(canonical)
 
     def lacks(self, canonical: str) -> UnknownStudyError:
@@ -222,19 +225,6 @@ class OpenedIndex:
         """Return field → (dimension,) float32, the vectors of the study with this row."""
         numbers = np.array([row], dtype=np.int64)
         return {field: self.rows(field, numbers)[0].astype(np.float32) for field in FIELDS}
-
-    def _close_id(self, text: str) -> str:
-        """Return the NCT ID in this index that is closest to a mistyped one, or `""`."""
-        from rapidfuzz import process
-        from rapidfuzz.distance import OSA
-
-        typed = "".join(text.upper().split())[:20]
-        if not any(character.isdigit() for character in typed):
-            return ""
-        if typed.isdigit():
-            typed = f"NCT{typed:>08}"
-        found = process.extractOne(typed, self.store.nct_ids(), scorer=OSA.distance, score_cutoff=2)
-        return str(found[0]) if found else ""
 
 
 def opened_index(path: Path | str | None = None) -> OpenedIndex:
