@@ -14,6 +14,16 @@ import msgspec
 Value = TypeVar("Value")
 
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def spreadsheet_safe(cell: Any) -> Any:
+    """Return a cell of a CSV that no spreadsheet runs as a formula: a text gets an apostrophe."""
+    if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA_STARTS):
+        return f"'{cell}"
+    return cell
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing that replaces `path`, synced to disk, if the block succeeds.

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from simsearch.callbacks import Progress
-from simsearch.cli.options import DiffFormat, IndexOption, TopKOption
+from simsearch.cli.options import CsvOptions, DiffFormat, IndexOption, TopKOption
 from simsearch.cli.progress import patient, progress_on_stderr
 from simsearch.cli.terminal import fail, print_pieces, view
 from simsearch.diff.changes import Comparison, compare
@@ -82,6 +82,8 @@ def diff(
     ] = False,
     index: IndexOption = None,
     format_: DiffFormat = "table",
+    *,
+    csv: CsvOptions,
     quiet: Annotated[
         bool,
         typer.Option("--quiet", "-q", help="Print only the lists: nothing if nothing changed."),
@@ -96,7 +98,11 @@ def diff(
             both = opened.enter_context(compare(find_index(index, Path()), old, new, progress))
             watched = _watched(both, wanted, top_k, progress)
         bulletin = Bulletin(both, watched, top_k if wanted else 0)
-        print_pieces(write("diff", bulletin, format_, view(quiet=quiet, limit=limit)))
+        print_pieces(
+            write(
+                "diff", bulletin, format_, view(quiet=quiet, limit=limit, raw=csv.raw, bom=csv.bom)
+            )
+        )
     if exit_code and bulletin:
         raise typer.Exit(EXIT_CHANGED)
 

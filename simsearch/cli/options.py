@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ import typer
 from simsearch.cli.command import OptionGroup
 from simsearch.errors import ArgumentError
 from simsearch.output.formats import format_names
+from simsearch.records.id_files import ids_in_file
 from simsearch.search.filters import DATE_WANTED, Filters
 from simsearch.vectors import DEFAULT_WEIGHTS, weights_for
 
@@ -186,17 +189,66 @@ class FilterOptions(OptionGroup):
         _filter("--has-results/--no-results", metavar="", help_text="With posted results, or not."),
     ] = None
 
+    or_unknown: Annotated[
+        bool,
+        _filter(
+            "--or-unknown", metavar="", help_text="Keep studies whose record lacks what is asked."
+        ),
+    ] = False
+    exclude: Annotated[
+        list[str] | None,
+        _filter(
+            "--exclude",
+            metavar="NCT_ID|FILE",
+            help_text="Leave out this study, or those in a file (text, CSV, RIS); repeatable.",
+        ),
+    ] = None
+
     def filters(self) -> Filters:
         """Return the filters that were typed.
 
         Raises:
             ArgumentError: a date was given, and is empty.
+            SourceError: a file of studies to exclude cannot be read.
         """
         for name in ("start_after", "start_before"):
             if getattr(self, name) == "":
                 raise ArgumentError(name, "", DATE_WANTED)
         given = {name: value for name, value in vars(self).items() if value is not None}
-        return Filters(**given)
+        excluded = (named_studies(each) for each in self.exclude or ())
+        return Filters(**given | {"exclude": [nct_id for some in excluded for nct_id in some]})
+
+
+def named_studies(text: str) -> list[str]:
+    """Return the NCT IDs that an argument names: those of a file, or those between its commas.
+
+    Raises:
+        SourceError: the file cannot be read or has no NCT ID.
+    """
+    if os.path.lexists(text):
+        return ids_in_file(text)
+    return [part.strip() for part in re.split("[,;]", text) if part.strip()] or [text]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvOptions(OptionGroup):
+    """How a CSV is written."""
+
+    raw: Annotated[
+        bool,
+        typer.Option(
+            "--raw",
+            help="CSV: write texts as they are. By default an apostrophe keeps spreadsheets from "
+            "running a text like =1+1 as a formula.",
+            rich_help_panel="CSV",
+        ),
+    ] = False
+    bom: Annotated[
+        bool,
+        typer.Option(
+            "--bom", help="CSV: begin with a byte order mark, for Excel.", rich_help_panel="CSV"
+        ),
+    ] = False
 
 
 def parsed_weights(given: Sequence[str] | None) -> dict[str, float]:

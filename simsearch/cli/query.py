@@ -13,6 +13,7 @@ import typer
 
 from simsearch.cli.options import (
     AnswerFormat,
+    CsvOptions,
     FilterOptions,
     IndexModelOption,
     IndexOption,
@@ -20,6 +21,7 @@ from simsearch.cli.options import (
     TopKOption,
     WeightOption,
     given_path,
+    named_studies,
     parsed_weights,
 )
 from simsearch.cli.terminal import print_pieces, view
@@ -55,22 +57,38 @@ def query(
             show_default=False,
         ),
     ] = None,
+    ids: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--ids",
+            metavar="FILE",
+            parser=given_path,
+            help="The NCT IDs in a file (text, CSV, RIS); repeatable.",
+        ),
+    ] = None,
     text: Annotated[
-        str | None, typer.Option("--text", "-t", metavar="TEXT", help="Search by words.")
+        list[str] | None,
+        typer.Option("--text", "-t", metavar="TEXT", help="Search by words; repeatable."),
     ] = None,
     file: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             "--file",
             "-f",
             metavar="RECORD",
             parser=given_path,
-            help="Search by a study record that is not in the index (- for standard input).",
+            help="Search by a study record that is not in the index (- for standard input); "
+            "repeatable.",
         ),
     ] = None,
     unlike: Annotated[
         list[str] | None,
-        typer.Option("--not", metavar="NCT_ID", help="Keep away from this study; repeatable."),
+        typer.Option(
+            "--not",
+            metavar="NCT_ID",
+            help="Keep away from what this study is about (--exclude leaves out only the study); "
+            "repeatable.",
+        ),
     ] = None,
     online: Annotated[
         bool, typer.Option("--online", help="Ask the registry for a study that is not here.")
@@ -86,6 +104,17 @@ def query(
             rich_help_panel="Filters",
         ),
     ] = False,
+    min_percentile: Annotated[
+        float,
+        typer.Option(
+            "--min-percentile",
+            metavar="P",
+            min=0,
+            max=100,
+            help="Leave out neighbours below this percentile.",
+            show_default=False,
+        ),
+    ] = 0,
     weight: WeightOption = None,
     diverse: Annotated[
         float | None,
@@ -113,19 +142,20 @@ def query(
     ] = False,
     index: IndexOption = None,
     format_: AnswerFormat = "table",
+    csv: CsvOptions,
     model: IndexModelOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Print the studies most like one or several studies, a text, or a draft record."""
-    if not studies and text is None and file is None:
-        raise typer.BadParameter("give an NCT_ID, --text or --file")
+    if not studies and text is None and file is None and ids is None:
+        raise typer.BadParameter("give an NCT_ID, --ids, --text or --file")
     weights = parsed_weights(weight)
     with opened_index(index) as opened, _advice(studies or ()):
         question = Question(
-            studies=tuple(studies or ()),
-            text=text,
-            draft=None if file is None else read_draft(file),
-            unlike=tuple(unlike or ()),
+            studies=_all_named([*(studies or ()), *map(str, ids or ())]),
+            texts=tuple(text or ()),
+            drafts=tuple(map(read_draft, file or ())),
+            unlike=_all_named(unlike or ()),
             filters=filters.filters(),
             hide_same_sponsor=hide_same_sponsor,
             weights=weights,
@@ -133,6 +163,7 @@ def query(
             fold=fold,
             diverse=diverse,
             group_by=group_by,
+            min_percentile=min_percentile,
             explain=format_ != "ids",
         )
         answer = ask(
@@ -143,7 +174,15 @@ def query(
         )
     for note in () if quiet else answer.notes:
         print(f"simsearch: {note}", file=sys.stderr)
-    print_pieces(write("answer", answer, format_, view(quiet=quiet, explain=explain)))
+    print_pieces(
+        write(
+            "answer", answer, format_, view(quiet=quiet, explain=explain, raw=csv.raw, bom=csv.bom)
+        )
+    )
+
+
+def _all_named(typed: Sequence[str]) -> tuple[str, ...]:
+    return tuple(nct_id for each in typed for nct_id in named_studies(each))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from simsearch.output.formats import View
 
@@ -22,10 +22,10 @@ def fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def view(*, quiet: bool = False, explain: bool = False, limit: int = 20) -> View:
-    """Return how something is shown on this terminal, or in this pipe."""
+def view(**shown: Any) -> View:
+    """Return how something is shown on this terminal, or in this pipe; `shown` as in `View`."""
     width, color = terminal()
-    return View(width=width, color=color, quiet=quiet, explain=explain, limit=limit)
+    return View(width=width, color=color, **shown)
 
 
 def print_facts(facts: Sequence[tuple[str, str]], *, quiet: bool) -> None:

@@ -35,6 +35,7 @@ from simsearch.search.shape import (
     flat_rows,
     neighbour_shape,
     percentile_label,
+    query_name,
     query_title,
 )
 from simsearch.study import Study, phase_label, status_label
@@ -62,8 +63,7 @@ def answer_json(answer: Answer, _: View) -> Iterator[str]:
 
 def answer_jsonl(answer: Answer, _: View) -> Iterator[str]:
     """Yield one JSON object a neighbour, each with the query and the generation."""
-    names = [study.nct_id or "draft" for study in answer.query.studies]
-    asked = {"query": " ".join(filter(None, (*names, answer.query.text)))}
+    asked = {"query": query_name(answer.query)}
     built = {
         "generation": answer.facts.generation,
         "records_date": answer.facts.records_date,
@@ -78,8 +78,8 @@ def answer_csv(answer: Answer, view: View) -> Iterator[str]:
     columns = [*CSV_COLUMNS, *(EXPLAINED_COLUMNS if view.explain else ())]
     writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(flat_rows(answer))
-    yield text.getvalue()
+    writer.writerows(map(view.csv_row, flat_rows(answer)))
+    yield view.csv_start + text.getvalue()
 
 
 def answer_ids(answer: Answer, _: View) -> Iterator[str]:
@@ -160,8 +160,8 @@ def _closeness(answer: Answer) -> str:
 def _query_header(query: Query) -> Text:
     """Return each query study in two or three lines (name, title, facts), and the text."""
     lines = [_study_header(study) for study in query.studies]
-    if query.text:
-        shown = textwrap.shorten(one_line(query.text), 300)
+    for text in query.texts:
+        shown = textwrap.shorten(one_line(text), 300)
         lines.append(Text.assemble(("Text  ", "bold"), shown))
     lines += [Text.assemble("unlike ", _study_header(study)) for study in query.unlike]
     return Text("\n").join(lines)

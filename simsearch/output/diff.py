@@ -255,16 +255,18 @@ _CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def diff_csv(bulletin: Bulletin, _: View) -> Iterator[str]:
+def diff_csv(bulletin: Bulletin, view: View) -> Iterator[str]:
     """Yield CSV with a header and a row for each changed field; lists are joined by `|`."""
-    text = io.StringIO()
+    text = io.StringIO(view.csv_start, newline="")
+    text.seek(0, io.SEEK_END)
     writer = csv.DictWriter(text, list(_CSV_COLUMNS), lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for line in _lines(bulletin):
         fields = line["fields"] or {"": {"old": "", "new": ""}}
         for name, values in fields.items():
             old, new = (_cell(values[side]) for side in ("old", "new"))
-            writer.writerow({**line, "field": name, "old": old, "new": new})
+            row = {**line, "field": name, "old": old, "new": new}
+            writer.writerow(view.csv_row(row))
         yield text.getvalue()
         text.seek(0)
         text.truncate()

@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from simsearch.files import spreadsheet_safe
+
 FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "table": {
@@ -60,6 +62,21 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """Whether to say all of the reason for each neighbour."""
     limit: int = 20
     """The most studies in one list of a diff."""
+    raw: bool = False
+    """Whether a CSV has texts as they are, also those that a spreadsheet runs as a formula."""
+    bom: bool = False
+    """Whether a CSV begins with a byte order mark, by which Excel knows UTF-8."""
+
+    @property
+    def csv_start(self) -> str:
+        """What a CSV begins with."""
+        return "\ufeff" if self.bom else ""
+
+    def csv_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a row of a CSV, safe to open in a spreadsheet unless `raw`."""
+        if self.raw:
+            return dict(row)
+        return {name: spreadsheet_safe(cell) for name, cell in row.items()}
 
 
 Writer = Callable[[Any, View], Iterable[str]]

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simsearch.errors import ArgumentError, RelatedFileError
-from simsearch.files import written_whole
+from simsearch.files import spreadsheet_safe, written_whole
 
 SCHEMA: Final = "simsearch.related/1"
 COLUMNS = ("nct_id", "rank", "neighbour_id", "similarity", "mutual")
@@ -115,7 +115,10 @@ class CsvWriter:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerows(
-            [str(value).lower() if isinstance(value, bool) else value for value in row]
+            [
+                str(value).lower() if isinstance(value, bool) else spreadsheet_safe(value)
+                for value in row
+            ]
             for row in table.rows()
         )
         self._file.write(text.getvalue().encode())

@@ -10,12 +10,12 @@ import msgspec
 from simsearch.index.directory import IndexFacts
 from simsearch.index.opened import OpenedIndex
 from simsearch.search.diversify import diversified
-from simsearch.search.filters import Filters
+from simsearch.search.filters import Filters, unknown_counts
 from simsearch.search.nearest import nearest
 from simsearch.search.neighbour import Neighbour
 from simsearch.search.question import Query, Question
 from simsearch.search.reasons import explain
-from simsearch.search.resolve import FindStudy, LoadEncoder, resolve
+from simsearch.search.resolve import FindStudy, LoadEncoder, Resolved, resolve
 
 if TYPE_CHECKING:  # only where it is installed
     import pandas as pd
@@ -141,6 +141,7 @@ def ask(
     """
     found = resolve(index, question, find_study=find_study, load_encoder=load_encoder)
     query, notes, filters = found.query, list(found.notes), question.filters
+    notes += _left_out(index, filters)
     if question.hide_same_sponsor:
         filters = msgspec.structs.replace(filters, other_sponsor=query.sponsors)
         if not query.sponsors:
@@ -149,6 +150,8 @@ def ask(
         neighbours = diversified(index, found.parts, question, filters)
     else:
         neighbours = nearest(index, found.parts, question.k, question.weights, filters)
+    neighbours = [each for each in neighbours if each.percentile >= question.min_percentile]
+    notes += _pushed_away(index, found, neighbours, question)
     if question.explain:
         reasons = explain(index, found.parts, query.studies, neighbours, question.weights)
         neighbours = [
@@ -158,3 +161,29 @@ def ask(
     return Answer(
         query, neighbours, index.facts, weights=question.weights, filters=filters, notes=notes
     )
+
+
+def _left_out(index: OpenedIndex, filters: Filters) -> list[str]:
+    """Say how many studies the filters leave out because their records do not say."""
+    store = index.store
+    counts = index.remember(("unknown", filters), lambda: unknown_counts(store, filters))
+    if not counts:
+        return []
+    fields = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in counts.items())
+    return [f"left out because their records do not say: {fields} of {index.n_studies:,} studies"]
+
+
+def _pushed_away(
+    index: OpenedIndex, found: Resolved, neighbours: Sequence[Neighbour], question: Question
+) -> list[str]:
+    """Say which studies to keep away from are of the subject that is asked about."""
+    if not found.query.unlike or not neighbours:
+        return []
+    near = [part for part in found.parts if not part.away]
+    close = {each.nct_id for each in nearest(index, near, question.k, question.weights)}
+    return [
+        f"{study.nct_id} is among the {question.k:,} nearest: keeping away from it keeps away from "
+        "its subject; to leave out only the study, exclude it"
+        for study in found.query.unlike
+        if study.nct_id in close
+    ]

@@ -18,6 +18,7 @@ from simsearch.errors import ArgumentError, FilterError, UnknownFieldError
 from simsearch.index.studies import StudyStore
 from simsearch.records.vocabulary import country as one_country_name
 from simsearch.records.vocabulary import date as registry_date
+from simsearch.study import parse_nct_id
 
 STATUSES = (
     "RECRUITING", "NOT_YET_RECRUITING", "ENROLLING_BY_INVITATION", "ACTIVE_NOT_RECRUITING",
@@ -55,7 +56,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
     One value may be a plain string: `Filters(status="recruiting", phase=["2", "3"])`. Dates are
     `2020`, `2020-06` or `2020-06-15`, inclusive. A study whose record does not say what is asked
-    does not pass.
+    does not pass, unless `or_unknown`.
 
     Raises:
         ArgumentError: a value is of another type.
@@ -71,10 +72,14 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     """Words of the lead sponsor's name, or their beginnings."""
     other_sponsor: tuple[str, ...] = ()
     """Lead sponsors whose studies are left out, by their whole names."""
+    exclude: tuple[str, ...] = ()
+    """NCT IDs of studies that are left out; one that the index lacks changes nothing."""
     start_after: str = ""
     start_before: str = ""
     min_enrollment: int | None = None
     has_results: bool | None = None
+    or_unknown: bool = False
+    """Whether a study also passes a filter on a field that its record does not have."""
 
     def __post_init__(self) -> None:
         for name in _LISTED:
@@ -88,6 +93,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
             raise ArgumentError("min_enrollment", least, "a whole number")
         if not isinstance(results, bool | None):
             raise ArgumentError("has_results", results, "True, False or None")
+        if not isinstance(self.or_unknown, bool):
+            raise ArgumentError("or_unknown", self.or_unknown, "True or False")
 
     def __bool__(self) -> bool:
         return self != NO_FILTERS
@@ -95,6 +102,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 _LISTED = (
     "status", "phase", "study_type", "intervention_type", "country", "sponsor", "other_sponsor",
+    "exclude",
 )  # fmt: skip
 
 
@@ -123,30 +131,67 @@ def allowed_rows(store: StudyStore, filters: Filters) -> npt.NDArray[np.bool_]:
         FilterError: a value that no study can have.
         UnknownFieldError: no record has the field that is asked for.
         ArgumentError: a date that is not one, or a number out of range.
+        NctIdError: a study to leave out is not named by an NCT ID.
     """
-    parts = [
-        store.rows_of(kind, spelled(store, kind, getattr(filters, kind)))
+    allowed = np.ones(store.n_studies, dtype=np.bool_)
+    for name, rows in _passing(store, filters).items():
+        passing = np.zeros(store.n_studies, dtype=np.bool_)
+        passing[rows] = True
+        if filters.or_unknown:
+            passing |= _is_unknown(store, name)
+        allowed &= passing
+    if filters.other_sponsor:
+        allowed[store.rows_of("sponsor", filters.other_sponsor)] = False
+    for nct_id in filters.exclude:
+        row = store.row_of(parse_nct_id(nct_id))
+        if row is not None:
+            allowed[row] = False
+    return allowed
+
+
+def unknown_counts(store: StudyStore, filters: Filters) -> dict[str, int]:
+    """Return field → how many studies do not pass because their records do not have it."""
+    if filters.or_unknown:
+        return {}
+    counts = {name: int(_is_unknown(store, name).sum()) for name in _passing(store, filters)}
+    return {name: n for name, n in counts.items() if n}
+
+
+def _passing(store: StudyStore, filters: Filters) -> dict[str, npt.NDArray[np.int64]]:
+    """Return field → the rows of the studies that pass the filter on it."""
+    found = {
+        kind: store.rows_of(kind, spelled(store, kind, getattr(filters, kind)))
         for kind in _KINDS
         if getattr(filters, kind)
-    ]
+    }
     if filters.start_after or filters.start_before:
         after, before = _date("start_after", filters), _date("start_before", filters)
-        parts.append(store.rows_started(after, before))
+        found["start_date"] = store.rows_started(after, before)
     if filters.min_enrollment is not None:
         if not 0 <= filters.min_enrollment <= _MOST_PARTICIPANTS:
             expected = f"0 or more, at most {_MOST_PARTICIPANTS:,}"
             raise ArgumentError("min_enrollment", filters.min_enrollment, expected)
-        parts.append(store.rows_enrolling(filters.min_enrollment))
+        found["enrollment"] = store.rows_enrolling(filters.min_enrollment)
     if filters.has_results is not None:
-        parts.append(_rows_with_results(store, has_results=filters.has_results))
-    allowed = np.ones(store.n_studies, dtype=np.bool_)
-    for rows in parts:
-        passing = np.zeros(store.n_studies, dtype=np.bool_)
-        passing[rows] = True
-        allowed &= passing
-    if filters.other_sponsor:
-        allowed[store.rows_of("sponsor", filters.other_sponsor)] = False
-    return allowed
+        found["has_results"] = _rows_with_results(store, has_results=filters.has_results)
+    return found
+
+
+def _is_unknown(store: StudyStore, name: str) -> npt.NDArray[np.bool_]:
+    """Return (n_studies,) which studies have nothing in a field."""
+    if name in _KINDS:
+        known = store.rows_of(name, store.values_of(name))
+    elif name == "start_date":
+        known = store.rows_started("", "")
+    elif name == "enrollment":
+        known = store.rows_enrolling(0)
+    else:
+        known = np.concatenate(
+            [store.rows_with_results(has_results=each) for each in (True, False)]
+        )
+    unknown = np.ones(store.n_studies, dtype=np.bool_)
+    unknown[known] = False
+    return unknown
 
 
 def spelled(store: StudyStore, kind: str, values: Iterable[str]) -> tuple[str, ...]:

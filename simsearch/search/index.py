@@ -70,8 +70,8 @@ class Index:
         self,
         studies: str | Sequence[str] = (),
         *,
-        text: str | None = None,
-        draft: Study | None = None,
+        text: str | Sequence[str] = (),
+        draft: Study | Sequence[Study] = (),
         unlike: str | Sequence[str] = (),
         k: int = 10,
         weights: Mapping[str, float] = DEFAULT_WEIGHTS,
@@ -79,6 +79,7 @@ class Index:
         fold: bool = False,
         diverse: float | None = None,
         group_by: GroupBy | None = None,
+        min_percentile: float = 0,
         explain: bool = True,
         **filters: Any,
     ) -> Answer:
@@ -87,8 +88,8 @@ class Index:
         Args:
             studies: NCT IDs in any spelling, or addresses of studies' pages; neighbours are near
                 to the mean of all that is asked about.
-            text: words, in English.
-            draft: a study that need not be in the index (`read_studies` reads one).
+            text: words, in English, or several texts.
+            draft: a study that need not be in the index (`read_studies` reads one), or several.
             unlike: NCT IDs of studies to keep away from.
             k: how many neighbours, 1 to 10,000 (200 with `fold`, `diverse` or `group_by`).
             weights: signal name → weight; a signal that is not named counts nothing.
@@ -96,10 +97,12 @@ class Index:
             fold: put near-duplicates under the best of them.
             diverse: diversify: 1 = ranking only, 0 = diversity only.
             group_by: `"sponsor"` puts the studies of one sponsor under the best of them.
+            min_percentile: leave out neighbours below this percentile.
             explain: say for each neighbour why it is one; False saves the time.
             **filters: what a neighbour must be, as `Filters` takes it: `status="recruiting"`,
                 `phase=["2", "3"]`, `country`, `sponsor`, `study_type`, `intervention_type`,
-                `start_after`, `start_before`, `min_enrollment`, `has_results`.
+                `start_after`, `start_before`, `min_enrollment`, `has_results`, `or_unknown`,
+                `exclude` (NCT IDs of studies to leave out).
 
         Raises:
             ArgumentError: a value is out of its range or of another type.
@@ -112,8 +115,8 @@ class Index:
         """
         question = Question(
             studies=studies,  # type: ignore[arg-type] # a plain string or a list will do
-            text=text,
-            draft=draft,
+            texts=text,  # type: ignore[arg-type]
+            drafts=draft,  # type: ignore[arg-type]
             unlike=unlike,  # type: ignore[arg-type]
             filters=Filters(**filters),
             hide_same_sponsor=hide_same_sponsor,
@@ -122,6 +125,7 @@ class Index:
             fold=fold,
             diverse=diverse,
             group_by=group_by,
+            min_percentile=min_percentile,
             explain=explain,
         )
         return ask(self._opened, question)

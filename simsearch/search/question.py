@@ -32,10 +32,10 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
     studies: tuple[str, ...] = ()
     """NCT IDs in any spelling, or addresses of studies' pages; a plain string is one."""
-    text: str | None = None
-    """Words, in English."""
-    draft: Study | None = None
-    """A study that need not be in the index."""
+    texts: tuple[str, ...] = ()
+    """Words, in English; a plain string is one text."""
+    drafts: tuple[Study, ...] = ()
+    """Studies that need not be in the index; a `Study` by itself is one."""
     unlike: tuple[str, ...] = ()
     """NCT IDs of studies to keep away from."""
     filters: Filters = NO_FILTERS
@@ -52,6 +52,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Diversify: 1 = ranking only, 0 = diversity only; None does not."""
     group_by: GroupBy | None = None
     """Put the studies of one sponsor under the best of them."""
+    min_percentile: float = 0
+    """Leave out neighbours below this percentile, 0 to 100."""
     explain: bool = True
     """Whether to say for each neighbour why it is one."""
 
@@ -59,12 +61,14 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("studies", "unlike"):
             names = as_names(name, getattr(self, name), "an NCT ID, or a list of them")
             msgspec.structs.force_setattr(self, name, names)
-        if not (self.studies or self.text is not None or self.draft):
+        texts = as_names("text", self.texts, "words, or a list of texts")
+        msgspec.structs.force_setattr(self, "texts", texts)
+        drafts = (self.drafts,) if isinstance(self.drafts, Study) else self.drafts
+        if not isinstance(drafts, list | tuple) or not all(isinstance(e, Study) for e in drafts):
+            raise ArgumentError("draft", self.drafts, "a Study, or a list of them")
+        msgspec.structs.force_setattr(self, "drafts", tuple(drafts))
+        if not (self.studies or self.texts or self.drafts):
             raise NothingToCompareError("the question", "it names no study, text or draft")
-        if not isinstance(self.text, str | None):
-            raise ArgumentError("text", self.text, "words")
-        if not isinstance(self.draft, Study | None):
-            raise ArgumentError("draft", self.draft, "a Study")
         if not isinstance(self.k, int) or isinstance(self.k, bool):
             raise ArgumentError("k", self.k, "a whole number")
         most, when = (
@@ -72,6 +76,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         )
         if not 1 <= self.k <= most:
             raise ArgumentError("k", self.k, f"from 1 to {most:,}{when}")
+        if not 0 <= self.min_percentile <= 100:  # noqa: PLR2004 - per cent
+            raise ArgumentError("min_percentile", self.min_percentile, "from 0 to 100")
         if self.diverse is not None and not 0 <= self.diverse <= 1:
             raise ArgumentError("diverse", self.diverse, "from 0 to 1")
         if self.group_by not in {None, "sponsor"}:
@@ -88,19 +94,24 @@ class Query(msgspec.Struct, frozen=True):
 
     studies: tuple[Study, ...] = ()
     """The query studies and the draft, as registered."""
-    text: str = ""
+    texts: tuple[str, ...] = ()
     unlike: tuple[Study, ...] = ()
-    draft: bool = False
-    """Whether the last of the studies is a draft, given as a record."""
+    n_drafts: int = 0
+    """How many of the studies, the last ones, are drafts, given as records."""
 
     @property
     def kind(self) -> str:
         """`study`, `draft` or `text`; `several` for more than one of them."""
-        if len(self.studies) + bool(self.text) + len(self.unlike) != 1:
+        if len(self.studies) + len(self.texts) + len(self.unlike) != 1:
             return "several"
-        if self.text:
+        if self.texts:
             return "text"
-        return "draft" if self.draft else "study"
+        return "draft" if self.n_drafts else "study"
+
+    @property
+    def text(self) -> str:
+        """The texts in one line."""
+        return "; ".join(self.texts)
 
     @property
     def sponsors(self) -> tuple[str, ...]:

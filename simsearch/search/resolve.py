@@ -64,27 +64,26 @@ class _Resolver:
 
     def resolved(self) -> Resolved:
         _ = self._index.store  # a closed index is refused before a model is loaded
-        question, draft = self._question, self._question.draft
-        asked, parts = self._studies(question.studies, draft)
-        if draft is not None:
-            parts.append(draft_part(self._index, draft, self._encoder))
-            asked.append(draft)
-        if question.text is not None:
-            parts.append(text_part(self._index, question.text, self._encoder))
-        unlike, away = self._studies(question.unlike, None, away=True)
+        question, drafts = self._question, self._question.drafts
+        asked, parts = self._studies(question.studies, drafts)
+        parts += [draft_part(self._index, draft, self._encoder) for draft in drafts]
+        asked += drafts
+        parts += [text_part(self._index, text, self._encoder) for text in question.texts]
+        unlike, away = self._studies(question.unlike, (), away=True)
         self._check_apart(asked, unlike, parts, away)
-        query = Query(tuple(asked), question.text or "", tuple(unlike), draft=draft is not None)
+        query = Query(tuple(asked), question.texts, tuple(unlike), len(drafts))
         return Resolved(query, parts + away, tuple(self._notes))
 
     def _studies(
-        self, nct_ids: tuple[str, ...], draft: Study | None, *, away: bool = False
+        self, nct_ids: tuple[str, ...], drafts: tuple[Study, ...], *, away: bool = False
     ) -> tuple[list[Study], list[QueryPart]]:
-        """Return studies and their parts of the query, each once, the draft's own left out."""
+        """Return studies and their parts of the query, each once, the drafts' own left out."""
         parts: list[QueryPart] = []
         found: dict[str, Study] = {}
         for nct_id in nct_ids:
             canonical, row = self._index.locate(nct_id)
-            if canonical in found or (draft and canonical in _numbers(draft)):
+            self._note_if_short(nct_id, canonical)
+            if canonical in found or any(canonical in _numbers(draft) for draft in drafts):
                 continue
             if row is not None:
                 (study,) = self._index.store.studies([row])
@@ -93,7 +92,7 @@ class _Resolver:
                 study = self._find_study(canonical)
             else:
                 raise self._index.lacks(canonical)
-            if study.nct_id in found or (draft and _same(draft, study)):
+            if study.nct_id in found or any(_same(draft, study) for draft in drafts):
                 continue
             found[study.nct_id] = study
             if row is not None:
@@ -102,6 +101,10 @@ class _Resolver:
                 part = draft_part(self._index, study, self._encoder)
                 parts.append(msgspec.structs.replace(part, away=away))
         return list(found.values()), parts
+
+    def _note_if_short(self, typed: str, canonical: str) -> None:
+        if canonical.removeprefix("NCT") not in typed:
+            self._notes.append(f"{typed.strip()} is read as {canonical}")
 
     def _note_if_merged(self, canonical: str, study: Study) -> None:
         if canonical != study.nct_id:

@@ -26,7 +26,7 @@ ANSWER_SCHEMA = "simsearch.answer/1"
 CSV_COLUMNS = (
     "rank", "nct_id", "title", "status", "phases", "similarity", "percentile", "reason",
     "study_type", "conditions", "interventions", "sponsor", "start_date", "enrollment",
-    "countries", "url", "generation", "records_date", "folded",
+    "countries", "url", "generation", "records_date", "folded", "query",
 )  # fmt: skip
 
 EXPLAINED_COLUMNS = (
@@ -91,6 +91,7 @@ def flat_rows(answer: Answer) -> Iterator[dict[str, Any]]:
     built = {
         "generation": answer.facts.generation,
         "records_date": answer.facts.records_date,
+        "query": query_name(answer.query),
     }
     for each in answer:
         row = {**neighbour_shape(each), **built, **explained(each.reason)}
@@ -124,11 +125,16 @@ def percentile_label(percentile: float) -> str:
     return f"{math.floor(percentile * 100 + 1e-6) / 100:.2f}"
 
 
+def query_name(query: Query) -> str:
+    """Return what was asked as one word or few: NCT IDs, and the texts."""
+    names = [study.nct_id or "draft" for study in query.studies]
+    return " ".join(filter(None, (*names, query.text)))
+
+
 def query_title(query: Query) -> str:
     """Return what was asked in one line: IDs and titles, words, what to keep away from."""
     names = [f"{study.nct_id or 'the draft'} {study.title}".strip() for study in query.studies]
-    if query.text:
-        names.append(f"“{one_line(query.text)}”")
+    names += [f"“{one_line(text)}”" for text in query.texts]
     unlike = ", ".join(study.nct_id for study in query.unlike)
     return " and ".join(names) + (f", unlike {unlike}" if unlike else "")
 

@@ -1,0 +1,61 @@
+"""The NCT IDs of a file of any kind people keep them in: text, CSV, RIS."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from pathlib import Path
+
+from simsearch.errors import SourceError
+from simsearch.study import named_nct_ids
+
+_MAX_BYTES = 64 * 2**20
+_COLUMNS = frozenset({"nctid", "nctnumber", "nct", "neighbourid"})
+_RIS_TAG = re.compile(r"^(AN|M1|ID|UR|C\d|N1|LK|DO)  - (.*)$", re.MULTILINE)
+
+
+def ids_in_file(path: str | os.PathLike[str]) -> list[str]:
+    """Return the NCT IDs in a file, each once, as they come.
+
+    A CSV with a column of NCT IDs (`nct_id`, `NCT Number`) is read by that column, RIS by its
+    numbers and addresses; of any other text every NCT ID counts, wherever it stands.
+
+    Args:
+        path: the file.
+
+    Raises:
+        SourceError: the file cannot be read, is larger than 64 MiB, or has no NCT ID.
+    """
+    place = str(path)
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise SourceError(place, error.strerror or "cannot be read") from error
+    if len(content) > _MAX_BYTES:
+        raise SourceError(place, f"is larger than {_MAX_BYTES >> 20} MiB: not a file of NCT IDs")
+    text = content.decode("utf-8-sig", "replace")
+    found = dict.fromkeys(
+        nct_id
+        for piece in _pieces(text)
+        for nct_id in sorted(named_nct_ids(piece.upper()), key=piece.upper().find)
+    )
+    if not found:
+        raise SourceError(place, "has no NCT ID")
+    return list(found)
+
+
+def _pieces(text: str) -> list[str]:
+    """Return the parts of a file that may hold its NCT IDs."""
+    if text.lstrip().startswith("TY  - "):
+        return [value for _, value in _RIS_TAG.findall(text)]
+    head = text.partition("\n")[0]
+    delimiter = max(",;\t", key=head.count)
+    names = ["".join(filter(str.isalnum, name.casefold())) for name in head.split(delimiter)]
+    columns = [at for at, name in enumerate(names) if name in _COLUMNS]
+    if columns and delimiter in head:
+        rows = csv.reader(io.StringIO(text), delimiter=delimiter)
+        return [row[columns[0]] for row in rows if len(row) > columns[0]]
+    return text.splitlines()
