@@ -339,7 +339,6 @@ def test_an_answer_is_the_one_that_the_command_prints(index, monkeypatch, capsys
     assert table == rows
 
 
-@pytest.mark.xfail(reason="the reasons and filters still hold tuples", strict=True)
 def test_an_answer_as_plain_values_is_the_whole_json_shape(index, monkeypatch, capsys):
     answer = index.related(ONE, status="completed")
     assert json.loads(printed(monkeypatch, capsys, f"{ONE} --status completed --format json")) == (

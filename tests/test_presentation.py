@@ -60,7 +60,7 @@ def awkward(build):
         for n, title in enumerate(titles)
     ]
     index = opened_index(build([*SIX, *records]).index)
-    return answered(index, Query(text="pills"))
+    return answered(index, Query(texts=("pills",)))
 
 
 def csv_of(answer, **view):
@@ -348,18 +348,18 @@ def test_markdown_has_the_percentile(answer):
 
 def test_a_line_of_json_names_all_that_was_asked_with(six, answer):
     draft = msgspec.structs.replace(six.study("NCT102"), nct_id="")
-    several = Query((six.study("NCT101"), draft), "iron pills", draft=True)
+    several = Query((six.study("NCT101"), draft), ("iron pills",), n_drafts=1)
     for query, said in (
         (several, "NCT00000101 draft iron pills"),
-        (Query((draft,), draft=True), "draft"),
-        (Query(text="iron pills"), "iron pills"),
+        (Query((draft,), n_drafts=1), "draft"),
+        (Query(texts=("iron pills",)), "iron pills"),
     ):
         lines = written(changed(answer, query=query), "jsonl").splitlines()
         assert {json.loads(line)["query"] for line in lines} == {said}
 
 
 def test_a_query_of_several_names_them_all(six, answer):
-    both = Query((six.study("NCT101"), six.study("NCT102")), "pills", (six.study("NCT105"),))
+    both = Query((six.study("NCT101"), six.study("NCT102")), ("pills",), (six.study("NCT105"),))
     several = changed(answer, query=both)
     text = written(several, "table", width=100, color=False)
     for piece in ("NCT00000101  Pills", "NCT00000102  Drops", "Text  pills", "unlike NCT00000105"):

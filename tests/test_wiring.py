@@ -191,7 +191,8 @@ def arrived(seen: dict[str, Any], reaches: str) -> Any:
     for arguments in calls:
         value = arguments[name]
         for each in inner:
-            value = getattr(value, each, "it has no such part")
+            is_place = each.isdigit() and len(value) > int(each)
+            value = value[int(each)] if is_place else getattr(value, each, "it has no such part")
         values.append(value)
     if call.endswith("*"):
         return values

@@ -52,6 +52,9 @@ def filters(command: str, path: str) -> list[Row]:
         ("--min-enrollment", "0", "min_enrollment", 0),
         ("--has-results", "", "has_results", True),
         ("--no-results", "", "has_results", False),
+        ("--or-unknown", "", "or_unknown", True),
+        ("--exclude", "NCT105,NCT106 --exclude ids.txt", "exclude",
+         ("NCT105", "NCT106", "NCT00000101", "NCT00000104")),
     ]  # fmt: skip
     return [
         Row(command, name, value, f"{path}.{field}", want) for name, value, field, want in given
@@ -99,8 +102,12 @@ def rows() -> Iterator[Row]:
 
     for each in (
         ("NCT_ID", "NCT102 NCT104", "ask question.studies", ("NCT102", "NCT104"), ""),
-        ("--text -t", "iron", "ask question.text", "iron"),
-        ("--file -f", "draft.json", "ask question.draft.title", "Iron for anemia"),
+        ("--text -t", "iron {name} knee", "ask question.texts", ("iron", "knee")),
+        ("--file -f", "draft.json", "ask question.drafts.0.title", "Iron for anemia"),
+        ("--ids", "ids.txt", "ask question.studies", ("NCT101", *ids)),
+        ("--min-percentile", "99.5", "ask question.min_percentile", 99.5),
+        ("--raw", "", "write view.raw", True),
+        ("--bom", "", "write view.bom", True),
         ("--not", "NCT105 --not NCT106", "ask question.unlike", ("NCT105", "NCT106")),
         ("--online", "", "study_online nct_id", "NCT07000001", "NCT07000001"),
         ("SIMSEARCH_API", "http://127.0.0.1:1/api", "RegistryApi base_url",
@@ -172,6 +179,8 @@ def rows() -> Iterator[Row]:
         ("--watch-list", "ids.txt", "watched_change* nct_id", list(ids)),
         ("--top-k -k", "3", "watched_change k", 3, watched),
         ("--limit", "7", "write view.limit", 7),
+        ("--raw", "", "write view.raw", True),
+        ("--bom", "", "write view.bom", True),
         ("--exit-code", "", "exit", 4),
         (index, "other", "compare index", Path("other")),
         ("--format -o", "jsonl", "write name", "jsonl"),

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from simsearch.callbacks import Progress
-from simsearch.cli.options import CsvOptions, DiffFormat, IndexOption, TopKOption
+from simsearch.cli.options import CsvOptions, DiffFormat, IndexOption, TopKOption, given_path
 from simsearch.cli.progress import patient, progress_on_stderr
 from simsearch.cli.terminal import fail, print_pieces, view
 from simsearch.diff.changes import Comparison, compare
@@ -63,7 +63,10 @@ def diff(
     watch_list: Annotated[
         Path | None,
         typer.Option(
-            "--watch-list", metavar="FILE", help="The same for the NCT IDs in a file, one a line."
+            "--watch-list",
+            parser=given_path,
+            metavar="FILE",
+            help="The same for the NCT IDs in a file, one a line.",
         ),
     ] = None,
     top_k: TopKOption = 10,

@@ -51,15 +51,13 @@ Judged = TypeVar("Judged")
 def evaluate(
     groups: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--groups", metavar="FILE", show_default=False,
+        typer.Option("--groups", parser=given_path, metavar="FILE", show_default=False,
             help="Judged groups (group, NCT ID): rank the whole index for each study; repeatable.",
         ),
     ] = None,
     qrels: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--qrels", metavar="FILE", show_default=False,
+        typer.Option("--qrels", parser=given_path, metavar="FILE", show_default=False,
             help="Judged candidates (query, study, grade): rank only these; repeatable.",
         ),
     ] = None,
@@ -91,7 +89,7 @@ def evaluate(
     ] = 1000,
     save: Annotated[
         Path | None,
-        typer.Option(
+        typer.Option(parser=given_path, 
             metavar="FILE", show_default=False,
             help="Save the rankings of one system as a TREC run; needs exactly one judged set.",
         ),

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from simsearch.cli.connect import open_mirror, registry_api
-from simsearch.cli.options import ApiOption, MirrorOption, QuietOption, VerboseOption
+from simsearch.cli.options import ApiOption, MirrorOption, QuietOption, VerboseOption, given_path
 from simsearch.cli.progress import log, progress_on_stderr
 from simsearch.cli.terminal import print_facts, print_text
 from simsearch.output.reports import fetch_facts
@@ -38,7 +38,10 @@ def fetch(
         str, typer.Option("--query", metavar="TEXT", help="Studies found by other terms.")
     ] = "",
     ids: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Studies listed in a file, one a line.")
+        Path | None,
+        typer.Option(
+            parser=given_path, metavar="FILE", help="Studies listed in a file, one a line."
+        ),
     ] = None,
     since: Annotated[
         str | None,

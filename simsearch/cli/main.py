@@ -27,7 +27,7 @@ _DEFAULT_LAMBDA = 0.7
 _DEFAULTS = {
     "--diverse": (re.compile(r"-?([0-9]{1,2}([.,][0-9]*)?|[.,][0-9]+)"), _DEFAULT_LAMBDA),
     "--wait": (
-        re.compile(r"([0-9]+([.][0-9]*)?|[.][0-9]+)(e[+-]?[0-9]+)?|inf", re.IGNORECASE),
+        re.compile(r"-?([0-9]+([.][0-9]*)?|[.][0-9]+)(e[+-]?[0-9]+)?|inf", re.IGNORECASE),
         "inf",
     ),
 }

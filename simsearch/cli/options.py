@@ -52,6 +52,7 @@ IndexOption = Annotated[
     typer.Option(
         "--index",
         "-i",
+        parser=given_path,
         metavar="DIR",
         envvar="SIMSEARCH_INDEX",
         help="Folder of the index. Default: ./index if there is one, else your own "
@@ -89,6 +90,7 @@ CacheOption = Annotated[
     Path | None,
     typer.Option(
         "--cache",
+        parser=given_path,
         metavar="FILE",
         envvar="SIMSEARCH_CACHE",
         help="Vectors of texts encoded before. Default: a file in your cache folder.",
@@ -102,6 +104,7 @@ MirrorOption = Annotated[
     Path | None,
     typer.Option(
         "--mirror",
+        parser=given_path,
         metavar="FILE",
         envvar="SIMSEARCH_MIRROR",
         help="The file of the mirror. Default: in your data folder.",

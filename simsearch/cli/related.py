@@ -14,6 +14,7 @@ from simsearch.cli.options import (
     QuietOption,
     TopKOption,
     WeightOption,
+    given_path,
     parsed_weights,
 )
 from simsearch.cli.progress import log, progress_on_stderr
@@ -46,6 +47,7 @@ def related(
         Path | None,
         typer.Option(
             "--ids",
+            parser=given_path,
             metavar="FILE",
             help="Write the lists of the studies in a file, one NCT ID a line (- for standard "
             "input).",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from simsearch.errors.base import WRONG_USAGE, SimsearchError
 
+_LONGEST_SHOWN = 100  # characters of a wrong value
 _MAX_LISTED = 14  # up to this many allowed values are all listed; of more, only the close ones
 
 
@@ -19,7 +20,9 @@ class ArgumentError(SimsearchError):
     exit_code = WRONG_USAGE
 
     def _message(self) -> str:
-        return f"{self.name} is {self.found!r}: it must be {self.expected}"
+        found = repr(self.found)
+        shown = found if len(found) <= _LONGEST_SHOWN else f"{found[:_LONGEST_SHOWN]}…"
+        return f"{self.name} is {shown}: it must be {self.expected}"
 
 
 class FilterError(SimsearchError):

@@ -45,6 +45,7 @@ _GAP = 3  # blanks between two columns
 _LEAST_TITLE = 12
 _LONGEST_TITLE = 1000
 _UNKNOWN = "–"
+_FAR = "not close from here on"
 
 _HEADINGS = ("#", "NCT ID", "Title", "Status", "Phase", "Similarity", "Pctl.")
 _TITLE = _HEADINGS.index("Title")
@@ -205,10 +206,19 @@ def _neighbour_table(answer: Answer, view: View) -> RenderableType:
             *numbers,
         )
         indent = widths[0] + _GAP
+        if each is _first_far(answer):
+            shown.append(Padding(Text(_FAR, style="yellow"), (0, 0, 0, indent)))
         room = UNCUT_WIDTH if width is None or view.explain else width - indent
         below = Group(*_below(_reason_lines(each, view), room))
         shown += [row, Padding(below, (0, 0, 0, indent))]
     return Group(*shown)
+
+
+def _first_far(answer: Answer) -> Neighbour | None:
+    """Return the first neighbour that is not close, where close ones come before it."""
+    n_close = answer.n_close
+    are_first = all(each.percentile >= answer.close_percentile for each in answer[:n_close])
+    return answer[n_close] if are_first and 0 < n_close < len(answer) else None
 
 
 def _cells(neighbour: Neighbour) -> list[str]:
@@ -258,6 +268,8 @@ def _neighbour_list(answer: Answer, view: View) -> RenderableType:
             f"{each.rank}. ", (study.nct_id, link_style(study)),
             f"  {each.similarity:.3f} ({percentile_label(each.percentile)})",
         )  # fmt: skip
+        if each is _first_far(answer):
+            entries += [Text(_FAR, style="yellow"), ""]
         entries += [head, Text(study.title)]
         if any(facts):
             entries.append(Text(" · ".join(filter(None, facts)), style="dim"))

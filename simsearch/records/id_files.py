@@ -8,8 +8,8 @@ import os
 import re
 from pathlib import Path
 
-from simsearch.errors import SourceError
-from simsearch.study import named_nct_ids
+from simsearch.errors import NctIdError, SourceError
+from simsearch.study import named_nct_ids, parse_nct_id
 
 _MAX_BYTES = 64 * 2**20
 _COLUMNS = frozenset({"nctid", "nctnumber", "nct", "neighbourid"})
@@ -37,14 +37,18 @@ def ids_in_file(path: str | os.PathLike[str]) -> list[str]:
     if len(content) > _MAX_BYTES:
         raise SourceError(place, f"is larger than {_MAX_BYTES >> 20} MiB: not a file of NCT IDs")
     text = content.decode("utf-8-sig", "replace")
-    found = dict.fromkeys(
-        nct_id
-        for piece in _pieces(text)
-        for nct_id in sorted(named_nct_ids(piece.upper()), key=piece.upper().find)
-    )
+    found = dict.fromkeys(nct_id for piece in _pieces(text) for nct_id in _named(piece))
     if not found:
         raise SourceError(place, "has no NCT ID")
     return list(found)
+
+
+def _named(piece: str) -> list[str]:
+    """Return the NCT ID that a piece is, in any spelling, or those that it names."""
+    try:
+        return [parse_nct_id(piece)]
+    except NctIdError:
+        return sorted(named_nct_ids(piece.upper()), key=piece.upper().find)
 
 
 def _pieces(text: str) -> list[str]:

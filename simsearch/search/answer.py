@@ -88,7 +88,8 @@ class Answer(Sequence[Neighbour]):
         """Return the answer as plain values, in the shape that docs/json.md describes."""
         from simsearch.search.shape import answer_shape
 
-        return answer_shape(self)
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(answer_shape(self)))
+        return plain
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a data frame, a neighbour a row, with the columns of the CSV (docs/json.md).

@@ -83,9 +83,12 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in _LISTED:
-            names = as_names(name, getattr(self, name), "a text, or a list of texts")
+            given = getattr(self, name)
+            names = () if given is None else as_names(name, given, "a text, or a list of texts")
             msgspec.structs.force_setattr(self, name, names)
         for name in ("start_after", "start_before"):
+            if getattr(self, name) is None:
+                msgspec.structs.force_setattr(self, name, "")
             if not isinstance(getattr(self, name), str):
                 raise ArgumentError(name, getattr(self, name), DATE_WANTED)
         least, results = self.min_enrollment, self.has_results
@@ -107,7 +110,7 @@ _LISTED = (
 
 
 def as_names(name: str, given: object, expected: str) -> tuple[str, ...]:
-    """Return what an argument names: a plain string is one name, a list of strings several.
+    """Return what an argument names: a plain string one, a list of strings several.
 
     Raises:
         ArgumentError: it is neither.

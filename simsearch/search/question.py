@@ -69,8 +69,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "drafts", tuple(drafts))
         if not (self.studies or self.texts or self.drafts):
             raise NothingToCompareError("the question", "it names no study, text or draft")
-        if not isinstance(self.k, int) or isinstance(self.k, bool):
-            raise ArgumentError("k", self.k, "a whole number")
+        self._check_types()
         most, when = (
             (MAX_VARIED, " with fold, diverse or group_by") if self.is_varied else (MAX_K, "")
         )
@@ -80,7 +79,20 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
             raise ArgumentError("min_percentile", self.min_percentile, "from 0 to 100")
         if self.diverse is not None and not 0 <= self.diverse <= 1:
             raise ArgumentError("diverse", self.diverse, "from 0 to 1")
-        if self.group_by not in {None, "sponsor"}:
+
+    def _check_types(self) -> None:
+        if not isinstance(self.k, int) or isinstance(self.k, bool):
+            raise ArgumentError("k", self.k, "a whole number")
+        if not isinstance(self.weights, Mapping):
+            raise ArgumentError("weights", self.weights, "numbers by signal, like {'lexical': 0.5}")
+        for name in ("diverse", "min_percentile"):
+            given = getattr(self, name)
+            if isinstance(given, bool) or not isinstance(given, int | float | None):
+                raise ArgumentError(name, given, "a number")
+        for name in ("hide_same_sponsor", "fold", "explain"):
+            if not isinstance(getattr(self, name), bool):
+                raise ArgumentError(name, getattr(self, name), "True or False")
+        if not (self.group_by is None or self.group_by == "sponsor"):
             raise ArgumentError("group_by", self.group_by, "'sponsor'")
 
     @property

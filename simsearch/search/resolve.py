@@ -82,7 +82,6 @@ class _Resolver:
         found: dict[str, Study] = {}
         for nct_id in nct_ids:
             canonical, row = self._index.locate(nct_id)
-            self._note_if_short(nct_id, canonical)
             if canonical in found or any(canonical in _numbers(draft) for draft in drafts):
                 continue
             if row is not None:
@@ -101,10 +100,6 @@ class _Resolver:
                 part = draft_part(self._index, study, self._encoder)
                 parts.append(msgspec.structs.replace(part, away=away))
         return list(found.values()), parts
-
-    def _note_if_short(self, typed: str, canonical: str) -> None:
-        if canonical.removeprefix("NCT") not in typed:
-            self._notes.append(f"{typed.strip()} is read as {canonical}")
 
     def _note_if_merged(self, canonical: str, study: Study) -> None:
         if canonical != study.nct_id:
