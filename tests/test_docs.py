@@ -84,6 +84,7 @@ def test_the_picture_is_what_the_command_prints():
 def test_the_other_questions_of_a_document_are_answered(name, tmp_path, monkeypatch, capsys):
     (draft,) = blocks(FOLDER / "forms.md", "json")
     (tmp_path / "draft.json").write_text(draft, encoding="utf-8")
+    (tmp_path / "screened.csv").write_text("nct_id,decision\nNCT00001962,no\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     lines = [
         line
