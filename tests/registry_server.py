@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
 
 from conftest import record
@@ -34,7 +36,9 @@ class Registry:
 
     Each request takes one of `faults`, or else what `trouble()` returns: a status code, (status,
     headers), "html", "cut" (half the body), "torn" (the connection ends within the body), "drop"
-    (it ends before the answer), "slow", or None for a normal answer.
+    (it ends before the answer), "slow", or None for a normal answer. `answers(path, query)`
+    may return (status, headers, body) in its place. Bodies arrive with `drip_seconds` between any
+    two bytes.
     """
 
     def __init__(self, records: list[dict]) -> None:
@@ -44,6 +48,8 @@ class Registry:
         self.faults: deque = deque()
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.agents: set[str] = set()
+        self.authorizations: set[str] = set()
+        self.drip_seconds = 0.0
         self.url = ""
         self.hide_from_pages: set[str] = set()
         self.tokens_outlive_refresh = False
@@ -51,9 +57,32 @@ class Registry:
         self.offence = ""
         self.trouble: Callable[[], object] = lambda: None
         self.after_page: Callable[[], None] = lambda: None
+        self.answers: Callable[[str, dict], tuple | None] = lambda *_: None
+
+    def vanish(self, *nct_ids: str, into: str = "") -> None:
+        """Let studies leave the registry, or be merged into another."""
+        for each in nct_ids:
+            del self.records[each]
+            if into:
+                self.merged[each] = into
+
+    def faulty(self, fault: Any, path: str, query: dict[str, str]) -> tuple[int, dict, bytes]:
+        """Return the answer to a request, with a fault."""
+        if fault == "slow":
+            time.sleep(SLOW_SECONDS)
+        if fault in (None, "cut", "torn", "slow"):
+            status, headers, body = self.answer(path, query)
+            return status, headers, body[: len(body) // 2] if fault == "cut" else body
+        self.requests.append((path, query))
+        if fault == "html":
+            return 200, {}, b"<html>maintenance</html>"
+        status, headers = fault if isinstance(fault, tuple) else (fault, {})
+        return status, headers, b"try later"
 
     def answer(self, path: str, query: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         self.requests.append((path, query))
+        if (own := self.answers(path, query)) is not None:
+            return own
         if path == "/version":
             return (
                 200,
@@ -141,9 +170,28 @@ def client_of(registry: Registry) -> Iterator[RegistryApi]:
         yield client
 
 
+def a_day_passes(mirror: Mirror) -> None:
+    """Let the studies that were found missing have been so since a day earlier."""
+    with sqlite3.connect(mirror.path) as database:
+        database.execute("UPDATE missing SET since = datetime(since, '-1 day')")
+    database.close()
+
+
 def mirrored(mirror: Mirror) -> list[str]:
     """Return the NCT IDs of the records in a mirror, in order."""
     return [nct_id(json.loads(body)) for body in mirror.records()]
+
+
+def write(file: BinaryIO, body: bytes, drip_seconds: float) -> None:
+    """Write a body, with a pause after each byte if `drip_seconds` says so."""
+    if not drip_seconds:
+        file.write(body)
+        return
+    with suppress(OSError):  # the client gives up
+        for n in range(len(body)):
+            file.write(body[n : n + 1])
+            file.flush()
+            time.sleep(drip_seconds)
 
 
 @contextmanager
@@ -159,22 +207,14 @@ def serving(registry: Registry) -> Iterator[Registry]:
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             path = parts.path.removeprefix("/api/v2")
             registry.agents.add(self.headers["User-Agent"])
+            if "Authorization" in self.headers:
+                registry.authorizations.add(self.headers["Authorization"])
             fault = registry.faults.popleft() if registry.faults else registry.trouble()
-            if fault == "slow":
-                time.sleep(SLOW_SECONDS)
-            if fault in (None, "cut", "torn", "slow"):
-                status, headers, body = registry.answer(path, query)
-            else:
-                registry.requests.append((path, query))
-                status, headers = fault if isinstance(fault, tuple) else (fault, {})
-                body = b"try later"
-            if fault == "drop":
+            status, headers, body = registry.faulty(fault, path, query)
+            if fault in ("drop", "torn") or registry.drip_seconds:
                 self.close_connection = True
+            if fault == "drop":
                 return
-            if fault == "html":
-                status, headers, body = 200, {}, b"<html>maintenance</html>"
-            if fault == "cut":
-                body = body[: len(body) // 2]
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
@@ -182,9 +222,8 @@ def serving(registry: Registry) -> Iterator[Registry]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if fault == "torn":
-                self.close_connection = True
                 body = body[: len(body) // 2]
-            self.wfile.write(body)
+            write(self.wfile, body, registry.drip_seconds)
 
         def log_message(self, *_args: object) -> None:
             """Stay silent."""

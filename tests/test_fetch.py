@@ -1,5 +1,6 @@
 """Fetching and updating the mirror, against a registry on loopback."""
 
+import itertools
 import json
 import random
 import signal
@@ -256,6 +257,45 @@ def test_only_the_broken_record_is_lost(mirror, client, registry):
     report = fetch(mirror, client, ALL)
     assert (report.n_received, report.n_broken, report.n_mirrored) == (7, 1, 6)
     assert any("cannot be kept" in line for line in client.lines)
+
+
+@pytest.mark.parametrize("total", [6, None])
+def test_a_page_that_comes_again_and_again_ends_the_fetch(mirror, client, registry, total):
+    """Each time with another token."""
+    tokens = itertools.count()
+    studies = list(registry.records.values())[:2]
+    page = {"studies": studies} | ({"totalCount": total} if total else {})
+    registry.answers = lambda path, _: (
+        (200, {}, json.dumps(page | {"nextPageToken": f"t{next(tokens)}"}).encode())
+        if path == "/studies" else None
+    )  # fmt: skip
+    with pytest.raises(FetchError, match="remain incomplete: page 2 repeats studies"):
+        fetch(mirror, client, ALL, since="2000-01-01")
+    assert len(registry.requests) < 20
+
+
+@pytest.mark.parametrize(
+    ("total", "trouble"),
+    [
+        (6, "pages do not end, for 6 studies"),
+        (None, "pages do not end, for 0 studies"),
+        (10**9, "claims to have 1,000,000,000 studies"),
+    ],
+)
+def test_new_studies_without_end_end_the_fetch(mirror, client, registry, total, trouble):
+    numbers = itertools.count(1)
+
+    def invented(path, query):
+        if path != "/studies":
+            return None
+        some = [record(f"NCT{next(numbers):08}", "x", updated="2026-01-01") for _ in range(2)]
+        page = {"studies": some, "nextPageToken": f"t{next(numbers)}"}
+        return 200, {}, json.dumps(page | ({"totalCount": total} if total else {})).encode()
+
+    registry.answers = invented
+    with pytest.raises(FetchError, match=trouble):
+        fetch(mirror, client, ALL, since="2000-01-01")
+    assert len(registry.requests) < 500
 
 
 SCRIPT = """

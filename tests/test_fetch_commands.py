@@ -5,7 +5,9 @@ import sys
 
 import pytest
 from conftest import WordEncoder, record
-from registry_server import IDS, RECORDS, client_of, serving, six_studies
+from registry_server import IDS, RECORDS, a_day_passes, client_of, serving, six_studies
+
+from simsearch.records.mirror import Mirror
 
 
 @pytest.fixture
@@ -54,7 +56,11 @@ def test_the_commands_fetch_update_rebuild_and_online(registry, tmp_path, monkey
     assert "6 studies" in out
     registry.records["NCT00000107"] = record("NCT00000107", "Marrow", updated="2026-03-26")
     registry.timestamp = "2026-03-27T09:00:05"
-    del registry.records[IDS[0]]
+    registry.vanish(IDS[0])
+    code, _, err = run("update")
+    assert (code, f"not found in the registry: 1 ({IDS[0]}); kept" in err) == (0, True)
+    with Mirror(tmp_path / "mirror.sqlite") as mirror:
+        a_day_passes(mirror)
     code, out, _ = run("update", "--allow-shrink")
     assert code == 0
     assert "Gone      1 (NCT00000101)" in out
@@ -131,3 +137,52 @@ def test_an_invalid_address_is_refused_at_once(monkeypatch, capsys, tmp_path, ad
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert f"simsearch: SIMSEARCH_API {address!r}: it must be an address like https://" in err
+
+
+def test_an_address_is_shown_without_its_password(monkeypatch, capsys, tmp_path):
+    for address, code in (
+        ("http://me:s3cret@127.0.0.1:9/api/v2", 75),
+        ("ftp://me:s3cret@127.0.0.1/api", 2),
+        ("me:s3cret@127.0.0.1", 2),
+        ("http://me:s3cret@127.0.0.1:x/api", 1),
+    ):
+        monkeypatch.setenv("SIMSEARCH_API", address)
+        words = ("fetch", "--all", "--mirror", tmp_path / "m.sqlite", "-v")
+        found, out, err = run_cli(monkeypatch, capsys, *words)
+        assert (found, out) == (code, "")
+        assert "127.0.0.1" in err
+        assert "s3cret" not in err
+
+
+def test_an_update_that_is_not_believed_publishes_nothing(registry, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SIMSEARCH_API", registry.url)
+    monkeypatch.setenv("SIMSEARCH_MIRROR", str(tmp_path / "mirror.sqlite"))
+    monkeypatch.setenv("SIMSEARCH_INDEX", str(tmp_path / "mine"))
+    for words in (("fetch", "--all"), ("rebuild",)):
+        assert run_cli(monkeypatch, capsys, *words)[0] == 0
+    registry.answers = lambda path, query: (
+        (200, {}, b'{"studies": []}') if "filter.ids" in query
+        else (404, {}, b"not found") if path.startswith("/studies/") else None
+    )  # fmt: skip
+    code, out, err = run_cli(monkeypatch, capsys, "update", "--json-summary", "-q")
+    assert (code, err.count("\n")) == (75, 1)
+    assert "lacks at least 4 of 6 studies checked, more than 3%" in err
+    assert "if this lasts, --recheck 0 updates without the check" in err
+    assert json.loads(out)["exit_code"] == 75
+    assert run_cli(monkeypatch, capsys, "update", "--recheck", "0")[0] == 0
+    assert len(list((tmp_path / "mine" / "generations").iterdir())) == 2
+
+
+def test_an_update_reports_studies_that_are_back(registry, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SIMSEARCH_API", registry.url)
+    monkeypatch.setenv("SIMSEARCH_MIRROR", str(tmp_path / "mirror.sqlite"))
+    monkeypatch.setenv("SIMSEARCH_INDEX", str(tmp_path / "mine"))
+    assert run_cli(monkeypatch, capsys, "fetch", "--all")[0] == 0
+    with Mirror(tmp_path / "mirror.sqlite") as mirror:
+        mirror.bury(IDS[0])
+    code, out, err = run_cli(monkeypatch, capsys, "update", "--json-summary")
+    assert code == 0
+    assert f"back in the registry: 1 ({IDS[0]})" in err
+    summary = json.loads(out)
+    assert (summary["fetch"]["returned"], summary["fetch"]["missing"]) == ([IDS[0]], [])
+    assert summary["build"]["n_studies"] == 6

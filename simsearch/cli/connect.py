@@ -11,6 +11,7 @@ from simsearch.cli.progress import log
 from simsearch.errors import ArgumentError
 from simsearch.records.mirror import Mirror, user_mirror
 from simsearch.registry.api import BASE_URL, RegistryApi
+from simsearch.registry.http_parts import shown_address
 
 
 def open_mirror(path: Path | None) -> Mirror:
@@ -26,7 +27,7 @@ def registry_api(address: str | None, *, verbose: bool) -> RegistryApi:
         ApiError: no request can be sent to it.
     """
     if address and not re.match("https?://[^/]", address, re.IGNORECASE):
-        raise ArgumentError("SIMSEARCH_API", address, f"an address like {BASE_URL}")
+        raise ArgumentError("SIMSEARCH_API", shown_address(address), f"an address like {BASE_URL}")
     is_loopback = (address or "").startswith("http://127.0.0.1:")
     return RegistryApi(
         f"simsearch/{__version__} (related clinical trials; Python)",
@@ -34,4 +35,5 @@ def registry_api(address: str | None, *, verbose: bool) -> RegistryApi:
         pause_seconds=0 if is_loopback else 1,
         backoff_seconds=0.05 if is_loopback else 1,
         log=log if verbose else no_log,
+        say=no_log if verbose else log,  # a verbose log has those lines already
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -11,6 +13,7 @@ from simsearch.cli.connect import open_mirror, registry_api
 from simsearch.cli.options import ApiOption, VerboseOption
 from simsearch.cli.progress import log, progress_on_stderr
 from simsearch.cli.terminal import print_facts
+from simsearch.errors import FetchError
 from simsearch.output.reports import fetch_facts
 from simsearch.registry.fetch import update as update_mirror
 
@@ -40,7 +43,7 @@ def update(
     with summarised("update", wanted=options.json_summary) as done:
         options.check()
         with open_mirror(options.mirror) as opened, registry_api(api, verbose=verbose) as client:
-            with progress_on_stderr(quiet=options.quiet) as progress:
+            with progress_on_stderr(quiet=options.quiet) as progress, _advice():
                 report = update_mirror(
                     opened, client, n_rechecked=recheck, progress=progress, say=log
                 )
@@ -49,3 +52,14 @@ def update(
             print_facts(fetch_facts(report, opened.path), quiet=quiet)
             path = opened.path
         build_and_report([path], options, done, keep_fit=keep_fit)
+
+
+@contextmanager
+def _advice() -> Iterator[None]:
+    """Add to an error how to update without a check that is not believed."""
+    try:
+        yield
+    except FetchError as error:
+        if "no study was removed" in error.reason:
+            error.add_note("if this lasts, --recheck 0 updates without the check")
+        raise

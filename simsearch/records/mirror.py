@@ -1,8 +1,10 @@
 """A local mirror of the registry: raw records in one SQLite file, one row per study.
 
 A page of records is committed together with the position to resume from, so the mirror never
-contains half a page, and a killed fetch resumes where it stopped. A study that has left the
-registry is replaced by a tombstone.
+contains half a page, and a killed fetch resumes where it stopped.
+
+A study that a check does not find in the registry is first noted as missing. Only a later check
+that agrees (see `registry.recheck`) replaces it with a tombstone.
 """
 
 from __future__ import annotations
@@ -19,45 +21,10 @@ import msgspec
 import platformdirs
 
 from simsearch.errors import MirrorError
+from simsearch.records.mirror_tables import ABSENCE, APPLICATION_ID, SCHEMA
 
 MAGIC = b"SQLite format 3\0"
-_APPLICATION_ID = 0x51A51A51
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
-PRAGMA application_id = {_APPLICATION_ID};
-CREATE TABLE IF NOT EXISTS record (
-    nct_id TEXT PRIMARY KEY NOT NULL,
-    last_update TEXT NOT NULL,   -- last update posted, ISO date
-    fetched TEXT NOT NULL,       -- when this record was received, UTC
-    checked TEXT NOT NULL,       -- when the study was last seen in the registry, UTC
-    body BLOB NOT NULL           -- the record as the API returned it, JSON, zlib
-);
-CREATE INDEX IF NOT EXISTS record_checked ON record (checked);
-CREATE TABLE IF NOT EXISTS tombstone (
-    nct_id TEXT PRIMARY KEY,
-    since TEXT NOT NULL,         -- when it was first found missing, ISO date
-    became TEXT NOT NULL         -- the study it was merged into, or empty
-);
-CREATE TABLE IF NOT EXISTS scope (
-    query TEXT PRIMARY KEY,      -- the API parameters, as JSON
-    synced TEXT NOT NULL         -- the date of the registry's data to which it is complete
-);
-CREATE TABLE IF NOT EXISTS window (
-    query TEXT NOT NULL,         -- as in scope
-    name TEXT NOT NULL,          -- a range of last-update dates
-    token TEXT NOT NULL,         -- of the next page, or empty
-    stamp TEXT NOT NULL,         -- time of the registry's data that the token belongs to
-    broken INTEGER NOT NULL,     -- studies received whose records cannot be kept
-    total INTEGER,               -- number of studies according to the first page
-    done INTEGER NOT NULL,
-    PRIMARY KEY (query, name)
-);
-CREATE TABLE IF NOT EXISTS window_study (
-    query TEXT NOT NULL, name TEXT NOT NULL, nct_id TEXT NOT NULL,
-    PRIMARY KEY (query, name, nct_id)
-) WITHOUT ROWID;
-COMMIT;
-"""
+_CANNOT_WRITE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL}
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -77,11 +44,26 @@ class Window(msgspec.Struct, frozen=True):
 
 
 class MirroredRecord(msgspec.Struct, frozen=True):
-    """A raw record: `body` is its JSON as the API returned it, `last_update` an ISO date."""
+    """A raw record: `body` is its JSON as the API returned it, `last_update` an ISO date.
+
+    `aliases` are its obsolete NCT IDs, as the record lists them; the mirror does not keep them.
+    """
 
     nct_id: str
     last_update: str
     body: bytes
+    aliases: tuple[str, ...] = ()
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """A study that the last check did not find, `since` when (UTC, ISO) no check has found it.
+
+    `became` is the study that it seems to be merged into, or empty.
+    """
+
+    nct_id: str
+    since: str
+    became: str = ""
 
 
 def user_mirror() -> Path:
@@ -96,7 +78,7 @@ def is_mirror(path: Path) -> bool:
             head = file.read(72)
     except OSError:
         return False
-    return head.startswith(MAGIC) and int.from_bytes(head[68:72], "big") == _APPLICATION_ID
+    return head.startswith(MAGIC) and int.from_bytes(head[68:72], "big") == APPLICATION_ID
 
 
 def is_empty(path: Path) -> bool:
@@ -122,18 +104,30 @@ class Mirror:
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, isolation_level=None, timeout=30)
-            is_ours = self._one("PRAGMA application_id") == _APPLICATION_ID
+            is_ours = self._one("PRAGMA application_id") == APPLICATION_ID
             if not is_ours and self._one("SELECT count(*) FROM sqlite_master"):
                 self._database.close()
                 raise MirrorError(path, "is not a mirror of simsearch")
             if not is_ours:
-                self._database.executescript(_SCHEMA)
+                self._database.executescript(SCHEMA)
+            elif not self._one("SELECT count(*) FROM sqlite_master WHERE name = 'missing'"):
+                self._add_tables()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _add_tables(self) -> None:
+        """Add the tables that a mirror of an earlier version lacks, unless it is read-only."""
+        try:
+            self._database.executescript(f"BEGIN IMMEDIATE; {ABSENCE} COMMIT;")
+        except sqlite3.OperationalError as error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            if error.sqlite_errorcode & 0xFF not in _CANNOT_WRITE:
+                raise
 
     def close(self) -> None:
         """Close the file."""
@@ -143,6 +137,10 @@ class Mirror:
     def n_records(self) -> int:
         """The number of studies in the mirror."""
         return int(self._one("SELECT count(*) FROM record"))
+
+    def n_updated_since(self, date: str) -> int:
+        """Return the number of studies whose last update was posted on or after an ISO date."""
+        return int(self._one("SELECT count(*) FROM record WHERE last_update >= ?", date))
 
     def window(self, query: str, name: str) -> Window:
         """Return how far the fetch of a range has come; a new `Window` if it has not begun."""
@@ -224,18 +222,65 @@ class Mirror:
             self._database.executemany(
                 "UPDATE record SET checked = ? WHERE nct_id = ?", [(now, each) for each in nct_ids]
             )
+            self._database.executemany(
+                "DELETE FROM missing WHERE nct_id = ?", [(each,) for each in nct_ids]
+            )
 
-    def bury(self, nct_id: str, became: str = "") -> None:
+    def missing(self) -> list[Missing]:
+        """Return the studies that the last check of each did not find, the longest absent first."""
+        rows = self._rows("SELECT nct_id, since, became FROM missing ORDER BY since, nct_id")
+        return [Missing(*row) for row in rows]
+
+    def mark_missing(self, nct_id: str, became: str = "") -> Missing:
+        """Store that a check did not find a study.
+
+        Args:
+            nct_id: the study.
+            became: the study that it seems to be merged into, if any.
+
+        Returns:
+            Since when that is so: since now, unless the check before found the same.
+        """
+        with self._transaction():
+            self._database.execute(
+                "INSERT INTO missing VALUES (?, ?, ?) ON CONFLICT (nct_id) DO UPDATE SET "
+                "since = excluded.since, became = excluded.became WHERE became <> excluded.became",
+                (nct_id, _now(), became),
+            )
+        row = "SELECT nct_id, since, became FROM missing WHERE nct_id = ?"
+        return Missing(*self._rows(row, nct_id)[0])
+
+    def bury(self, nct_id: str, became: str = "", since: str = "") -> None:
         """Replace a study that has left the registry with a tombstone.
 
         Args:
             nct_id: the study.
             became: the study that it was merged into, if any.
+            since: when it was first found missing (ISO); empty for now.
         """
         with self._transaction():
             self._database.execute("DELETE FROM record WHERE nct_id = ?", (nct_id,))
+            self._database.execute("DELETE FROM missing WHERE nct_id = ?", (nct_id,))
             self._database.execute(
-                "INSERT OR IGNORE INTO tombstone VALUES (?, ?, ?)", (nct_id, _now()[:10], became)
+                "INSERT OR IGNORE INTO tombstone VALUES (?, ?, ?)",
+                (nct_id, (since or _now())[:10], became),
+            )
+
+    def oldest_tombstones(self) -> list[str]:
+        """Return the NCT IDs of all tombstones, those checked the longest ago first."""
+        rows = self._rows(
+            "SELECT tombstone.nct_id FROM tombstone LEFT JOIN tombstone_check USING (nct_id) "
+            "ORDER BY coalesce(checked, ''), tombstone.nct_id"
+        )
+        return [nct_id for (nct_id,) in rows]
+
+    def mark_absent(self, nct_ids: Sequence[str]) -> None:
+        """Store that the studies of these tombstones are not in the registry now either."""
+        now = _now()
+        with self._transaction():
+            self._database.executemany(
+                "INSERT OR REPLACE INTO tombstone_check VALUES (?, ?)",
+                [(each, now) for each in nct_ids],
             )
 
     def records(self) -> Iterator[bytes]:
@@ -261,7 +306,8 @@ class Mirror:
             "WHERE excluded.last_update >= last_update",
             (record.nct_id, record.last_update, now, now, zlib.compress(record.body)),
         )
-        self._database.execute("DELETE FROM tombstone WHERE nct_id = ?", (record.nct_id,))
+        for table in ("missing", "tombstone", "tombstone_check"):
+            self._database.execute(f"DELETE FROM {table} WHERE nct_id = ?", (record.nct_id,))
 
     def _one(self, statement: str, *values: object) -> Any:
         ((value,),) = self._rows(statement, *values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -47,6 +47,7 @@ class _Status(msgspec.Struct, rename="camel"):
 
 class _Identification(msgspec.Struct, rename="camel"):
     nct_id: str
+    nct_id_aliases: Any = None
 
 
 class _Protocol(msgspec.Struct, rename="camel"):
@@ -69,4 +70,11 @@ def mirrored_record(raw: msgspec.Raw) -> MirroredRecord:
     """
     head = msgspec.json.decode(raw, type=_Head).protocol_section
     update = (head.status_module or _Status()).last_update_post_date_struct or _Date()
-    return MirroredRecord(parse_nct_id(head.identification_module.nct_id), update.date, bytes(raw))
+    identity = head.identification_module
+    aliases = identity.nct_id_aliases if isinstance(identity.nct_id_aliases, list) else []
+    return MirroredRecord(
+        parse_nct_id(identity.nct_id),
+        update.date,
+        bytes(raw),
+        tuple(each for each in aliases if isinstance(each, str)),
+    )

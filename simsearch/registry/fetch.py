@@ -8,7 +8,7 @@ only its window is fetched again.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -16,12 +16,19 @@ from simsearch.callbacks import Log, Progress, no_log, no_progress
 from simsearch.errors import ApiError, FetchError, MirrorError
 from simsearch.records.mirror import Mirror, Window
 from simsearch.registry.api import RegistryApi, TokenLostError
-from simsearch.registry.recheck import RECHECKED, recheck
+from simsearch.registry.recheck import A_FEW, MOST_MISSING, RECHECKED, recheck, revive, to_recheck
 from simsearch.registry.reports import FetchReport, interrupted
 from simsearch.registry.scope import Scope, window_query, windows
 
 _OVERLAP_DAYS = 1
 _RESTARTS = 2  # of a window, before the fetch fails
+_SPARE_PAGES = 100  # beyond twice those that the number of studies needs
+_LISTED = 5  # NCT IDs in a line
+_MOST_STUDIES = 5_000_000  # that a registry may have
+
+
+class _EndlessPagesError(Exception):
+    """The pages of a search go on although there cannot be more studies."""
 
 
 def fetch(
@@ -60,20 +67,22 @@ def update(
 ) -> FetchReport:
     """Fetch what has changed since the last fetch, in every scope that was fetched completely.
 
-    Then the studies unseen for longest are checked, and those that have left the registry are
-    replaced with tombstones.
+    Then the studies that had gone are looked up again, and those unseen for longest are checked:
+    see `registry.recheck`.
 
     Args:
         mirror: what was fetched before.
         api: the registry.
         n_rechecked: how many studies to check.
         progress: called after each request.
-        say: receives a line about each study that the registry redirects endlessly; such studies
-            are kept.
+        say: receives a line about studies that are missing or back, and about each study that the
+            registry redirects endlessly; such studies are kept.
 
     Raises:
         MirrorError: nothing has been fetched completely yet, or the mirror cannot be written.
-        ApiError, FetchError: as for `fetch`.
+        ApiError: as for `fetch`.
+        FetchError: as for `fetch`, or too many studies are missing to be believed. Then none is
+            removed, and the next update fetches again what this one did.
     """
     scopes = mirror.scopes()
     if not scopes:
@@ -90,13 +99,31 @@ def update(
         n_received += report.n_received
         n_broken += report.n_broken
         timestamp = report.data_timestamp
-    gone = recheck(mirror, api, mirror.oldest_checked(n_rechecked), progress, say)
+    try:
+        returned = revive(mirror, api, n_rechecked, progress)
+        if returned:
+            say(f"back in the registry: {_some(returned)}")
+        checked = recheck(mirror, api, to_recheck(mirror, n_rechecked), progress, say)
+    except (ApiError, FetchError) as error:
+        # What this registry did not list as changed is not believed either.
+        for key, synced in scopes:
+            mirror.finish(key, synced)
+        if isinstance(error, FetchError):
+            raise FetchError(error.reason, n_received) from error
+        raise
+    if checked.missing:
+        say(
+            f"not found in the registry: {_some(checked.missing)}; "
+            "kept until a check on another day agrees"
+        )
     return FetchReport(
         n_received=n_received,
         n_broken=n_broken,
         n_mirrored=mirror.n_records,
         data_timestamp=timestamp,
-        gone=gone,
+        gone=checked.gone,
+        missing=checked.missing,
+        returned=returned,
     )
 
 
@@ -122,6 +149,7 @@ class _Fetch:
         ranges = windows(self._scope, self._since)
         whole = window_query(self._scope, ranges[0][0], ranges[-1][1])
         self._n_expected = self._api.count(whole)
+        self._refuse_if_incredible(ranges[0][0])
         # Whatever has changed since an earlier call is in the last window, so fetch that again.
         self._mirror.restart_window(self._key, _name(*ranges[-1]), only_done=True)
         for first, last in ranges:
@@ -134,6 +162,23 @@ class _Fetch:
             n_mirrored=self._mirror.n_records,
             data_timestamp=timestamp,
         )
+
+    def _refuse_if_incredible(self, first: str) -> None:
+        """Refuse a registry that counts far fewer studies than the mirror has of it.
+
+        A study stays in the range from a date on, however often it is updated. Which studies of
+        the mirror belong to a search is not known, so only the whole registry is compared.
+        """
+        if self._scope.parameters:
+            return
+        n_here = self._mirror.n_updated_since("" if first == "MIN" else first)
+        n_lacking = n_here - self._n_expected
+        if n_lacking > max(A_FEW, MOST_MISSING * n_here):
+            dated = "" if first == "MIN" else f" updated since {first}"
+            raise FetchError(
+                f"the registry counts {self._n_expected:,} studies{dated}, and the mirror has "
+                f"{n_here:,} of them: the count is not believed", 0,
+            )  # fmt: skip
 
     def _is_update(self) -> bool:
         """Return whether this continues a complete fetch, so that the scope is complete again."""
@@ -149,6 +194,8 @@ class _Fetch:
                 window = self._pages(name, query)
             except TokenLostError:
                 trouble = "its page token expired"
+            except _EndlessPagesError as error:
+                trouble = str(error)
             except ApiError as error:
                 raise interrupted(error, self._n_received) from error
             else:
@@ -169,7 +216,9 @@ class _Fetch:
             self._mirror.restart_window(self._key, name)
             window = Window()
         self._n_received += window.received
+        n_pages = 0
         while not window.done:
+            n_pages += 1
             page = self._api.page(query, window.token)
             stuck = not page.records or page.next_token == window.token  # no further studies
             before = window.received
@@ -186,7 +235,25 @@ class _Fetch:
             self._n_broken += page.n_broken
             total = max(self._n_expected, self._n_received)
             self._progress("fetching", self._n_received, total, "studies")
+            if not window.done:
+                self._check_end(window, n_pages, is_new=window.received > before)
         return window
+
+    def _check_end(self, window: Window, n_pages: int, *, is_new: bool) -> None:
+        """Refuse to go on where the pages do not end; `is_new`: the last one had a new study."""
+        if not is_new:
+            raise _EndlessPagesError(f"page {n_pages:,} repeats studies of the pages before it")
+        n_studies = self._n_expected if window.total is None else window.total
+        if n_studies > _MOST_STUDIES:
+            raise _EndlessPagesError(f"the registry claims to have {n_studies:,} studies")
+        if n_pages > _SPARE_PAGES + 2 * n_studies / self._api.page_size:
+            raise _EndlessPagesError(f"{n_pages:,} pages do not end, for {n_studies:,} studies")
+
+
+def _some(nct_ids: Sequence[str]) -> str:
+    """Return a number of studies and the first NCT IDs of them."""
+    more = ", …" if len(nct_ids) > _LISTED else ""
+    return f"{len(nct_ids):,} ({', '.join(nct_ids[:_LISTED])}{more})"
 
 
 def _name(first: str, last: str) -> str:

@@ -12,7 +12,9 @@ class FetchReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `n_received` studies came, of which `n_broken` had records that could not be kept;
     `n_mirrored` are in the mirror now. `data_timestamp` is the time of the registry's data
-    (ISO). `gone` have left the registry, `not_found` are unknown to it (NCT IDs).
+    (ISO). The others are NCT IDs: `gone` have left the registry; `missing` were not found by one
+    check, and count as gone when another agrees; `returned` had gone, and are back; `not_found`
+    are unknown to the registry.
     """
 
     n_received: int
@@ -20,6 +22,8 @@ class FetchReport(msgspec.Struct, frozen=True, kw_only=True):
     data_timestamp: str
     n_broken: int = 0
     gone: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    returned: tuple[str, ...] = ()
     not_found: tuple[str, ...] = ()
 
 

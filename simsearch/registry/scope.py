@@ -8,7 +8,8 @@ from typing import Self
 
 import msgspec
 
-from simsearch.registry.api import BASE_URL, FIELDS, IDS_PER_REQUEST, PAGE_SIZE
+from simsearch.registry.api import BASE_URL, IDS_PER_REQUEST, PAGE_SIZE
+from simsearch.registry.record_fields import FIELDS
 
 # The whole registry is fetched in windows of last-update dates: one for all dates before these
 # years, one per year, then one per month, because most records were updated recently.

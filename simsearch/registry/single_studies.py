@@ -9,7 +9,8 @@ from simsearch.errors import ApiError, RedirectError
 from simsearch.files import batches
 from simsearch.records import read_record
 from simsearch.records.mirror import Mirror
-from simsearch.registry.api import FIELDS, IDS_PER_REQUEST, RegistryApi
+from simsearch.registry.api import IDS_PER_REQUEST, RegistryApi
+from simsearch.registry.record_fields import FIELDS
 from simsearch.registry.reports import FetchReport, interrupted
 from simsearch.study import Study, parse_nct_id
 
