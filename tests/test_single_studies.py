@@ -1,9 +1,12 @@
 """Studies fetched by NCT ID."""
 
+import json
+
 import pytest
+from conftest import record
 from registry_server import IDS, client_of, mirrored, serving, six_studies
 
-from simsearch.errors import ApiError
+from simsearch.errors import ApiError, FetchError, NoAnswerError
 from simsearch.records.mirror import Mirror
 from simsearch.registry.fetch import fetch
 from simsearch.registry.recheck import recheck
@@ -58,3 +61,26 @@ def test_one_study_online(client, registry):
     assert study_online(client, "NCT901").nct_id == IDS[1]
     with pytest.raises(ApiError, match=r"NCT00000999: is not in the registry$"):
         study_online(client, "NCT999")
+
+
+def test_one_study_for_every_id_is_no_answer(mirror, client, registry):
+    """Neither online nor into the mirror: it is not the study asked about."""
+    body = json.dumps(registry.records[IDS[0]]).encode()
+    registry.answers = lambda path, query: (
+        (200, {}, b'{"studies": [%s]}' % body)
+        if path == "/studies"
+        else (200, {}, body) if path.startswith("/studies/") else None
+    )  # fmt: skip
+    with pytest.raises(NoAnswerError, match=f"{IDS[1]}: answered with another study, {IDS[0]}$"):
+        study_online(client, IDS[1])
+    with pytest.raises(FetchError, match="answered with another study"):
+        fetch_ids(mirror, client, [IDS[1]])
+    assert mirrored(mirror) == []
+
+
+def test_a_study_that_lists_the_obsolete_id_may_answer_for_it(client, registry):
+    """As the registry does where it does not redirect."""
+    registry.records["NCT00000200"] = record("NCT00000200", "Iron", aliases=["NCT00000902"])
+    body = json.dumps(registry.records["NCT00000200"]).encode()
+    registry.answers = lambda path, _: (200, {}, body) if path.endswith("902") else None
+    assert study_online(client, "NCT00000902").nct_id == "NCT00000200"
