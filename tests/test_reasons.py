@@ -6,11 +6,11 @@ from conftest import SIX, record
 
 from simsearch import Study
 from simsearch.index.opened import opened_index
-from simsearch.search.names import both_in_common, named_by
+from simsearch.search.names import conditions_in_common, interventions_in_common, named_by
 from simsearch.search.nearest import nearest
 from simsearch.search.query_parts import text_part
 from simsearch.search.reasons import explain
-from simsearch.search.spelling import words_of
+from simsearch.search.spelling import one_word_each, only_begins_codes, said_by, words_of
 from simsearch.study import Intervention
 from simsearch.vectors import DEFAULT_WEIGHTS
 
@@ -76,8 +76,13 @@ def studies_alike(one, other):
             interventions=(Intervention(name, "DRUG", synonyms),),
         )  # fmt: skip
 
-    left, right = study(*one), study(*other)
-    return both_in_common(named_by([left]), [left], right, named_by([right]))
+    return in_common(study(*one), study(*other))
+
+
+def in_common(left, right):
+    """The conditions and interventions that two studies have in common."""
+    asked, its = named_by([left]), named_by([right])
+    return conditions_in_common(asked, its), interventions_in_common(asked, its)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +93,9 @@ def studies_alike(one, other):
         (("Anemia", "FK506", ("Tacrolimus",)), ("Aplastic anemia", "Tacrolimus"),
          (), ("Tacrolimus",)),
         (("PRCA", "Placebo", (), ("Red-Cell Aplasia, Pure",)),
-         ("Pure aplasia", "Placebo pills", (), ("Red-Cell Aplasia, Pure",)),
+         ("Pure aplasia", "Placebo pills", (), ("Red-Cell Aplasia, Pure",)), (), ()),
+        (("Chronic red-cell aplasia, pure", "Placebo", (), ("Red-Cell Aplasia, Pure",)),
+         ("Pure aplasia of the red cell, acute", "Pills", (), ("Red-Cell Aplasia, Pure",)),
          ("Red-Cell Aplasia, Pure",), ()),
         (("Anemias", "Iron"), ("anemia", "iron"), ("anemia",), ("iron",)),
         (("Hepatitis B", "ISIS 3521"), ("Hepatitis C, Chronic", "ISIS 5132"), (), ()),
@@ -139,7 +146,7 @@ def test_a_term_is_shown_as_the_study_spells_it(word):
 
     term = next(terms_of(word))
     study = Study(nct_id="", title="A", summary=f"Of {word.upper()}, and more.")
-    assert words_of(study, [term, "absent"]) == {term: word}
+    assert words_of(said_by(study), [term, "absent"]) == {term: word}
 
 
 def test_empty_words_are_terms():
@@ -147,7 +154,7 @@ def test_empty_words_are_terms():
     from simsearch.search import stop_words as empty_words
 
     lists = [each for each in vars(empty_words).values() if isinstance(each, frozenset)]
-    assert len(lists) == 9
+    assert len(lists) == 12
     for word in frozenset().union(*lists):
         assert list(terms_of(word)) == ([word] if len(word) > 1 else [])
 
@@ -155,7 +162,7 @@ def test_empty_words_are_terms():
 def test_a_field_near_in_meaning_is_said_to_be(build):
     """Other names, the same words to the encoder."""
     records = [
-        record("NCT00000201", "Iron", ["Iron anemia"], [("DRUG", "Pills")]),
+        record("NCT00000201", "Iron", ["Iron in anemia"], [("DRUG", "Pills")]),
         record("NCT00000202", "Iron", ["Anemia of iron"], [("DRUG", "Surgery")]),
     ]
     for each in records:
@@ -194,16 +201,17 @@ def test_of_several_query_studies_one_will_do(six):
 )
 def test_a_substance_is_in_common_by_its_mesh_term_and_a_class_is_not(mesh, expected):
     one, other = (
-        Study(nct_id="", intervention_mesh=tuple(each)) for each in (mesh, ["Iron", *mesh])
+        Study(nct_id="", intervention_mesh=tuple(each), keywords=tuple(mesh))
+        for each in (mesh, ["Iron", *mesh])
     )
-    assert both_in_common(named_by([one]), [one], other, named_by([other]))[1] == expected
+    assert in_common(one, other)[1] == expected
 
 
 @pytest.mark.parametrize(
     ("one", "other", "expected"),
     [
         ("Lenalidomide", "Pomalidomide", ()),  # MeSH has their parent beside each
-        ("Lenalidomide; an unknown drug", "Thalidomide", ("Thalidomide",)),
+        ("Lenalidomide; an unknown drug", "Thalidomide", ()),  # no text has it
     ],
 )
 def test_a_substance_is_one_that_both_need_for_an_intervention(one, other, expected):
@@ -215,7 +223,7 @@ def test_a_substance_is_one_that_both_need_for_an_intervention(one, other, expec
         )
         for names in (one, other)
     )
-    assert both_in_common(named_by([first]), [first], second, named_by([second]))[1] == expected
+    assert in_common(first, second)[1] == expected
 
 
 @pytest.mark.parametrize(
@@ -228,19 +236,160 @@ def test_a_substance_is_one_that_both_need_for_an_intervention(one, other, expec
     ],
 )
 def test_of_mesh_terms_of_conditions_a_wide_one_is_none(mesh, expected):
-    one, other = (Study(nct_id="", condition_mesh=(*more, *mesh)) for more in ((), ("Iron",)))
-    assert both_in_common(named_by([one]), [one], other, named_by([other]))[0] == expected
+    one, other = (
+        Study(nct_id="", condition_mesh=(*more, *mesh), title=" and ".join(mesh))
+        for more in ((), ("Iron",))
+    )
+    assert in_common(one, other)[0] == expected
+
+
+def about(*conditions, mesh=(), title="", keywords=(), drugs=(), drug_mesh=(), summary=""):
+    return Study(
+        nct_id="", conditions=conditions, condition_mesh=mesh, title=title, keywords=keywords,
+        interventions=tuple(Intervention(name, "DRUG") for name in drugs),
+        intervention_mesh=drug_mesh, summary=summary,
+    )  # fmt: skip
+
+
+ARDS = "Respiratory Distress Syndrome"
+SARS = "Severe Acute Respiratory Syndrome"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        # MeSH terms that the registry guessed.
+        (about("Hepatitis C", mesh=("Hepatitis A", "Hepatitis C")),
+         about("HCV", mesh=("Hepatitis A", "Hepatitis C")), ()),
+        (about("HCV infection", mesh=("Hepatitis A",), title="Chronic hepatitis C"),
+         about("HCV", mesh=("Hepatitis A",), title="Hepatitis C, genotype 1"), ("HCV",)),
+        (about("Acute ARDS", f"Severe {ARDS}", mesh=(f"{ARDS}, Newborn",)),
+         about(f"Acute {ARDS}", mesh=(f"{ARDS}, Newborn",)), (ARDS,)),
+        (about("COVID", mesh=(SARS,), title=f"{SARS} Coronavirus 2"),
+         about("Pneumonia", mesh=(SARS,), title=f"{SARS} Coronavirus 2 in adults"), ()),
+        (about("COVID", SARS, title="SARS-CoV-2 in Ghent"), about("Pneumonia", title="SARS-CoV-2"),
+         ()),
+        (about("Pulmonary Arterial Hypertension", mesh=("Hypertension",)),
+         about("Hypertension, Portal", mesh=("Hypertension",)), ()),
+        (about("Low testosterone", mesh=("Eunuchism", "Hypogonadism")),
+         about("Male hypogonadism", mesh=("Eunuchism", "Hypogonadism")), ()),
+        # MeSH terms that both records support, in a condition, keyword or title.
+        (about("Acute Pancreatitis", mesh=("Pancreatitis",)),
+         about("Pain", mesh=("Pancreatitis",), keywords=("chronic pancreatitis",)),
+         ("Pancreatitis",)),
+        (about("Stage II Colon Cancer", mesh=("Colonic Neoplasms",)),
+         about("Stage III Colon Cancer", mesh=("Colonic Neoplasms",)), ("Colon Cancer",)),
+        # One side's registered name within the other's.
+        (about("Fabry Disease"), about("Cardiac involvement of Fabry disease"),
+         ("Fabry Disease",)),
+        (about("Hypertension"), about("Essential hypertension"), ("Hypertension",)),
+        (about("Hypertension"), about("Pulmonary arterial hypertension"), ()),
+        (about("Pregnancy"), about("Ectopic Pregnancy"), ()),
+        (about("Diabetes"), about("Diabetes insipidus"), ()),
+        (about("Breast Neoplasms"), about("Breast Cancer"), ("Breast Cancer",)),
+        (about("Postoperative Pain"), about("Post Operative Pain"), ("Postoperative Pain",)),
+        # Words that are no whole name.
+        (about("Sudden Cardiac Arrest", mesh=("Death, Sudden, Cardiac",)),
+         about("Sudden Cardiac Death", mesh=("Death, Sudden, Cardiac",)), ()),
+    ],
+)  # fmt: skip
+def test_a_condition_in_common_stands_in_both_records(one, other, expected):
+    assert in_common(one, other)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (about(drugs=("Taxotere",), drug_mesh=("Docetaxel",)),
+         about(drugs=("Docetaxel",), drug_mesh=("Docetaxel",)), ()),
+        (about(drugs=("Taxotere",), drug_mesh=("Docetaxel",), title="Weekly docetaxel"),
+         about(drugs=("TXT",), drug_mesh=("Docetaxel",), keywords=("docetaxel",)), ("Docetaxel",)),
+        (about(drugs=("Qsymia",), drug_mesh=("Phentermine",), title="VI-0521 (Qsymia) in obesity"),
+         about(drugs=("VI-0521",), drug_mesh=("Phentermine",)), ("VI-0521",)),
+        (about(drugs=("Standard of care",), drug_mesh=("Iron",)),
+         about(drug_mesh=("Iron",), title="Standard of care"), ()),
+    ],
+)  # fmt: skip
+def test_a_substance_in_common_stands_in_both_records(one, other, expected):
+    assert in_common(one, other)[1] == expected
 
 
 def test_two_brands_of_a_substance_are_no_other_intervention(build):
     records = [
-        record("NCT00000201", "Taxotere", ["Anemia"], [("DRUG", "Taxotere")]),
-        record("NCT00000202", "Docefrez", ["Anemia"], [("DRUG", "Docefrez")]),
+        record("NCT00000201", "First", ["Anemia"], [("DRUG", "Taxotere")]),
+        record("NCT00000202", "Second", ["Anemia"], [("DRUG", "Docefrez")]),
     ]
     for each in records:
         each["derivedSection"] = {
             "interventionBrowseModule": {"meshes": [{"id": "D000077143", "term": "Docetaxel"}]}
         }
     found = reason(opened_index(build([*SIX, *records]).index), "NCT201", "NCT00000202")
-    assert found.relation in ("same condition and intervention", "same sponsor's sister study")
-    assert found.interventions == ("Docetaxel",)
+    assert found.relation == "same condition"
+    assert found.interventions == ()  # docetaxel is the registry's word, in neither record
+
+
+def test_an_intervention_of_words_that_any_study_has_is_none():
+    one, other = (about(drugs=(name,)) for name in ("Survey", "Survey of pain"))
+    asked, its = named_by([one]), named_by([other])
+    assert interventions_in_common(asked, its) == ("Survey of pain",)
+    assert interventions_in_common(asked, its, lambda term: term != "survey") == ()
+
+
+def test_to_be_healthy_is_no_condition_near_in_meaning(build):
+    records = [
+        record("NCT00000201", "Iron", ["Healthy"], [("DRUG", "Pills")]),
+        record("NCT00000202", "Iron", ["Healthy Volunteers"], [("DRUG", "Surgery")]),
+        record("NCT00000203", "Iron", ["Healthy"], [("DRUG", "Surgery")]),
+    ]
+    for each in records:
+        del each["derivedSection"]
+    index = opened_index(build([*SIX, *records]).index)
+    for other in ("NCT00000202", "NCT00000203"):
+        found = reason(index, "NCT201", other)
+        assert "conditions" not in found.near
+        assert not found.conditions
+
+
+@pytest.mark.parametrize(
+    ("text", "terms", "expected"),
+    [
+        ("an 18F-FDG PET scan", ["18f", "fdg", "pet"], ["18f-fdg", "pet"]),
+        ("IL-6 blockade", ["il6", "il"], ["il-6"]),
+        ("Anti-PD-1 and PD-L1", ["antipd1", "l1", "pd", "pdl1"], ["pd-l1", "anti-pd-1"]),
+        ("knee surgery", ["knee", "surgery"], ["knee", "surgery"]),
+    ],
+)
+def test_one_thing_is_one_word_in_common(text, terms, expected):
+    values = dict.fromkeys(terms, 0.125)
+    found = one_word_each(text.casefold(), values)
+    assert set(found) == set(expected)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert sum(found.values()) == sum(values.values())
+
+
+@pytest.mark.parametrize(
+    ("term", "text", "expected"),
+    [
+        ("abt", "ABT-333 and ABT 450", True),
+        ("abt", "ABT-333 of ABT", False),
+        ("covid", "COVID", False),
+        ("bi", "absent", False),
+        ("il", "IL-6 in oil", True),
+    ],
+)
+def test_the_letters_of_codes_are_known_by_the_numbers_after_them(term, text, expected):
+    assert only_begins_codes(term, text.casefold()) == expected
+
+
+def test_company_codes_and_the_names_of_a_sponsor_are_no_words_in_common(build):
+    records = [
+        record("NCT00000201", "JNJ-111 in anemia", summary="Zeta Hospital studies iron."),
+        record("NCT00000202", "JNJ-222 in anemia", summary="Zeta Hospital studies iron."),
+    ]
+    for each in records:
+        module = each["protocolSection"]["sponsorCollaboratorsModule"]
+        module["leadSponsor"]["name"] = "Zeta"
+    index = opened_index(build([*SIX, *records]).index)
+    words = set(reason(index, "NCT201", "NCT00000202").terms)
+    assert "iron" in words
+    assert not words & {"jnj", "zeta"}

@@ -7,32 +7,37 @@ names do (hepatitis B and C, type 1 and type 2).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from itertools import chain
-from types import MappingProxyType
 
 import msgspec
 
-from simsearch.index.terms import terms_of
+from simsearch.search.registered import (
+    condition_terms,
+    name_terms,
+    supports_condition,
+    supports_substance,
+    titles_of,
+    words_in_common,
+)
 from simsearch.search.spelling import plain_word
 from simsearch.search.stop_words import (
     COARSE_WORDS,
     CONTROLS,
+    FUNCTION_WORDS,
     HEALTHY_PEOPLE,
     KINDS_OF_CONDITION,
     PLACEBOS,
+    STATES_OF_DISEASE,
     WAYS_TO_GIVE,
     WIDE_WORDS,
 )
 from simsearch.study import Study
 
-# What distinguishes names of the same words: a single letter (hepatitis C), a number of a kind.
-_LETTER = re.compile(r"(?<![^\W_])(?<!['\u2019])[^\W\d_](?![^\W_])")
-_KIND = re.compile(r"\b(type|stage|grade|class)\W{0,2}(\d{1,2}|i{1,3}|i?v)\b", re.IGNORECASE)
-_ROMAN = MappingProxyType({"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"})
 # Initials as titles have them; two letters have too many meanings.
-_INITIALS = re.compile(r"\b[A-Z]{3,8}\b")
+_NEOPLASMS = re.compile(r"\bNeoplasms?\b")  # as MeSH calls what most records call cancer
+_INITIALS = re.compile(r"\b[A-Z]{3,8}\b(?![- ]?CoV)")
 _BRACKETS = re.compile(r"\(([^()]*)\)")
 # Between the parts of a name: `aspirin or placebo`, `placebo (vehicle)`.
 _JOINTS = re.compile(r"\b(?:and|or|plus|versus|vs|with)\b|[/+,;:&()]", re.IGNORECASE)
@@ -47,84 +52,192 @@ class Names(msgspec.Struct, frozen=True):
     terms: frozenset[str]
 
 
-class Named(msgspec.Struct, frozen=True):
-    """What studies name: their conditions, the MeSH terms of these, and their interventions.
+class Named(msgspec.Struct, frozen=True, dict=True):
+    """What studies name: their conditions and their interventions.
 
     Interventions only by what they are: not by how they are given, and without controls.
     """
 
+    studies: Sequence[Study]
     conditions: Names
-    mesh: Names
     interventions: Names
+
+    @cached_property
+    def mesh(self) -> frozenset[str]:
+        """The words of the MeSH terms of the conditions."""
+        terms = (term for study in self.studies for term in study.condition_mesh)
+        return frozenset().union(*map(condition_terms, terms))
+
+    @cached_property
+    def titles(self) -> tuple[str, ...]:
+        """The titles and keywords of the studies."""
+        return titles_of(self.studies)
+
+    @cached_property
+    def initials(self) -> frozenset[str]:
+        """The initials in titles and keywords."""
+        return frozenset(found for title in self.titles for found in _INITIALS.findall(title))
+
+    @property
+    def are_healthy(self) -> bool:
+        """Whether the studies register no condition but being healthy."""
+        return bool(self.conditions.terms) and self.conditions.terms <= HEALTHY_PEOPLE
 
 
 def named_by(studies: Sequence[Study]) -> Named:
     """Return what studies name."""
-    return Named(_conditions(studies), _mesh(studies), _interventions(studies))
+    return Named(studies, _conditions(studies), _interventions(studies))
 
 
-def both_in_common(
-    named: Named, studies: Sequence[Study], neighbour: Study, its: Named
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the conditions and the interventions of a neighbour that query studies have too."""
-    conditions = _in_common(named.conditions, its.conditions, _same)
-    interventions = _in_common(named.interventions, its.interventions, _contained)
+def conditions_in_common(asked: Named, its: Named) -> tuple[str, ...]:
+    """Return the conditions of a neighbour that query studies have too, as they are registered.
+
+    Where no two of them are the same, one: that which a title, keyword or condition of the other
+    side supports, else a MeSH term that texts of both support, else the words that conditions
+    with a MeSH term in common share.
+    """
     return (
-        conditions
-        or _in_titles(named.conditions, studies, its.conditions, neighbour)
-        or _condition_mesh_in_common(studies, neighbour),
-        interventions or _substance_in_common(studies, neighbour),
+        _in_common(asked.conditions, its.conditions, _same)
+        or _in_texts(asked, its)
+        or _mesh_in_common(asked, its)
     )
+
+
+def interventions_in_common(
+    asked: Named, its: Named, is_topical: Callable[[str], bool] = bool
+) -> tuple[str, ...]:
+    """Return the interventions of a neighbour that query studies have too.
+
+    Where no two names are the same, one: a MeSH term that registered texts of both support, else
+    the name on one side that titles on the other have, if both have a MeSH term.
+
+    Args:
+        asked: what the query studies name.
+        its: what the neighbour names.
+        is_topical: whether a word says what a study is about: a survey is no intervention.
+    """
+
+    def contained(one: frozenset[str], other: frozenset[str]) -> bool:
+        return _contained(one, other) and tells(one & other)
+
+    def tells(terms: frozenset[str]) -> bool:
+        return any(map(is_topical, terms - FUNCTION_WORDS))
+
+    named = _in_common(asked.interventions, its.interventions, contained)
+    if named:
+        return named
+    substances = substances_in_common(asked, its)
+    if not substances:
+        return ()
+    texts, its_texts = _texts_on_substances(asked), _texts_on_substances(its)
+    by_mesh = [
+        term
+        for term in substances
+        if supports_substance(its_texts, term) and supports_substance(texts, term)
+    ]
+    by_title = (
+        name
+        for names, said in ((its.interventions, asked.titles), (asked.interventions, its.titles))
+        for name, sets in names.sets.items()
+        if any(map(tells, sets)) and supports_substance(said, name)
+    )
+    return tuple(by_mesh or by_title)[:1]
 
 
 def are_borne_by(studies: Iterable[Study], names: Names) -> bool:
     """Report whether the titles or keywords of studies have all words of one of the names."""
-    said = _titles(studies).casefold()
+    said = "\n".join(titles_of(studies)).casefold()
     return any(
-        terms - WIDE_WORDS and _bear(said, terms) for sets in names.sets.values() for terms in sets
+        terms - WIDE_WORDS and all(plain_word(term, said) for term in terms)
+        for sets in names.sets.values()
+        for terms in sets
     )
 
 
-def _titles(studies: Iterable[Study]) -> str:
-    return "\n".join(
-        text
-        for study in studies
-        for text in (study.title, study.official_title, study.acronym, *study.keywords)
+def _texts_on_substances(named: Named) -> tuple[str, ...]:
+    names = (
+        name
+        for study in named.studies
+        for each in study.interventions
+        for name in (each.name, *each.other_names)
     )
+    return (*names, *named.titles)
 
 
-def _bear(said: str, terms: Iterable[str]) -> bool:
-    """Report whether a case-folded text has all terms of a name."""
-    return all(plain_word(term, said) for term in terms)
+def _in_texts(asked: Named, its: Named) -> tuple[str, ...]:
+    """Return the longest condition that one side registers and a text of the other has.
 
-
-def _in_titles(
-    asked: Names, studies: Sequence[Study], its: Names, neighbour: Study
-) -> tuple[str, ...]:
-    """Return the conditions that one side registers and the other names in its titles or keywords.
-
-    By all its words, or by its initials where both write them: PRCA of Pure Red Cell Aplasia.
+    By all its words, or by its initials where titles of both have them: PRCA of Pure Red Cell
+    Aplasia.
     """
-    titles, its_titles = _titles(studies), _titles([neighbour])
-    both = set(_INITIALS.findall(titles)).intersection(_INITIALS.findall(its_titles))
-    found = [name for name in asked.sets if _is_named(name, asked, its_titles, both)]
-    found += [name for name in its.sets if _is_named(name, its, titles, both)]
-    once = {_terms(name): name for name in reversed(found)}
-    return tuple(name for name in found if name in once.values())[:1]
+    mine, theirs = asked.conditions.sets, its.conditions.sets
+    texts, its_texts = (*mine, *asked.titles), (*theirs, *its.titles)
+    both = asked.initials & its.initials
+    found = [
+        name
+        for names, said in ((mine, its_texts), (theirs, texts))
+        for name, sets in names.items()
+        if _letters(name) in both
+        or (
+            any(map(_is_telling, sets))
+            and any(supports_condition(said, form) for form in _spellings(name) if _tells(form))
+        )
+    ]
+    return (max(found, key=lambda name: len(condition_terms(name) - WIDE_WORDS)),) if found else ()
 
 
-def _is_named(name: str, names: Names, titles: str, initials: Collection[str]) -> bool:
-    """Report whether titles bear the name of a condition, if it is not a wide one."""
-    if "".join(word[0] for word in re.findall(r"\w+", name)).upper() in initials:
-        return True
-    said = titles.casefold()
-    return any(_is_telling(terms) and _bear(said, terms) for terms in names.sets[name])
+@lru_cache(maxsize=2**14)
+def _letters(name: str) -> str:
+    return "".join(word[0] for word in re.findall(r"\w+", name)).upper()
+
+
+def _tells(name: str) -> bool:
+    return _is_telling(condition_terms(name))
 
 
 def _is_telling(terms: frozenset[str]) -> bool:
     """Report whether the terms of a condition are more than an organ, a process or a wide word."""
     words = terms - WIDE_WORDS
     return len(words) > 1 or bool(words - COARSE_WORDS)
+
+
+def _mesh_in_common(asked: Named, its: Named) -> tuple[str, ...]:
+    """Return the MeSH condition term that registered texts of both sides support.
+
+    The longest says most. Where there is none, the words that registered conditions share.
+    """
+    theirs = {term for study in asked.studies for term in study.condition_mesh}
+    ours = (term for study in its.studies for term in study.condition_mesh)
+    shared = [term for term in ours if term in theirs and _tells(term)]
+    if not shared:
+        return ()
+    texts = (*asked.conditions.sets, *asked.titles)
+    its_texts = (*its.conditions.sets, *its.titles)
+    for term in sorted(shared, key=lambda term: -len(condition_terms(term) - WIDE_WORDS)):
+        if supports_condition(its_texts, term) and supports_condition(texts, term):
+            return (_NEOPLASMS.sub("Cancer", term),)
+    return _words_of_conditions(asked, its)
+
+
+def _words_of_conditions(asked: Named, its: Named) -> tuple[str, ...]:
+    """Return the longest run of words that a condition of each side has, if it says enough."""
+    found = (
+        words_in_common(name, other)
+        for name in its.conditions.sets
+        for other in asked.conditions.sets
+    )
+    kept = [words for words in map(_without_states, found) if " " in words and _tells(words)]
+    return (max(kept, key=len),) if kept else ()
+
+
+def _without_states(words: str) -> str:
+    """Return words without those at their ends that no condition begins or ends with."""
+    kept = words.split()
+    while kept and name_terms(kept[0]) <= STATES_OF_DISEASE | FUNCTION_WORDS:
+        kept = kept[1:]
+    while kept and name_terms(kept[-1]) <= STATES_OF_DISEASE | FUNCTION_WORDS:
+        kept = kept[:-1]
+    return " ".join(kept)
 
 
 def _names(sets: Mapping[str, Sequence[frozenset[str]]]) -> Names:
@@ -136,45 +249,33 @@ def _conditions(studies: Iterable[Study]) -> Names:
 
 
 @lru_cache(maxsize=2**14)
+def _spellings(name: str) -> tuple[str, ...]:
+    """Return a name as a whole, without its brackets, and the contents of those."""
+    return (name, _BRACKETS.sub(" ", name), *_BRACKETS.findall(name)) if "(" in name else (name,)
+
+
+@lru_cache(maxsize=2**14)
 def _forms(name: str) -> tuple[frozenset[str], ...]:
-    """Return the terms of a name: as a whole, without its brackets, and the contents of those."""
-    forms = (name, _BRACKETS.sub(" ", name), *_BRACKETS.findall(name)) if "(" in name else (name,)
-    return tuple(map(_terms, forms))
+    return tuple(map(condition_terms, _spellings(name)))
 
 
-def _mesh(studies: Iterable[Study]) -> Names:
-    return _names({term: (_terms(term),) for study in studies for term in study.condition_mesh})
-
-
-def _condition_mesh_in_common(studies: Sequence[Study], neighbour: Study) -> tuple[str, ...]:
-    """Return the longest MeSH condition term that a neighbour shares, unless it is a wide one.
-
-    The terms come in alphabetical order, wide ones among them: the longest says most.
-    """
-    theirs = {term for study in studies for term in study.condition_mesh}
-    telling = [
-        term for term in neighbour.condition_mesh if term in theirs and _is_telling(_terms(term))
-    ]
-    return tuple(sorted(telling, key=lambda term: (-len(_terms(term) - WIDE_WORDS), term))[:1])
-
-
-def _substance_in_common(studies: Sequence[Study], neighbour: Study) -> tuple[str, ...]:
-    """Return the shortest MeSH intervention term that a neighbour shares, if it is a substance.
+def substances_in_common(asked: Named, its: Named) -> tuple[str, ...]:
+    """Return the MeSH intervention terms of substances that both sides have, the plainest first.
 
     MeSH has classes in the plural (Hormones; Antibodies, Monoclonal), which say little. It lists
     the salts and codes of a substance too: the shortest term without a digit is its name. It also
     lists parents of a substance (thalidomide of lenalidomide) and chance matches: an intervention
-    of each study must need the term.
+    of each study must need the term. Registered texts need not have it.
     """
     shared = [
         term
+        for neighbour in its.studies
         for term in neighbour.intervention_mesh
         if (not term.split(",")[0].endswith("s") or term.endswith("limus"))
-        and any(term in study.intervention_mesh and _needs(study, term) for study in studies)
+        and any(term in study.intervention_mesh and _needs(study, term) for study in asked.studies)
         and _needs(neighbour, term)
     ]
-    by_plainness = sorted(shared, key=lambda term: (any(map(str.isdigit, term)), len(term), term))
-    return tuple(by_plainness[:1])
+    return tuple(sorted(shared, key=lambda term: (any(map(str.isdigit, term)), len(term), term)))
 
 
 def _needs(study: Study, term: str) -> bool:
@@ -183,9 +284,9 @@ def _needs(study: Study, term: str) -> bool:
     It names one, or one is left that no other term of the study names.
     """
     names = [terms for sets in _interventions([study]).sets.values() for terms in sets if terms]
-    others = [_terms(other) for other in study.intervention_mesh if other != term]
+    others = [name_terms(other) for other in study.intervention_mesh if other != term]
     return not names or any(
-        _terms(term) <= terms or not any(other <= terms for other in others) for terms in names
+        name_terms(term) <= terms or not any(other <= terms for other in others) for terms in names
     )
 
 
@@ -209,18 +310,8 @@ def _in_common(asked: Names, its: Names, alike: _Alike) -> tuple[str, ...]:
         for name, sets in its.sets.items()
         if any(alike(one, other) for one in sets for other in theirs)
     ]
-    once = {_terms(name): name for name in reversed(names)}
+    once = {name_terms(name): name for name in reversed(names)}
     return tuple(name for name in names if name in once.values())
-
-
-@lru_cache(maxsize=2**14)
-def _terms(name: str) -> frozenset[str]:
-    """Return the terms of a name, and the letters and numbers that distinguish it."""
-    marks = {letter.casefold() for letter in _LETTER.findall(name) if letter not in "as"}
-    for kind in _KIND.finditer(name):
-        number = kind[2].casefold()
-        marks.add(_ROMAN.get(number, number))
-    return frozenset({*terms_of(_KIND.sub(r"\1", name)), *marks})
 
 
 def _same(one: frozenset[str], other: frozenset[str]) -> bool:
@@ -245,9 +336,9 @@ def _substance(name: str) -> frozenset[str]:
 
     Of `aspirin or placebo` those of aspirin, of `placebo cream` none.
     """
-    terms = _terms(name)
+    terms = name_terms(name)
     if not terms.isdisjoint(PLACEBOS):
-        parts = map(_terms, _JOINTS.split(name))
+        parts = map(name_terms, _JOINTS.split(name))
         terms = frozenset().union(*(part for part in parts if part.isdisjoint(PLACEBOS)))
     terms = terms - CONTROLS - WAYS_TO_GIVE
     return terms if any(len(term) > 1 for term in terms) else frozenset()

@@ -9,16 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
 
 import msgspec
 
 from simsearch.index.opened import OpenedIndex
-from simsearch.index.terms import TermWeights, combined
-from simsearch.search.names import Named, are_borne_by, both_in_common, named_by
+from simsearch.index.terms import TermWeights, combined, terms_of
+from simsearch.search.names import (
+    Named,
+    are_borne_by,
+    conditions_in_common,
+    interventions_in_common,
+    named_by,
+    substances_in_common,
+)
 from simsearch.search.neighbour import Neighbour, Reason
 from simsearch.search.query_parts import QueryPart
-from simsearch.search.spelling import words_of
+from simsearch.search.spelling import one_word_each, only_begins_codes, said_by
 from simsearch.search.stop_words import (
     CONTROLS,
     FUNCTION_WORDS,
@@ -64,7 +70,8 @@ def explain(
     shares = [weights_for(weights, part.present) for part in near_parts]
     asked = _Asked(
         index,
-        studies,
+        "\n".join(map(said_by, studies)),
+        frozenset(term for study in studies for term in terms_of(study.sponsor)),
         combined([(mean, part.terms) for part in near_parts]),
         {name: sum(share[name] for share in shares) / len(shares) for name in shares[0]},
         named_by(studies),
@@ -82,14 +89,16 @@ def are_sisters(one: Study, other: Study) -> bool:
     """Report whether studies of one sponsor have a condition and an intervention in common."""
     if not one.sponsor or one.sponsor != other.sponsor:
         return False
-    return all(both_in_common(named_by([one]), [one], other, named_by([other])))
+    asked, its = named_by([one]), named_by([other])
+    return bool(conditions_in_common(asked, its) and interventions_in_common(asked, its))
 
 
 class _Asked(msgspec.Struct, frozen=True):
     """A query as reasons need it, computed once: `terms` and `shares` are means of its parts."""
 
     index: OpenedIndex
-    studies: Sequence[Study]
+    said: str
+    sponsors: frozenset[str]
     terms: TermWeights
     shares: Mapping[str, float]
     named: Named
@@ -97,14 +106,10 @@ class _Asked(msgspec.Struct, frozen=True):
 
 def _reason(asked: _Asked, neighbour: Neighbour, row: int) -> Reason:
     study, its = neighbour.study, named_by([neighbour.study])
-    telling = (
-        (term, value)
-        for term, value in asked.index.lexical.shared(asked.terms, row)
-        if value >= _LEAST_SHOWN and term not in _NO_SUBJECT and is_topical(asked.index, term)
+    conditions = conditions_in_common(asked.named, its)
+    interventions = interventions_in_common(
+        asked.named, its, lambda term: is_topical(asked.index, term)
     )
-    terms = list(islice(telling, _SHOWN_TERMS))
-    words = words_of(study, [term for term, _ in terms])
-    conditions, interventions = both_in_common(asked.named, asked.studies, study, its)
     added = {
         name: value * share
         for name, value in neighbour.signals.items()
@@ -112,19 +117,56 @@ def _reason(asked: _Asked, neighbour: Neighbour, row: int) -> Reason:
     }  # what is subtracted (`away`) counts in full
     total = neighbour.similarity
     found = {"conditions": conditions, "interventions": interventions}
-    others = _others(asked.named, asked.studies, its, neighbour)
+    others = _others(asked.named, its, neighbour)
+    healthy = asked.named.are_healthy or its.are_healthy  # having no condition is not alike
     return Reason(
-        _relation(asked.studies, study, conditions, interventions, others),
+        _relation(asked.named.studies, study, conditions, interventions, others),
         conditions,
         interventions,
         {
             field: round(neighbour.signals[field], 3)
             for field, names in found.items()
-            if not names and neighbour.signals.get(field, 0) >= NEAR_MEANING
+            if not names
+            and neighbour.signals.get(field, 0) >= NEAR_MEANING
+            and not (field == "conditions" and healthy)
         },
-        {words.get(term, term): round(value, 3) for term, value in terms},
+        _words_in_common(asked, study, row),
         {name: round(100 * value / total, 1) for name, value in added.items() if total > 0},
     )
+
+
+def _words_in_common(asked: _Asked, study: Study, row: int) -> dict[str, float]:
+    """Return the words that carry the lexical signal of a neighbour → what each adds to it."""
+    said = said_by(study)
+    sponsors = asked.sponsors.intersection(terms_of(study.sponsor))
+    terms: dict[str, float] = {}
+    words: dict[str, float] = {}
+    for term, value in asked.index.lexical.shared(asked.terms, row):
+        if value < _LEAST_SHOWN:
+            break
+        if not _tells(asked, term, said) or (term in sponsors and not _is_named(study, term)):
+            continue
+        terms[term] = value
+        if len(terms) >= _SHOWN_TERMS:
+            words = one_word_each(said, terms)
+            if len(words) >= _SHOWN_TERMS:
+                break
+    words = words or one_word_each(said, terms)
+    return {word: round(value, 3) for word, value in words.items()}
+
+
+def _tells(asked: _Asked, term: str, said: str) -> bool:
+    """Report whether a word in common says what two studies are about."""
+    return (
+        term not in _NO_SUBJECT
+        and is_topical(asked.index, term)
+        and not (only_begins_codes(term, said) and only_begins_codes(term, asked.said))
+    )
+
+
+def _is_named(study: Study, term: str) -> bool:
+    """Report whether a condition or keyword of a study has a term."""
+    return any(term in terms_of(text) for text in (*study.conditions, *study.keywords))
 
 
 def _relation(
@@ -168,13 +210,14 @@ def _is_extension(title: str) -> bool:
     return bool(_EXTENSION.search(title))
 
 
-def _others(asked: Named, studies: Sequence[Study], its: Named, neighbour: Neighbour) -> set[str]:
+def _others(asked: Named, its: Named, neighbour: Neighbour) -> set[str]:
     """Return the fields in which a study names something else, by words and by meaning.
 
-    A name of one study that the other has in its title is not something else: `COPD`.
+    A name of one study that the other has in its title is not something else (`COPD`), nor is
+    what the registry gives a MeSH term of the other.
     """
     named = {
-        "conditions": (asked.conditions, its.conditions, asked.mesh.terms, its.mesh.terms),
+        "conditions": (asked.conditions, its.conditions, asked.mesh, its.mesh),
         "interventions": (asked.interventions, its.interventions, frozenset(), frozenset()),
     }
     found = set()
@@ -188,8 +231,9 @@ def _others(asked: Named, studies: Sequence[Study], its: Named, neighbour: Neigh
             and its_terms
             and my_terms.isdisjoint(its_terms)
             and neighbour.signals.get(field, 0) < NEAR_MEANING
-            and not are_borne_by(studies, theirs)
-            and not are_borne_by([neighbour.study], mine)
+            and not are_borne_by(asked.studies, theirs)
+            and not are_borne_by(its.studies, mine)
+            and not (field == "interventions" and substances_in_common(asked, its))
         ):
             found.add(field)
     return found

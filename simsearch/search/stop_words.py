@@ -62,14 +62,26 @@ KINDS_OF_CONDITION = _terms("""
 
 COARSE_WORDS = _terms("""
     adenocarcinoma anemia arthritis atrophy autoimmune bacterial bleeding bone brain carcinoma
-    cardiovascular cerebrovascular cognition collagen communicable constriction critical death
-    deficiency dermatitis digestive edema embolism emergency endocrine eye failure fibrosis
+    cardiac cardiovascular cerebrovascular cognition collagen communicable constriction critical
+    death deficiency dermatitis digestive edema embolism emergency endocrine eye failure fibrosis
     gastrointestinal genetic granuloma heart hematologic hemorrhage hemorrhagic hepatitis
     hyperplasia hypersensitivity hypertrophy hypoxia illness immune immunologic inborn
     infarction inflammation injury insufficiency intestinal ischemia joint kidney leukemia liver
     lung lymphoma mental metabolic metastasis mood nausea necrosis neovascularization nervous
-    pain poisoning postoperative precancerous progression recurrence renal respiration
+    pain poisoning postoperative precancerous progression pulmonary recurrence renal respiration
     respiratory retinal rheumatic sarcoma sclerosis shock skin susceptibility ulcer vascular
     virus vomiting wound
 """)
 """In MeSH terms of conditions: organs, processes, kinds of tumour, each of many conditions."""
+
+KINDS_OF_CANCER = _terms("cancer carcinoma malignancy neoplasm tumor")
+"""In conditions: words for the same thing, of which every record chooses one."""
+
+OTHER_BY_PLACE = _terms("""
+    abdominal ectopic gestational heat intracranial intraocular neonatal ocular portal pulmonary
+    respiratory
+""")
+"""Beside a condition of one word: words that make another one of it: pulmonary hypertension."""
+
+OTHER_BY_SUFFIX = _terms("coronavirus cov insipidus")
+"""After a condition: words that make something else of it: diabetes insipidus."""
