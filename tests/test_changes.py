@@ -166,7 +166,7 @@ def names(report, *, previous=None):
     there = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
     for path, name in zip(there, new, strict=False):
         manifest = msgspec.json.decode((path / "manifest.json").read_bytes())
-        manifest |= {"generation": name, "previous": previous or ""}
+        manifest |= {"generation": name, "previous": previous or "", "checksum": ""}
         (path / "manifest.json").write_bytes(msgspec.json.encode(manifest))
         path.rename(folder / name)
     (report.index / "CURRENT").write_text(new[len(there) - 1] + "\n")

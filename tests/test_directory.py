@@ -1,7 +1,6 @@
 """Where an index is looked for, and what is refused there: pointer, manifest, damaged files."""
 
 import errno
-import json
 import os
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from conftest import SIX, WordEncoder
+from damaging import change_manifest, reseal
 
 from simsearch import build_index, read_studies
 from simsearch.cli.hints import line_of
@@ -23,6 +23,7 @@ from simsearch.errors import (
 )
 from simsearch.index import directory as st
 from simsearch.index.generations import new_generation
+from simsearch.index.manifest import Recipe
 from simsearch.index.opened import opened_index
 
 
@@ -208,13 +209,6 @@ def test_a_damaged_pointer_is_named_and_a_rebuild_mends_it(build, text):
     assert opened_index(index).n_studies == 6
 
 
-def change_manifest(index: Path, change) -> None:
-    path = spoil(index, "manifest.json")
-    manifest = json.loads(path.read_text())
-    change(manifest)
-    path.write_text(json.dumps(manifest))
-
-
 def test_an_index_of_another_format_is_refused_in_words(build):
     index = build().index
     change_manifest(index, lambda m: m.update(format=99, files="other things"))
@@ -251,7 +245,7 @@ def test_a_file_more_in_the_folder_does_no_harm(build):
 
 
 def test_the_recipe_is_named_by_what_fixes_the_vectors():
-    recipe = st.Recipe(1, 1, "minilm", "f00", 384, 256)
+    recipe = Recipe(1, 1, "minilm", "f00", 384, 256)
     same = msgspec.structs.replace(recipe, model="/models/minilm")
     other = msgspec.structs.replace(recipe, max_tokens=128)
     words = msgspec.structs.replace(recipe, terms_version=2)
@@ -278,6 +272,7 @@ def test_a_store_whose_lists_are_damaged_is_named(build):
     index = build().index
     path = spoil(index, "studies.sqlite")
     path.write_bytes(path.read_bytes().replace(b'["Aplasia"]', b'["Aplasia",'))
+    reseal(index, path.name)
     with pytest.raises(IndexCorruptError, match="damaged study store"):
         opened_index(index).study("NCT00000101")
 

@@ -26,6 +26,7 @@ from simsearch.errors import (
     GenerationNameError,
     IndexCorruptError,
     IndexNotFoundError,
+    IndexReadError,
     PublishError,
     SourceError,
     VerificationError,
@@ -208,6 +209,7 @@ def resealed(index: Path, file: str, change) -> None:
     folder = index / "generations" / pointed(index)
     change(folder / file)
     manifest = json.loads((folder / "manifest.json").read_text())
+    manifest.pop("checksum")
     manifest["files"][file] = {
         "bytes": (folder / file).stat().st_size, "sha256": sha256_of(folder / file),
     }  # fmt: skip
@@ -425,7 +427,7 @@ def test_a_fault_at_any_write_of_pruning_leaves_the_current_generation(tmp_path)
             try:
                 prune(index, 1)
                 failed = False
-            except (PublishError, IndexCorruptError):
+            except (PublishError, IndexReadError):
                 failed = True
         if faults.n_writes < number:
             break
@@ -449,7 +451,7 @@ def test_a_build_after_a_fault_at_any_write_equals_an_undisturbed_one(build, tmp
             faults = Faults(patched, number, errno.ENOSPC, for_good=False)
             try:
                 report = build_index(reader, index, WordEncoder(), **options)
-            except (PublishError, SourceError) as error:
+            except (PublishError, SourceError, IndexCorruptError) as error:
                 assert "\n" not in str(error)
                 assert similar_to_study(opened_index(index), "NCT00000101") == asked
                 report = None

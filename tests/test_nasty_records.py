@@ -3,16 +3,22 @@
 The numbers are those of the checklist in the registry's reference that this project keeps.
 """
 
+import gzip
+import io
 import json
+import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 from asking import similar_to_study
 from conftest import SIX, record
 
 from simsearch import Study, read_studies
-from simsearch.errors import NothingToCompareError
+from simsearch.errors import JudgedSetError, NothingToCompareError, SourceError
+from simsearch.evaluation.judged import read_judged
 from simsearch.index.opened import opened_index
-from simsearch.records import Rejected
+from simsearch.records import Rejected, read_draft, read_ids
 from simsearch.records.vocabulary import country, date, phases, status, study_type
 
 WITHHELD_TITLE = "[Trial of device that is not approved or cleared by the U.S. FDA]"
@@ -162,3 +168,117 @@ def test_null_is_absent(read):
         "identificationModule": {"nctId": "NCT00000107", "briefTitle": "x", "acronym": None},
         **section}, "derivedSection": None, "hasResults": None})  # fmt: skip
     assert study == Study(nct_id="NCT00000107", title="x")
+
+
+# Files that are no records, and streams that never end
+
+SETTINGS = {
+    "setup.cfg": "[metadata]\nname = iron\n",
+    "pyproject.toml": '[[tool.poetry.source]]\nname = "iron"\n',
+    "notes.txt": "[1] Smith et al., Iron pills, 2020\n",
+    "list.json": '[{name: "iron"}]',
+    "numbers.json": "[1, 2",
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("packed", [True, False], ids=["zip", "folder"])
+def test_a_foreign_file_that_begins_with_a_bracket_is_left_out_with_a_note(tmp_path, name, packed):
+    study = json.dumps(record("NCT00000101", "Iron"))
+    folder = tmp_path / "records"
+    folder.mkdir()
+    (folder / "a.json").write_text(f"[{study}]")
+    (folder / name).write_text(SETTINGS[name])
+    source = folder
+    if packed:
+        source = tmp_path / "records.zip"
+        with zipfile.ZipFile(source, "w") as archive:
+            for path in folder.iterdir():
+                archive.write(path, path.name)
+    found = list(read_studies(source))
+    assert [each.nct_id for each in found if isinstance(each, Study)] == ["NCT00000101"]
+    (notice,) = [each for each in found if not isinstance(each, Study)]
+    assert notice.message.startswith("left out: ")
+    assert name in notice.place
+
+
+@pytest.mark.parametrize("n_whole", [0, 1])
+def test_an_array_of_studies_that_breaks_off_still_stops_a_build(tmp_path, n_whole):
+    study = json.dumps(record("NCT00000101", "Iron"))
+    (tmp_path / "a.json").write_text("[" + f"{study}," * n_whole + study[:-20])
+    with pytest.raises(SourceError, match="the rest is lost"):
+        list(read_studies(tmp_path))
+
+
+@pytest.mark.parametrize("junk", [b"junk" * 50, b"\n", b"\0\0x"])
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_junk_after_gzip_is_left_out_with_a_note(tmp_path, junk, end):
+    path = tmp_path / "records.jsonl.gz"
+    text = json.dumps(record("NCT00000101", "Iron")).encode() + end
+    path.write_bytes(gzip.compress(text) + junk)
+    study, notice = read_studies(path)
+    assert study.nct_id == "NCT00000101"
+    assert notice.message == "left out: the bytes after the compressed data"
+
+
+def test_members_of_gzip_and_the_zeros_after_them_are_read(tmp_path):
+    path = tmp_path / "records.jsonl.gz"
+    lines = [json.dumps(record(f"NCT{n:08}", "Iron")).encode() + b"\n" for n in (1, 2, 3)]
+    path.write_bytes(b"".join(map(gzip.compress, lines)) + b"\0" * 512)
+    assert [study.nct_id for study in read_studies(path)] == [f"NCT{n:08}" for n in (1, 2, 3)]
+
+
+READERS = {
+    "draft": read_draft,
+    "IDs": read_ids,
+    "judged": lambda path: read_judged(Path(path)),
+    "records": lambda path: list(read_studies(path)),
+}
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="has no such device")
+@pytest.mark.parametrize("name", READERS)
+def test_a_device_that_never_ends_is_refused(name):
+    with pytest.raises((SourceError, JudgedSetError), match=r"^/dev/zero.* (longer than|no study)"):
+        READERS[name]("/dev/zero")
+
+
+def test_a_draft_on_standard_input_that_never_ends_is_refused(monkeypatch, tmp_path):
+    class Endless(io.RawIOBase):
+        def readable(self):
+            return True
+
+        def readinto(self, buffer):
+            text = b'{"protocolSection": {}}\n' * (len(buffer) // 24 + 1)
+            buffer[:] = text[: len(buffer)]
+            return len(buffer)
+
+    class Input:
+        buffer = io.BufferedReader(Endless())
+
+    monkeypatch.setattr(sys, "stdin", Input)
+    with pytest.raises(SourceError, match=r"standard input: is longer than 268,435,456 bytes"):
+        read_draft("-")
+
+
+def test_a_folder_is_not_walked_for_a_draft(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(record("NCT00000101", "Iron")))
+    with pytest.raises(SourceError, match=r"is a folder: name the file of one record$"):
+        read_draft(tmp_path)
+
+
+@pytest.mark.parametrize(("n", "said"), [(2, "2"), (100, "100"), (101, "more than 100")])
+def test_of_many_records_no_more_are_read_than_a_person_needs(tmp_path, n, said):
+    path = tmp_path / "records.jsonl"
+    path.write_text((json.dumps(record("NCT00000101", "Iron")) + "\n") * n)
+    with pytest.raises(SourceError, match=f"contains {said} records instead of one"):
+        read_draft(path)
+
+
+def test_a_list_with_a_byte_order_mark_and_one_of_bytes(tmp_path):
+    path = tmp_path / "ids.txt"
+    path.write_bytes(b"\xef\xbb\xbfNCT00000101\n")
+    assert read_ids(path) == ["NCT00000101"]
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SourceError, match="is not UTF-8 text"):
+        read_ids(path)

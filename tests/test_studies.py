@@ -13,7 +13,7 @@ from simsearch.errors import IndexCorruptError
 from simsearch.index.studies import StudyStore, write_store
 from simsearch.study import Intervention, Study
 
-text = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+text = st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]))
 texts = st.lists(text, max_size=3).map(tuple)
 studies = st.builds(
     Study,

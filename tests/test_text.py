@@ -15,6 +15,8 @@ from simsearch.records.text import clean_text
         (r"8\. The eighth\~ item", "8. The eighth~ item"),
         ("two\r\n\r\nparagraphs\u00a0and\ttabs", "two paragraphs and tabs"),
         ("zero\u200bwidth, bell\x07 and \ufffd", "zerowidth, bell and"),
+        ("iron\x07pills\x0b\x1ffor\x90children \x1b\x1b", "iron pills for children"),
+        ("n\0u\0l\0", "nul"),
         ("TNF-\uf061 \uf0b3 2 \uf06dg, NF-\uf06bB\uf0ff", "TNF-α ≥ 2 μg, NF-κB"),
         ("Ménière, naïve, ≥ 2 µg", "Ménière, naïve, ≥ 2 µg"),
     ],
@@ -76,3 +78,9 @@ def test_cleaning_never_lengthens_except_by_normalisation(text):
     import unicodedata
 
     assert len(clean_text(text, markup=True)) <= len(unicodedata.normalize("NFC", text))
+
+
+@pytest.mark.parametrize("markup", [True, False])
+def test_a_text_of_megabytes_is_cut(markup):
+    assert clean_text("iron " * 8_000_000, markup=markup) == ("iron " * 20_000).strip()
+    assert clean_text("x" * 99_999) == "x" * 99_999

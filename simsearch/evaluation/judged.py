@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from simsearch.errors import JudgedSetError, NctIdError
+from simsearch.records.lists import TooLongError, short_text
 from simsearch.study import parse_nct_id
 
 _GROUP_COLUMNS = 2
@@ -107,7 +108,9 @@ def read_qrels(path: Path) -> Qrels:
 def _lines(path: Path) -> Iterator[_Line]:
     """Yield the lines with judgements, split at the separator that the first line has."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = short_text(path)
+    except TooLongError as error:
+        raise JudgedSetError(path, 0, str(error)) from error
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", "") or "is not UTF-8 text"
         raise JudgedSetError(path, 0, reason) from error

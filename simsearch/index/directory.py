@@ -17,7 +17,12 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
-from simsearch.errors import ForeignFolderError, IndexCorruptError, IndexNotFoundError
+from simsearch.errors import (
+    ForeignFolderError,
+    IndexCorruptError,
+    IndexNotFoundError,
+    IndexReadError,
+)
 from simsearch.index.manifest import Manifest, read_manifest, sha256_of
 
 MARKER, POINTER, GENERATIONS, MANIFEST = ".simsearch", "CURRENT", "generations", "manifest.json"
@@ -89,7 +94,7 @@ def facts_of(index: Path, generation: Generation) -> IndexFacts:
     manifest = generation.manifest
     recipe = manifest.recipe
     return IndexFacts(
-        path=str(index),
+        path=os.fsencode(index).decode("utf-8", "replace"),
         demo=is_demo(index),
         generation=manifest.generation,
         built=manifest.built,
@@ -191,6 +196,7 @@ def open_generation(index: Path, name: str = "") -> Generation:
         IndexNotFoundError: the folder does not hold an index.
         IndexCorruptError: the pointer, the manifest or a file is missing or damaged.
         RecipeError: another version of simsearch built it.
+        IndexReadError: the system gives no permission to read it.
     """
     if not is_index(index):
         raise IndexNotFoundError(index)
@@ -202,8 +208,7 @@ def open_generation(index: Path, name: str = "") -> Generation:
         try:
             size = (path / file).stat().st_size
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", "") or "unreadable"
-            raise IndexCorruptError(path / file, reason) from error
+            raise unreadable(path / file, error) from error
         if size != entry.bytes:
             raise IndexCorruptError(
                 path / file, f"{size:,} bytes where the manifest says {entry.bytes:,}"
@@ -217,11 +222,35 @@ def verify_checksums(generation: Generation) -> None:
     Raises:
         IndexCorruptError: one differs.
     """
-    for name, entry in generation.manifest.files.items():
-        if not _is_file(generation.path / name):
-            raise IndexCorruptError(generation.path / name, "is not a file")
-        if sha256_of(generation.path / name) != entry.sha256:
-            raise IndexCorruptError(generation.path / name, "does not match its checksum")
+    for name in generation.manifest.files:
+        verify_checksum(generation, name)
+
+
+def verify_checksum(generation: Generation, name: str) -> None:
+    """Compare one file with its checksum in the manifest.
+
+    Raises:
+        IndexCorruptError: it differs, or cannot be read.
+    """
+    path = generation.path / name
+    if not _is_file(path):
+        raise IndexCorruptError(path, "is not a file")
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if found != generation.manifest.files[name].sha256:
+        raise IndexCorruptError(path, "does not match its checksum")
+
+
+def unreadable(path: Path, error: OSError | ValueError) -> IndexReadError:
+    """Return the error to raise for a file of an index that the system does not let us read.
+
+    Building the index again would not help where only a permission is missing.
+    """
+    if isinstance(error, PermissionError):
+        return IndexReadError(f"{path}: no permission to read it")
+    return IndexCorruptError(path, getattr(error, "strerror", "") or "unreadable")
 
 
 def pointed(index: Path) -> str:
@@ -229,13 +258,14 @@ def pointed(index: Path) -> str:
 
     Raises:
         IndexCorruptError: the pointer cannot be read, or names no generation.
+        IndexReadError: the system gives no permission to read the index.
     """
     pointer = index / POINTER
     try:
         name = pointer.read_text(encoding="ascii").strip()
         is_there = name == Path(name).name != "" and (index / GENERATIONS / name).is_dir()
     except PermissionError as error:
-        raise IndexCorruptError(index, "no permission to read it") from error
+        raise unreadable(index, error) from error
     except (OSError, ValueError) as error:
         raise IndexCorruptError(pointer, "unreadable") from error
     if not is_there:
@@ -252,8 +282,17 @@ def published_studies(index: Path) -> int:
     try:
         text = (index / GENERATIONS / pointed(index) / MANIFEST).read_bytes()
         return msgspec.json.decode(text, type=CountOnly).n_studies
-    except (IndexCorruptError, OSError, msgspec.MsgspecError):
+    except (IndexReadError, OSError, msgspec.MsgspecError):
         return 0
+
+
+def index_around(path: Path) -> Path | None:
+    """Return the index in whose folder a path lies, at any depth; None if there is none.
+
+    Nothing but a build may write there: a file of someone else's could stand in for one of ours.
+    """
+    folders = path.resolve().parents
+    return next((each for each in folders if _is_file(each / MARKER)), None)
 
 
 def _is_file(path: Path) -> bool:

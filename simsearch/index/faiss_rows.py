@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import faiss
 import numpy as np
@@ -42,7 +43,9 @@ def write_vector_index(
     for block in blocks:
         index.add(np.ascontiguousarray(block, dtype=np.float32))
     try:
-        faiss.write_index(index, str(path))
+        path.touch()
+        with _named(path, "r+b") as name:
+            faiss.write_index(index, name)
     except RuntimeError as error:
         raise OSError(_short(error)) from error
 
@@ -153,9 +156,13 @@ def open_vector_index(path: Path, n_rows: int, dimension: int) -> VectorIndex:
         IndexCorruptError: the file is not such an index, or not of this size.
     """
     try:
-        index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-    except RuntimeError as error:
+        # FAISS takes only names in UTF-8, so it opens the file by its descriptor if need be.
+        with _named(path) as name:
+            index = faiss.read_index(name, faiss.IO_FLAG_MMAP_IFC)
+    except (RuntimeError, MemoryError) as error:
         raise IndexCorruptError(path, f"not a FAISS index ({_short(error)})") from error
+    except OSError as error:
+        raise IndexCorruptError(path, error.strerror or "unreadable") from error
     if index.d != dimension or index.ntotal != n_rows:
         raise IndexCorruptError(
             path, f"{index.ntotal:,} rows of {index.d} where {n_rows:,} of {dimension} are needed"
@@ -165,9 +172,25 @@ def open_vector_index(path: Path, n_rows: int, dimension: int) -> VectorIndex:
         not isinstance(index, faiss.IndexScalarQuantizer)
         or index.metric_type != expected.metric_type
         or index.sq.qtype != expected.sq.qtype
+        or (index.sq.d, index.sq.code_size) != (dimension, expected.sq.code_size)
+        or index.code_size != expected.code_size
+        or index.codes.size() != n_rows * expected.code_size
+        or not index.is_trained
     ):
         raise IndexCorruptError(path, "a FAISS index of another kind")
     return VectorIndex(index)
+
+
+@contextmanager
+def _named(path: Path, mode: Literal["rb", "r+b"] = "rb") -> Iterator[str]:
+    """Give a name of an existing file that can be written in UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with path.open(mode) as file:
+            yield f"/dev/fd/{file.fileno()}"
+    else:
+        yield str(path)
 
 
 @contextmanager
@@ -192,6 +215,6 @@ def _empty(dimension: int) -> faiss.IndexScalarQuantizer:
     )
 
 
-def _short(error: RuntimeError) -> str:
+def _short(error: RuntimeError | MemoryError) -> str:
     """Return the last part of a FAISS message, which begins with its source file."""
-    return str(error).strip().splitlines()[-1].split("Error: ")[-1][:120]
+    return (str(error).strip() or "damaged").splitlines()[-1].split("Error: ")[-1][:120]

@@ -16,7 +16,7 @@ from simsearch.encode.fields import FIELDS
 from simsearch.errors import (
     GoneStudyError,
     IndexClosedError,
-    IndexCorruptError,
+    IndexReadError,
     NctIdError,
     UnknownStudyError,
 )
@@ -29,13 +29,21 @@ from simsearch.index.directory import (
     pointed,
 )
 from simsearch.index.faiss_rows import VectorIndex
-from simsearch.index.generation_files import GenerationFiles, open_files
+from simsearch.index.generation_files import (
+    FIELD_FILES,
+    PAIRS_FILE,
+    TEXT_FILE,
+    GenerationFiles,
+    open_files,
+)
 from simsearch.index.mistyped import meant
 from simsearch.index.studies import StudyStore
 from simsearch.index.terms import LexicalIndex
+from simsearch.index.values import check_cosines, check_unit_rows
 from simsearch.study import Study, parse_nct_id
 
 _REMEMBERED = 128  # values kept by `OpenedIndex.remember`
+_MEASURED = 1024  # so many rows have their lengths checked when they are read
 
 Value = TypeVar("Value")
 
@@ -106,7 +114,10 @@ class OpenedIndex:
     @property
     def pairs(self) -> npt.NDArray[np.float16]:
         """(n_pairs, n_signals) float16, cosines of random pairs of studies, in `SIGNALS` order."""
-        return self._open.pairs
+        pairs = self._open.pairs
+        path = self.generation.path / PAIRS_FILE
+        self.remember("pairs were checked", lambda: check_cosines(path, pairs))
+        return pairs
 
     @property
     def has_text(self) -> npt.NDArray[np.bool_]:
@@ -214,11 +225,29 @@ class OpenedIndex:
 
         Returns:
             (n, dimension) float16, unit rows, or zeros where a study has no such text.
+
+        Raises:
+            IndexCorruptError: a row is neither, as far as can be checked quickly.
         """
-        return self.text.rows(numbers) if field == "text" else self._open.fields[field][numbers]
+        rows = self.unchecked(field)[numbers]
+        path = self.generation.path / (TEXT_FILE if field == "text" else FIELD_FILES[field])
+        # Lengths take as long as cosines: of many rows only the values are checked.
+        (check_unit_rows if len(rows) <= _MEASURED else check_cosines)(path, rows)
+        return rows
 
     def stored(self, field: str) -> npt.NDArray[np.float16]:
-        """Return (n_studies, dimension) float16, all rows of a field, memory-mapped."""
+        """Return (n_studies, dimension) float16, all rows of a field, memory-mapped.
+
+        Raises:
+            IndexCorruptError: one is neither of unit length nor zero; checked once.
+        """
+        rows = self.unchecked(field)
+        path = self.generation.path / (TEXT_FILE if field == "text" else FIELD_FILES[field])
+        self.remember(("rows were checked", field), lambda: check_unit_rows(path, rows))
+        return rows
+
+    def unchecked(self, field: str) -> npt.NDArray[np.float16]:
+        """Return (n_studies, dimension) float16, all rows of a field, whatever they hold."""
         return self.text.stored() if field == "text" else self._open.fields[field]
 
     def vectors(self, row: int) -> dict[str, npt.NDArray[np.float32]]:
@@ -238,12 +267,13 @@ def opened_index(path: Path | str | None = None) -> OpenedIndex:
         IndexNotFoundError: the folder does not hold an index.
         IndexCorruptError: a file of it is missing, damaged or foreign.
         RecipeError: another version of simsearch built it.
+        IndexReadError: the system gives no permission to read it.
     """
     folder = find_index(None if path is None else Path(path), Path())
     while True:
         name = pointed(folder)
         try:
             return OpenedIndex(folder, open_generation(folder, name))
-        except IndexCorruptError:
+        except IndexReadError:
             if name == pointed(folder):
                 raise  # otherwise a new one has been published meanwhile, and this one pruned

@@ -7,6 +7,7 @@ because they change together.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -84,6 +85,9 @@ _GONE = """
 SELECT nct_id, row, -1 FROM old.study
 WHERE row >= ? AND row < ? AND nct_id NOT IN (SELECT nct_id FROM main.study) ORDER BY row
 """
+# NULL, text of bytes, broken JSON, lists in lists without end.
+_NOT_A_STUDY = (msgspec.MsgspecError, TypeError, ValueError, RecursionError)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _BLOCK = 20_000  # studies compared between two reports of progress
 _MAX_VARIABLES = 500  # in one statement; every build of SQLite takes that many
 
@@ -172,15 +176,13 @@ class StudyStore:
         row = self._one("SELECT row FROM study WHERE nct_id = ?", nct_id)
         if row is None:
             row = self._one("SELECT row FROM alias WHERE alias = ?", nct_id)
-        if row is not None and not (isinstance(row, int) and 0 <= row < self.n_studies):
-            raise IndexCorruptError(self._path, f"damaged study store (row {row!r})")
-        return row
+        return None if row is None else self._row(row)
 
     def rows_of_studies(self, nct_ids: Sequence[str]) -> list[int]:
         """Return the rows of studies by their own NCT IDs, in the order given.
 
         Raises:
-            KeyError: one of them is not in the store.
+            IndexCorruptError: one of them is not in the store.
         """
         known = dict(
             self._all(
@@ -188,12 +190,12 @@ class StudyStore:
                 msgspec.json.encode(list(nct_ids)).decode(),
             )
         )
-        return [known[nct_id] for nct_id in nct_ids]
+        return [self._row(known.get(nct_id)) for nct_id in nct_ids]
 
     def gone(self, nct_id: str) -> Gone | None:
         """Return what is known about a study that has left the registry; None if it has not."""
         for found in self._all("SELECT nct_id, since, became FROM gone WHERE nct_id = ?", nct_id):
-            return Gone(*found)
+            return Gone(*self._texts(found))
         return None
 
     def studies(self, rows: Sequence[int]) -> list[Study]:
@@ -206,8 +208,8 @@ class StudyStore:
             for row, *values in self._all(statement, *part):
                 try:
                     found[row] = _study(values)
-                except msgspec.MsgspecError as error:
-                    raise IndexCorruptError(self._path, f"damaged study store ({error})") from error
+                except _NOT_A_STUDY as error:
+                    raise self._damaged(error) from error
         missing = [row for row in rows if row not in found]
         if missing:
             raise IndexCorruptError(self._path, f"the study of row {missing[0]:,} is missing")
@@ -215,12 +217,13 @@ class StudyStore:
 
     def nct_ids(self) -> list[str]:
         """Return the NCT IDs of all studies, in row order."""
-        return [nct_id for (nct_id,) in self._all("SELECT nct_id FROM study ORDER BY row")]
+        found = self._all("SELECT nct_id FROM study ORDER BY row")
+        return self._texts(nct_id for (nct_id,) in found)
 
     def values_of(self, kind: str) -> list[str]:
         """Return the values of a facet (`status`, `country`, …; see `_facets`), sorted."""
         found = self._all("SELECT value FROM facet WHERE kind = ? ORDER BY value", kind)
-        return [value for (value,) in found]
+        return self._texts(value for (value,) in found)
 
     def rows_of(self, kind: str, values: Collection[str]) -> npt.NDArray[np.int64]:
         """Return (n,) the rows of the studies with one of these values of a facet."""
@@ -284,6 +287,8 @@ class StudyStore:
         try:
             here, gone = found(_DIFFERING, self.n_studies), found(_GONE, old.n_studies)
             pairs = [pair[1:] for pair in merge(here, gone)]
+        except TypeError as error:  # NCT IDs that are no texts
+            raise self._damaged(error) from error
         finally:
             self._all("DETACH old")
         return np.array(pairs, dtype=np.int64).reshape(-1, 2)
@@ -294,7 +299,31 @@ class StudyStore:
 
     def _rows(self, statement: str, *values: object) -> npt.NDArray[np.int64]:
         found = self._all(statement, *values)
-        return np.fromiter((row for (row,) in found), dtype=np.int64, count=len(found))
+        try:
+            rows = np.fromiter((row for (row,) in found), dtype=np.int64, count=len(found))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise self._damaged(error) from error
+        if len(rows) and not (rows.min() >= 0 and rows.max() < self.n_studies):
+            raise self._damaged(f"a row beyond {self.n_studies:,}")
+        return rows
+
+    def _row(self, value: object) -> int:
+        """Return a value that must be the row of a study."""
+        if not (isinstance(value, int) and 0 <= value < self.n_studies):
+            raise self._damaged(f"row {value!r:.40}")
+        return value
+
+    def _texts(self, values: Iterable[object]) -> list[str]:
+        """Return values that must all be texts without control characters."""
+        texts: list[str] = []
+        for value in values:
+            if not isinstance(value, str) or _CONTROL.search(value):
+                raise self._damaged(f"{value!r:.40} is no text")
+            texts.append(value)
+        return texts
+
+    def _damaged(self, what: object) -> IndexCorruptError:
+        return IndexCorruptError(self._path, f"damaged study store ({what})")
 
     def _one(self, statement: str, *values: object) -> Any:
         for first, *_ in self._all(statement, *values):
@@ -304,10 +333,10 @@ class StudyStore:
     def _all(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         try:
             return self._database.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:  # the latter for what SQLite quotes
             if self._closed:
                 raise IndexClosedError(self._path) from None
-            raise IndexCorruptError(self._path, f"damaged study store ({error})") from error
+            raise self._damaged(error) from error
 
 
 def _facets(study: Study) -> set[tuple[str, str]]:
@@ -336,4 +365,7 @@ def _study(values: Sequence[object]) -> Study:
         fields[name] = msgspec.json.decode(str(fields[name]))
     if fields["has_results"] is not None:
         fields["has_results"] = bool(fields["has_results"])
+    for text in values:
+        if isinstance(text, str) and _CONTROL.search(text):
+            raise ValueError("control characters in a text")
     return msgspec.convert(fields, Study)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from simsearch.errors import NctIdError, SourceError
+from simsearch.records.lists import TooLongError, short_text
 from simsearch.records.outcomes import Gone, Notice, Outcome, Rejected, SourceFile
 from simsearch.study import Study, parse_nct_id
 
@@ -29,6 +31,9 @@ __all__ = [
     "read_record",
     "read_studies",
 ]
+
+
+_MAX_COUNTED = 100  # records that are counted where one is needed
 
 
 class StudyReader:
@@ -90,14 +95,19 @@ def read_draft(source: str | os.PathLike[str]) -> Study:
     """Return the only study record in `source`; it may lack an NCT ID.
 
     Raises:
-        SourceError: the source cannot be read, or does not contain exactly one usable record.
+        SourceError: the source is a folder, cannot be read, or does not contain exactly one
+            usable record.
     """
     from simsearch.records.sources import SourceWalk
 
+    if os.path.isdir(source):  # noqa: PTH112 - any path will do
+        raise SourceError(os.fspath(source), "is a folder: name the file of one record")
     walk = SourceWalk(source, draft=True)
-    found = [outcome for outcome in walk if isinstance(outcome, Study | Rejected)]
+    records = (outcome for outcome in walk if isinstance(outcome, Study | Rejected))
+    found = list(islice(records, _MAX_COUNTED + 1))
     if len(found) != 1:
-        raise SourceError(walk.description.name, f"contains {len(found):,} records instead of one")
+        number = f"more than {_MAX_COUNTED}" if len(found) > _MAX_COUNTED else f"{len(found):,}"
+        raise SourceError(walk.description.name, f"contains {number} records instead of one")
     (outcome,) = found
     if isinstance(outcome, Rejected):
         raise SourceError(walk.description.name, f"is not a usable study record: {outcome}")
@@ -143,6 +153,8 @@ def ids_with_places(path: str | os.PathLike[str]) -> dict[str, str]:
         lines = _text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(place, getattr(error, "strerror", "") or "is not UTF-8 text") from error
+    except TooLongError as error:
+        raise SourceError(place, str(error)) from error
     ids: dict[str, str] = {}
     for n, line in enumerate(lines, start=1):
         if named := line.partition("#")[0].strip():
@@ -157,7 +169,7 @@ def ids_with_places(path: str | os.PathLike[str]) -> dict[str, str]:
 
 def _text(path: str | os.PathLike[str]) -> str:
     if str(path) != "-":
-        return Path(path).read_text(encoding="utf-8-sig")
+        return short_text(Path(path))
     if sys.stdin is None:
         raise SourceError("standard input", "is closed")
-    return sys.stdin.buffer.read().decode("utf-8-sig")
+    return short_text(sys.stdin.buffer)

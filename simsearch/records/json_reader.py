@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,13 +24,19 @@ from simsearch.records.registry import Record, study_from_record
 from simsearch.study import Study
 
 _decoder = msgspec.json.Decoder(Record)
+_START = re.compile(rb"\{|\[\s*(?:[\[{\]]|$)")
+_SECTION = b'"protocolSection"'
+_HEAD_BYTES = 4096
 _MAX_OPEN = 5_000
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def recognises(head: bytes) -> bool:
-    """Return whether content with these first bytes may be JSON records."""
-    return head.startswith((b"{", b"["))
+    """Return whether content with these first bytes may be JSON records.
+
+    Much else begins with a bracket, such as a file of settings.
+    """
+    return bool(_START.match(head))
 
 
 def read(stream: Stream, place: str, *, draft: bool = False) -> Iterator[Outcome]:
@@ -37,7 +44,8 @@ def read(stream: Stream, place: str, *, draft: bool = False) -> Iterator[Outcome
 
     Raises:
         SourceError: an array is broken, so that the rest of it is lost.
-        NotRecordsError: the document is too long to be from the registry.
+        NotRecordsError: the document is too long to be from the registry, or is an array that is
+            broken and does not look like one of studies.
     """
     if stream.peek(1).startswith(b"["):
         yield from _array(stream, place, draft=draft)
@@ -49,20 +57,24 @@ def _array(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
     """Stream an array of studies; the site's download of all studies is one of 10 GB."""
     import ijson
 
-    n = 0
+    is_of_studies = _SECTION in stream.peek(_HEAD_BYTES)
+    n = n_studies = 0
     try:
         items = ijson.items(_DepthLimited(stream, place), "item", use_float=True)
         for n, item in enumerate(items, start=1):
             item_place = f"{place} record {n:,}"
             if isinstance(item, dict):
-                yield study_outcome(item, item_place, draft=draft)
+                outcome = study_outcome(item, item_place, draft=draft)
+                n_studies += isinstance(outcome, Study)
+                yield outcome
             else:
                 yield Rejected(item_place, "", "not a JSON object")
     except (ijson.JSONError, *_BROKEN) as error:
         reason = str(error).splitlines()[0] if str(error) else "broken"
-        raise SourceError(
-            place, f"broken JSON after record {n:,} of the array ({reason}); the rest is lost"
-        ) from error
+        lost = f"broken JSON after record {n:,} of the array ({reason}); the rest is lost"
+        if not (n_studies or is_of_studies):
+            raise NotRecordsError(lost) from error
+        raise SourceError(place, lost) from error
 
 
 class _DepthLimited:

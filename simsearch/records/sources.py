@@ -21,14 +21,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from isal import igzip, isal_zlib
+from isal import isal_zlib
 
 from simsearch.errors import SourceError
 from simsearch.records import aact_reader, aact_tables, csv_reader, json_reader, xml_reader
 from simsearch.records.archive import open_archive, open_member
+from simsearch.records.gzip_members import GZIP, Unpacked
 from simsearch.records.mirror import Mirror, is_mirror
 from simsearch.records.outcomes import (
     DRAFT_HINT,
+    MAX_DOCUMENT_BYTES,
     Gone,
     Notice,
     NotRecordsError,
@@ -42,7 +44,9 @@ _READERS = (json_reader, xml_reader, csv_reader)
 _HEAD_BYTES = 4096
 _BUFFER_BYTES = 2**18  # of unpacked gzip
 _MAX_NESTING = 4
-_GZIP, _ZIP, _EMPTY_ZIP, _BOM = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06", b"\xef\xbb\xbf"
+_STREAM_HEAD_BYTES = 2**16
+_NO_RECORDS = "it has no study records in a known form"
+_ZIP, _EMPTY_ZIP, _BOM = b"PK\x03\x04", b"PK\x05\x06", b"\xef\xbb\xbf"
 _BROKEN_STREAM: tuple[type[Exception], ...] = (
     EOFError, gzip.BadGzipFile, zlib.error, cast("type[Exception]", isal_zlib.error),
     zipfile.BadZipFile, OSError,
@@ -155,16 +159,36 @@ class SourceWalk:
                 if self.name == "-" and sys.stdin is None:
                     raise SourceError(place, "is closed")
                 if self.name == "-":
-                    shutil.copyfileobj(sys.stdin.buffer, file)
+                    self._copy(sys.stdin.buffer, file)
                 else:
                     with Path(self.name).open("rb") as stream:
-                        shutil.copyfileobj(stream, file)
+                        self._copy(stream, file)
             except OSError as error:
                 raise SourceError(place, error.strerror or "cannot be read") from error
             self.bytes_total = file.tell()
             file.seek(0)
             self._digest_file(file, "")
             yield from self._whole_file(file, place, alone=True)
+
+    def _copy(self, stream: IO[bytes], file: IO[bytes]) -> None:
+        """Copy a stream to a file, unless its first bytes or its length are not of records.
+
+        Raises:
+            SourceError: they are not; some streams, such as /dev/zero, never end.
+        """
+        place = self.description.name
+        head = stream.read(_STREAM_HEAD_BYTES)
+        text = head.removeprefix(_BOM).lstrip(b" \t\r\n")
+        packed = text.startswith((GZIP, _ZIP, _EMPTY_ZIP, b"<"))
+        if text and not packed and not any(reader.recognises(text) for reader in _READERS):
+            raise SourceError(place, _NO_RECORDS + (DRAFT_HINT if self._draft else ""))
+        file.write(head)
+        if not self._draft:
+            shutil.copyfileobj(stream, file)
+            return
+        file.write(stream.read(MAX_DOCUMENT_BYTES))
+        if file.tell() > MAX_DOCUMENT_BYTES:
+            raise SourceError(place, f"is longer than {MAX_DOCUMENT_BYTES:,} bytes")
 
     def _digest_file(self, file: IO[bytes], relative_name: str) -> None:
         """Add a file to the digest of a folder; for a single file that is its plain SHA-256."""
@@ -197,12 +221,12 @@ class SourceWalk:
         head = stream.peek(4)
         if depth > _MAX_NESTING:
             raise NotRecordsError("it consists of archives nested too deeply")
-        if head.startswith(_GZIP):
-            with igzip.IGzipFile(  # type: ignore[no-untyped-call]
-                fileobj=stream, mode="rb"
-            ) as unpacked:
-                buffered = io.BufferedReader(cast("io.RawIOBase", unpacked), _BUFFER_BYTES)
-                yield from self._content(cast("Stream", buffered), place, depth + 1)
+        if head.startswith(GZIP):
+            unpacked = Unpacked(stream)
+            buffered = io.BufferedReader(unpacked, _BUFFER_BYTES)
+            yield from self._content(cast("Stream", buffered), place, depth + 1)
+            if unpacked.has_junk:
+                yield Notice(place, "left out: the bytes after the compressed data")
         elif head.startswith((_ZIP, _EMPTY_ZIP)):
             yield from self._zip(stream, place, depth)
         else:
@@ -219,7 +243,7 @@ class SourceWalk:
         if head.startswith(b"<"):
             raise NotRecordsError("it is XML or HTML without study records")
         hint = DRAFT_HINT if self._draft else ""
-        raise NotRecordsError(f"it has no study records in a known form{hint}")
+        raise NotRecordsError(f"{_NO_RECORDS}{hint}")
 
     def _zip(self, stream: Stream, place: str, depth: int) -> Iterator[Outcome]:
         if depth:  # a zip within an archive is copied to disk, because it is read from its end

@@ -17,10 +17,13 @@ _SYMBOLS = str.maketrans(
     {0xF061: "α", 0xF062: "β", 0xF064: "δ", 0xF067: "γ", 0xF06B: "κ", 0xF06C: "λ", 0xF06D: "μ",
      0xF0A3: "≤", 0xF0B0: "°", 0xF0B1: "±", 0xF0B3: "≥"}
 )  # fmt: skip
-# Control, zero-width, replacement, surrogate and private use characters.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u2060\ufeff\ufffd\ud800-\udfff\ue000-\uf8ff]"
-)
+# NUL (every other byte of UTF-16), zero-width, replacement, surrogate and private use characters.
+_INVISIBLE = re.compile("[\x00\u200b\u2060\ufeff\ufffd\ud800-\udfff\ue000-\uf8ff]")
+# Other control characters, which stand where a blank or a line break was.
+_CONTROL = re.compile("[\x01-\x1f\x7f-\x9f]")
+
+MAX_LENGTH = 100_000
+"""Longer texts are cut: the registry takes no more than a third of this in any field."""
 _FILLERS = frozenset({"not provided", "[not provided]", "n/a", "none", "[redacted]"})
 # The title of a study whose posting is delayed; hundreds of studies share it.
 _WITHHELD_TITLE = "trial of device that is not approved or cleared by the u.s. fda"
@@ -34,12 +37,15 @@ def clean_text(text: str | None, *, markup: bool = False) -> str:
 
     Resolves Markdown escapes (only with `markup`: summaries and descriptions have them, titles
     and names do not) and HTML entities, however often they were escaped; collapses white space
-    to single blanks; drops invisible characters, fillers such as "Not Provided" and the
+    to single blanks, and control characters too; drops invisible characters, all after the first
+    100,000 characters, fillers such as "Not Provided" and the
     placeholder title of withheld studies. Letters, accents and Greek stay as they are; Greek
     in the old symbol font becomes Unicode Greek.
     """
     if not text:
         return ""
+    if len(text) > MAX_LENGTH:
+        text = text[:MAX_LENGTH]
     if (  # already clean, as nine in ten texts are; these checks are fast
         text.isprintable()
         and "&" not in text
@@ -55,7 +61,8 @@ def clean_text(text: str | None, *, markup: bool = False) -> str:
     before = ""
     while text != before:  # each round shortens the text, or is the last
         before = text
-        text = _ENTITY.sub(_entity, _INVISIBLE.sub("", text.translate(_SYMBOLS)))
+        text = _CONTROL.sub(" ", _INVISIBLE.sub("", text.translate(_SYMBOLS)))
+        text = _ENTITY.sub(_entity, text)
         text = " ".join(unicodedata.normalize("NFC", text).split())
     return "" if _is_filler(text) else text
 

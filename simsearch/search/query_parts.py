@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from simsearch.encode.encoders import Encoder
+from simsearch.encode.encoders import PLAIN_MODEL, Encoder
 from simsearch.encode.fields import FIELDS, has_words, lexical_text, plain_text
-from simsearch.encode.minilm import load_query_encoder
-from simsearch.errors import NothingToCompareError, RecipeError
+from simsearch.encode.minilm import FINGERPRINT, load_query_encoder
+from simsearch.errors import EncoderError, NothingToCompareError, RecipeError
 from simsearch.index.opened import OpenedIndex
 from simsearch.index.terms import TermWeights, combined
 from simsearch.study import Study
@@ -134,8 +135,10 @@ def text_part(index: OpenedIndex, text: str, encoder: Encoder) -> QueryPart:
 def builder_of(index: OpenedIndex) -> Encoder:
     """Return the model that built an index, loaded once.
 
+    Nothing is downloaded: an index may be someone else's, and name any model.
+
     Raises:
-        EncoderError: it cannot be found or loaded.
+        EncoderError: it is not on this machine, or cannot be loaded.
     """
     recipe = index.generation.manifest.recipe
     return _loaded(recipe.model, recipe.fingerprint)
@@ -143,7 +146,29 @@ def builder_of(index: OpenedIndex) -> Encoder:
 
 @lru_cache(maxsize=2)
 def _loaded(model: str, fingerprint: str) -> Encoder:
+    if fingerprint == FINGERPRINT:  # whatever the index calls it
+        return load_query_encoder(PLAIN_MODEL, fingerprint)
+    if model != PLAIN_MODEL and not Path(model).is_dir():
+        model = _downloaded(model)
     return load_query_encoder(model, fingerprint)
+
+
+def _downloaded(model: str) -> str:
+    """Return the folder of a model that was downloaded before.
+
+    Raises:
+        EncoderError: it was not.
+    """
+    from huggingface_hub import snapshot_download
+
+    for name in (model, f"sentence-transformers/{model}"):
+        try:
+            return str(snapshot_download(name, local_files_only=True))
+        except Exception:  # noqa: BLE001, S112 - not there, or not even a name
+            continue
+    raise EncoderError(
+        model, "the index names it, and it is not on this machine; load it once with load_encoder"
+    )
 
 
 def check_encoder(index: OpenedIndex, encoder: Encoder) -> None:

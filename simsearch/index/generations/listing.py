@@ -9,7 +9,6 @@ import msgspec
 
 from simsearch.errors import (
     GenerationNameError,
-    IndexCorruptError,
     IndexNotFoundError,
     IndexReadError,
 )
@@ -19,6 +18,7 @@ from simsearch.index.directory import (
     is_index,
     open_generation,
     pointed,
+    unreadable,
 )
 from simsearch.index.manifest import Manifest
 
@@ -47,7 +47,7 @@ def list_generations(index: Path) -> list[Listed]:
         IndexNotFoundError: the folder does not hold an index.
     """
     current = ""
-    with contextlib.suppress(IndexCorruptError):
+    with contextlib.suppress(IndexReadError):
         current = pointed(index)
     return [_listed(index, name, answers=name == current) for name in generation_names(index)]
 
@@ -57,14 +57,14 @@ def generation_names(index: Path) -> list[str]:
 
     Raises:
         IndexNotFoundError: the folder does not hold an index.
-        IndexCorruptError: the folder of the generations cannot be read.
+        IndexReadError: the folder of the generations cannot be read.
     """
     if not is_index(index):
         raise IndexNotFoundError(index)
     try:
         found = [path.name for path in (index / GENERATIONS).iterdir() if path.is_dir()]
     except OSError as error:
-        raise IndexCorruptError(index / GENERATIONS, error.strerror or "unreadable") from error
+        raise unreadable(index / GENERATIONS, error) from error
     return sorted((name for name in found if not name.startswith(".")), reverse=True)
 
 

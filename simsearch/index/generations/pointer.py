@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from simsearch.errors import IndexCorruptError
+from simsearch.errors import IndexReadError
 from simsearch.files import written_whole
 from simsearch.index.directory import POINTER, is_index, pointed
 from simsearch.index.generations.writing import sync
@@ -19,7 +19,7 @@ def current(index: Path) -> str:
     """
     try:
         return pointed(index) if is_index(index) else ""
-    except IndexCorruptError as error:
+    except IndexReadError as error:
         if isinstance(error.__cause__, OSError):
             raise error.__cause__ from None
         return ""  # a rebuild repairs it

@@ -14,7 +14,7 @@ import msgspec
 
 from simsearch.callbacks import Log, no_log
 from simsearch.errors import IndexReadError
-from simsearch.files import pretty_json, written_whole
+from simsearch.files import written_whole
 from simsearch.index.directory import (
     GENERATIONS,
     MANIFEST,
@@ -32,7 +32,7 @@ from simsearch.index.generations.pruning import (
 )
 from simsearch.index.generations.writing import disk_errors, sync
 from simsearch.index.lock import write_lock
-from simsearch.index.manifest import FileEntry, Manifest, sha256_of
+from simsearch.index.manifest import FileEntry, Manifest, sealed, sha256_of
 
 KEPT = 2
 """How many generations a build keeps by default: the new one and the one before."""
@@ -65,7 +65,7 @@ class Draft:
             sync(path)
         manifest = msgspec.structs.replace(manifest, files=files)
         with written_whole(self.path / MANIFEST) as file:
-            file.write(pretty_json(manifest).encode())
+            file.write(sealed(manifest))
         sync(self.path)
         return Generation(self.path, manifest)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from simsearch.errors import IndexCorruptError
+from simsearch.index.npy import mapped_array
 from simsearch.index.terms.words import MAX_BYTES
 
 TERM_TYPE = f"S{MAX_BYTES}"
@@ -49,11 +49,9 @@ def open_array(folder: Path, key: str) -> npt.NDArray[Any]:
         IndexCorruptError: the file is missing, not an array, or of another type.
     """
     name, dtype = ARRAY_FILES[key]
-    try:
-        # As a plain array: every access to a numpy.memmap costs a microsecond more.
-        array: npt.NDArray[Any] = np.asarray(np.lib.format.open_memmap(folder / name, mode="r"))
-    except Exception as error:  # numpy's reader of headers raises nearly anything
-        raise IndexCorruptError(folder / name, f"not an array ({error})") from error
-    if array.ndim != 1 or array.dtype != np.dtype(dtype):
-        raise IndexCorruptError(folder / name, f"not an array of {dtype} in one dimension")
-    return array
+    return mapped_array(folder / name, dtype, 1)
+
+
+def path_of(folder: Path, key: str) -> Path:
+    """Return the file of an array."""
+    return folder / ARRAY_FILES[key][0]

@@ -11,18 +11,34 @@ import numpy as np
 import numpy.typing as npt
 
 from simsearch.errors import IndexCorruptError
-from simsearch.index.terms.arrays import ARRAY_FILES, TERM_TYPE, open_array
+from simsearch.index.terms.arrays import ARRAY_FILES, TERM_TYPE, open_array, path_of
 from simsearch.index.terms.weights import NO_TERMS, TermWeights, bm25, unit_row
 from simsearch.index.terms.words import terms_of
+from simsearch.index.values import (
+    check_idf,
+    check_numbers,
+    check_starts,
+    check_weights,
+)
 
 if TYPE_CHECKING:  # a query needs no scipy
     from scipy.sparse import csr_array
 
+_NUMBERS = {"row": "row_terms", "posting": "posting_rows"}
+"""By what the weights are arranged → the array of the numbers beside them."""
+
 
 class LexicalIndex:
-    """The term weights of all studies. Open with `open_lexical_index`."""
+    """The term weights of all studies. Open with `open_lexical_index`.
 
-    def __init__(self, arrays: Mapping[str, npt.NDArray[Any]], mean_length: float) -> None:
+    Raises:
+        IndexCorruptError: a file is damaged; any method but `encode` raises it too.
+    """
+
+    def __init__(
+        self, folder: Path, arrays: Mapping[str, npt.NDArray[Any]], mean_length: float
+    ) -> None:
+        self._folder = folder
         self._arrays = arrays
         self._mean_length = mean_length
         self.n_rows = len(arrays["row_starts"]) - 1
@@ -37,10 +53,11 @@ class LexicalIndex:
         """Return the stored row of a study."""
         starts = self._arrays["row_starts"]
         part = slice(int(starts[number]), int(starts[number + 1]))
-        return TermWeights(
-            self._arrays["row_terms"][part].astype(np.int64),
-            self._arrays["row_weights"][part].astype(np.float64),
-        )
+        terms, weights = self._arrays["row_terms"][part], self._arrays["row_weights"][part]
+        path = path_of(self._folder, "row_terms")
+        check_numbers(path, terms, len(self._arrays["terms"]))
+        check_weights(path_of(self._folder, "row_weights"), weights)
+        return TermWeights(terms.astype(np.int64), weights.astype(np.float64))
 
     def studies_with(self, term: str) -> npt.NDArray[np.int64]:
         """Return (n,) the rows of the studies that have a term in theirs, ascending.
@@ -53,7 +70,9 @@ class LexicalIndex:
             return np.zeros(0, dtype=np.int64)
         starts = self._arrays["posting_starts"]
         part = slice(int(starts[number]), int(starts[number + 1]))
-        return self._arrays["posting_rows"][part].astype(np.int64)
+        rows = self._arrays["posting_rows"][part]
+        check_numbers(path_of(self._folder, "posting_rows"), rows, self.n_rows)
+        return rows.astype(np.int64)
 
     def encode(self, text: str) -> TermWeights:
         """Return the unit row of a text, by the terms that the index knows."""
@@ -81,6 +100,8 @@ class LexicalIndex:
         parts = list(map(slice, starts.tolist(), ends.tolist()))
         rows = np.concatenate([self._arrays["posting_rows"][part] for part in parts])
         weights = np.concatenate([self._arrays["posting_weights"][part] for part in parts])
+        check_numbers(path_of(self._folder, "posting_rows"), rows, self.n_rows)
+        check_weights(path_of(self._folder, "posting_weights"), weights)
         products = weights * np.repeat(query.weights, ends - starts)
         return np.bincount(rows, products, minlength=self.n_rows).astype(np.float64, copy=False)
 
@@ -95,6 +116,7 @@ class LexicalIndex:
         """
         from scipy.sparse import csr_array  # at build, where it is loaded anyway
 
+        self._check_all("row", len(self._arrays["terms"]))
         rows = csr_array(
             (
                 self._arrays["row_weights"].astype(np.float64),
@@ -113,10 +135,16 @@ class LexicalIndex:
         """Return (n_terms, n_studies) float32, the same weights by term."""
         return self._sparse("posting", (len(self._arrays["terms"]), self.n_rows))
 
+    def _check_all(self, by: str, end: int) -> None:
+        """Check all entries of the rows or postings, whose numbers are below `end`."""
+        check_numbers(path_of(self._folder, _NUMBERS[by]), self._arrays[_NUMBERS[by]], end)
+        check_weights(path_of(self._folder, f"{by}_weights"), self._arrays[f"{by}_weights"])
+
     def _sparse(self, by: str, shape: tuple[int, int]) -> csr_array:
         from scipy.sparse import csr_array
 
-        numbers = self._arrays["row_terms" if by == "row" else "posting_rows"]
+        self._check_all(by, shape[1])
+        numbers = self._arrays[_NUMBERS[by]]
         starts = self._arrays[f"{by}_starts"]
         starts = starts.astype(np.int32 if len(numbers) < 2**31 else np.int64)
         return csr_array(
@@ -139,7 +167,16 @@ class LexicalIndex:
         added = query.weights[mine] * row.weights[its[mine]]
         names = self._arrays["terms"]
         for place in np.lexsort((terms, -added)).tolist():
-            yield names[terms[place]].decode(), float(added[place])
+            yield self._readable(names[terms[place]]), float(added[place])
+
+    def _readable(self, term: bytes) -> str:
+        try:
+            text = term.decode()
+        except UnicodeDecodeError:
+            text = ""
+        if not text.isprintable() or not text:
+            raise IndexCorruptError(path_of(self._folder, "terms"), "it holds what is no term")
+        return text
 
 
 def open_lexical_index(folder: Path, n_rows: int, mean_length: float) -> LexicalIndex:
@@ -162,5 +199,9 @@ def open_lexical_index(folder: Path, n_rows: int, mean_length: float) -> Lexical
     for key, length in lengths.items():
         if len(arrays[key]) != length:
             found = f"{len(arrays[key]):,} entries where {length:,} are needed"
-            raise IndexCorruptError(folder / ARRAY_FILES[key][0], found)
-    return LexicalIndex(arrays, mean_length)
+            raise IndexCorruptError(path_of(folder, key), found)
+    for by in _NUMBERS:
+        key = f"{by}_starts"
+        check_starts(path_of(folder, key), arrays[key], n_weights)
+    check_idf(path_of(folder, "idf"), arrays["idf"])
+    return LexicalIndex(folder, arrays, mean_length)
