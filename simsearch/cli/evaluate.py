@@ -89,7 +89,7 @@ def evaluate(
     ] = 1000,
     save: Annotated[
         Path | None,
-        typer.Option(parser=given_path, 
+        typer.Option(parser=given_path,
             metavar="FILE", show_default=False,
             help="Save the rankings of one system as a TREC run; needs exactly one judged set.",
         ),

@@ -86,11 +86,12 @@ class _Resolver:
                 continue
             if row is not None:
                 (study,) = self._index.store.studies([row])
-                self._note_if_merged(canonical, study)
             elif self._find_study:
                 study = self._find_study(canonical)
+                row = self._index.locate(study.nct_id)[1]  # merged into one that is here
             else:
                 raise self._index.lacks(canonical)
+            self._note_if_merged(canonical, study)
             if study.nct_id in found or any(_same(draft, study) for draft in drafts):
                 continue
             found[study.nct_id] = study
