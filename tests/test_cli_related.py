@@ -142,3 +142,10 @@ def test_lists_of_neighbours_are_counted_by_themselves(six, tmp_path):
     done = run("NCT101", "-k", "3", "-o", str(tmp_path / "x.csv"), "--index", str(six.path))
     assert "1 (1 computed)" in done.stdout
     assert "the lists of 3 neighbours" in done.stdout
+
+
+def test_no_list_is_written_into_an_index(six):
+    done = run("NCT101", "-o", str(six.path / "lists.csv"), "--index", str(six.path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"lies in the index {six.path}" in done.stderr
+    assert not (six.path / "lists.csv").exists()

@@ -33,6 +33,7 @@ from simsearch.output.formats import write
 from simsearch.records import read_draft
 from simsearch.records.outcomes import DRAFT_HINT
 from simsearch.search.answer import ask
+from simsearch.search.query_parts import builder_of
 from simsearch.search.question import GroupBy, Question
 from simsearch.study import Study
 
@@ -209,9 +210,10 @@ def _loaded(index: OpenedIndex, model: str | None, *, quiet: bool) -> Encoder:
     """Return the model that built the index, from where the user says it is now."""
     from simsearch.cli.progress import waiting_for
 
-    recipe = index.generation.manifest.recipe
     with waiting_for("Loading the model", quiet=quiet):
-        return load_query_encoder(recipe.model if model is None else model, recipe.fingerprint)
+        if model is None:
+            return builder_of(index)
+        return load_query_encoder(model, index.generation.manifest.recipe.fingerprint)
 
 
 def _study_online(nct_id: str) -> Study:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from simsearch.errors import ArgumentError, RelatedFileError
 from simsearch.files import spreadsheet_safe, written_whole
+from simsearch.index.directory import index_around
 
 SCHEMA: Final = "simsearch.related/1"
 COLUMNS = ("nct_id", "rank", "neighbour_id", "similarity", "mutual")
@@ -189,6 +190,8 @@ def check_output(output: Path | None, *, force: bool) -> None:
     folder = output.absolute().parent
     if not folder.is_dir():
         raise RelatedFileError(str(output), f"cannot be written: {folder} is not a folder")
+    if index := index_around(output):
+        raise RelatedFileError(str(output), f"lies in the index {index}: name a file elsewhere")
     if not os.access(folder, os.W_OK):
         raise RelatedFileError(str(output), f"cannot be written: no permission in {folder}")
     if not os.path.lexists(output):
