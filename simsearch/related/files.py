@@ -187,6 +187,17 @@ def check_output(output: Path | None, *, force: bool) -> None:
         if sys.stdout is None:
             raise RelatedFileError(_STANDARD_OUTPUT, "cannot be written: it is closed")
         return
+    _check_folder(output)
+    if not os.path.lexists(output):
+        return
+    if not output.is_file():
+        raise RelatedFileError(str(output), "is not a file")
+    if not force and output.stat().st_size and not _is_ours(output, form):
+        raise RelatedFileError(str(output), "holds something other than related lists")
+
+
+def _check_folder(output: Path) -> None:
+    """Refuse a file whose folder is missing, read-only, or an index."""
     folder = output.absolute().parent
     if not folder.is_dir():
         raise RelatedFileError(str(output), f"cannot be written: {folder} is not a folder")
@@ -194,12 +205,6 @@ def check_output(output: Path | None, *, force: bool) -> None:
         raise RelatedFileError(str(output), f"lies in the index {index}: name a file elsewhere")
     if not os.access(folder, os.W_OK):
         raise RelatedFileError(str(output), f"cannot be written: no permission in {folder}")
-    if not os.path.lexists(output):
-        return
-    if not output.is_file():
-        raise RelatedFileError(str(output), "is not a file")
-    if not force and output.stat().st_size and not _is_ours(output, form):
-        raise RelatedFileError(str(output), "holds something other than related lists")
 
 
 def _is_ours(path: Path, form: str) -> bool:
