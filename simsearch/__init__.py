@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from simsearch.build.report import BuildReport
     from simsearch.encode.encoders import Encoder, load_encoder
     from simsearch.errors import SimsearchError
-    from simsearch.records import read_studies
+    from simsearch.records import read_draft, read_studies
     from simsearch.search.answer import Answer
     from simsearch.search.filters import Filters
     from simsearch.search.index import Index, open_index
@@ -37,6 +37,7 @@ __all__ = [
     "build_index",
     "load_encoder",
     "open_index",
+    "read_draft",
     "read_studies",
 ]
 
@@ -54,6 +55,7 @@ _PLACES = {
     "build_index": "build.build",
     "load_encoder": "encode.encoders",
     "open_index": "search.index",
+    "read_draft": "records",
     "read_studies": "records",
 }
 

@@ -27,7 +27,7 @@ HERE = Path(__file__).parent  # a folder without an index of its own
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
     """Run the command in-process with the word-counting encoder; return code, out, err."""
-    for module, name in ((query_module, "load_query_encoder"), (building_module, "load_encoder")):
+    for module, name in ((query_module, "builder_of"), (building_module, "load_encoder")):
         monkeypatch.setattr(module, name, lambda *_, **__: WordEncoder())
     monkeypatch.setattr(
         storage_module.platformdirs, "user_data_path", lambda *_, **__: tmp_path / "user"
@@ -479,7 +479,7 @@ def test_filters_weights_and_variety_reach_the_answer(run, write):
     assert "No study passes the filters." in out
     code, _, err = run("query", "--text", "iron", "--hide-same-sponsor")
     assert code == 0
-    assert "no sponsor is known to hide" in err
+    assert "the query has no sponsor, so none is hidden" in err
     code, _, err = run("query", "NCT101", "--fold", "-k", "500")
     assert code == 2
     assert "from 1 to 200" in err

@@ -26,7 +26,7 @@ def run_cli(monkeypatch, capsys, *args):
     from simsearch.cli import building, query
     from simsearch.cli import main as cli
 
-    for module, name in ((query, "load_query_encoder"), (building, "load_encoder")):
+    for module, name in ((query, "builder_of"), (building, "load_encoder")):
         monkeypatch.setattr(module, name, lambda *_, **__: WordEncoder())
     monkeypatch.setattr(sys, "argv", ["simsearch", *map(str, args)])
     with pytest.raises(SystemExit) as caught:

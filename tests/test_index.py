@@ -30,7 +30,7 @@ IRON = Study(nct_id="", title="Iron for anemia", conditions=("Anemia",))
 @pytest.fixture
 def index(build: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Index:
     """The six studies as `open_index` opens them; words are encoded by counting them."""
-    monkeypatch.setattr("simsearch.search.query_parts.load_query_encoder", lambda *_: WordEncoder())
+    monkeypatch.setattr("simsearch.search.resolve.builder_of", lambda _: WordEncoder())
     monkeypatch.chdir(tmp_path)
     build()
     return simsearch.open_index()

@@ -28,8 +28,8 @@ IRON = Study(nct_id="", title="Iron for anemia", conditions=("Anemia",))
 @pytest.fixture
 def index(build: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Index:
     """The six studies as `open_index` opens them; words are encoded by counting them."""
-    for place in ("search.query_parts", "cli.query"):
-        monkeypatch.setattr(f"simsearch.{place}.load_query_encoder", lambda *_: WordEncoder())
+    for place in ("search.resolve", "cli.query"):
+        monkeypatch.setattr(f"simsearch.{place}.builder_of", lambda _: WordEncoder())
     monkeypatch.chdir(tmp_path)
     build()
     return simsearch.open_index()
@@ -279,7 +279,7 @@ def test_a_notebook_shows_an_answer_without_reasons_and_one_without_neighbours(i
 
 
 def test_a_hostile_title_is_text_in_a_notebook(build, monkeypatch):
-    monkeypatch.setattr("simsearch.search.query_parts.load_query_encoder", lambda *_: WordEncoder())
+    monkeypatch.setattr("simsearch.search.resolve.builder_of", lambda _: WordEncoder())
     hostile = "<script>alert('aplasia')</script> & \"pills\" <img src=x onerror=alert(1)>"
     records = [*SIX, record("NCT00000107", hostile, [hostile], [("DRUG", hostile)], "Aplasia.")]
     with simsearch.open_index(build(records).index) as index:

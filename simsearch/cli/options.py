@@ -228,7 +228,7 @@ def named_studies(text: str) -> list[str]:
     Raises:
         SourceError: the file cannot be read or has no NCT ID.
     """
-    if os.path.lexists(text):
+    if os.path.lexists(text) or Path(text).suffix:
         return ids_in_file(text)
     return [part.strip() for part in re.split("[,;]", text) if part.strip()] or [text]
 

@@ -31,6 +31,7 @@ from simsearch.errors import GoneStudyError, NctIdError, SourceError, UnknownStu
 from simsearch.index.opened import OpenedIndex, opened_index
 from simsearch.output.formats import write
 from simsearch.records import read_draft
+from simsearch.records.id_files import ids_in_file
 from simsearch.records.outcomes import DRAFT_HINT
 from simsearch.search.answer import ask
 from simsearch.search.query_parts import builder_of
@@ -153,7 +154,7 @@ def query(
     weights = parsed_weights(weight)
     with opened_index(index) as opened, _advice(studies or ()):
         question = Question(
-            studies=_all_named([*(studies or ()), *map(str, ids or ())]),
+            studies=(*_all_named(studies or ()), *_listed(ids or ())),
             texts=tuple(text or ()),
             drafts=tuple(map(read_draft, file or ())),
             unlike=_all_named(unlike or ()),
@@ -184,6 +185,11 @@ def query(
 
 def _all_named(typed: Sequence[str]) -> tuple[str, ...]:
     return tuple(nct_id for each in typed for nct_id in named_studies(each))
+
+
+def _listed(files: Sequence[Path]) -> Iterator[str]:
+    for file in files:
+        yield from ids_in_file(file)
 
 
 @contextmanager

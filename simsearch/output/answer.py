@@ -148,6 +148,8 @@ def _closeness(answer: Answer) -> str:
     """Return a note where few neighbours or none are close."""
     total, close = len(answer), answer.n_close
     if not total:
+        if answer.min_percentile:
+            return f"No neighbour reaches the percentile {answer.min_percentile:g}."
         return "No study passes the filters." if answer.filters else "There is no other study."
     if close == total:
         return ""

@@ -44,6 +44,7 @@ class Answer(Sequence[Neighbour]):
         weights: signal name → weight, as asked.
         filters: what each neighbour is, as asked.
         notes: what a person should know of how the question was understood.
+        min_percentile: the least percentile of a neighbour, as asked.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Answer(Sequence[Neighbour]):
         weights: Mapping[str, float],
         filters: Filters,
         notes: Sequence[str] = (),
+        min_percentile: float = 0,
     ) -> None:
         self.query = query
         self.neighbours = tuple(neighbours)
@@ -62,6 +64,7 @@ class Answer(Sequence[Neighbour]):
         self.weights = dict(weights)
         self.filters = filters
         self.notes = tuple(notes)
+        self.min_percentile = min_percentile
 
     def __len__(self) -> int:
         return len(self.neighbours)
@@ -144,9 +147,10 @@ def ask(
     query, notes, filters = found.query, list(found.notes), question.filters
     notes += _left_out(index, filters)
     if question.hide_same_sponsor:
-        filters = msgspec.structs.replace(filters, other_sponsor=query.sponsors)
+        hidden = tuple(dict.fromkeys((*filters.other_sponsor, *query.sponsors)))
+        filters = msgspec.structs.replace(filters, other_sponsor=hidden)
         if not query.sponsors:
-            notes.append("no sponsor is known to hide")
+            notes.append("the query has no sponsor, so none is hidden")
     if question.is_varied:
         neighbours = diversified(index, found.parts, question, filters)
     else:
@@ -160,8 +164,10 @@ def ask(
             for each, reason in zip(neighbours, reasons, strict=True)
         ]
     return Answer(
-        query, neighbours, index.facts, weights=question.weights, filters=filters, notes=notes
-    )
+        query, neighbours, index.facts,
+        weights=question.weights, filters=filters, notes=notes,
+        min_percentile=question.min_percentile,
+    )  # fmt: skip
 
 
 def _left_out(index: OpenedIndex, filters: Filters) -> list[str]:

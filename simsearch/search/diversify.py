@@ -24,9 +24,6 @@ from simsearch.search.reasons import are_sisters, mentions
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
 
-DIVERSE = 0.7
-"""Default weight of similarity against novelty in maximal marginal relevance."""
-
 NEAR_DUPLICATE = 0.95
 """Two studies of at least this similarity are folded, one under the other."""
 

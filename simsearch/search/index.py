@@ -89,7 +89,7 @@ class Index:
             studies: NCT IDs in any spelling, or addresses of studies' pages; neighbours are near
                 to the mean of all that is asked about.
             text: words, in English, or several texts.
-            draft: a study that need not be in the index (`read_studies` reads one), or several.
+            draft: a study that need not be in the index (`read_draft` reads one), or several.
             unlike: NCT IDs of studies to keep away from.
             k: how many neighbours, 1 to 10,000 (200 with `fold`, `diverse` or `group_by`).
             weights: signal name → weight; a signal that is not named counts nothing.
@@ -101,7 +101,8 @@ class Index:
             explain: say for each neighbour why it is one; False saves the time.
             **filters: what a neighbour must be, as `Filters` takes it: `status="recruiting"`,
                 `phase=["2", "3"]`, `country`, `sponsor`, `study_type`, `intervention_type`,
-                `start_after`, `start_before`, `min_enrollment`, `has_results`, `or_unknown`,
+                `other_sponsor`, `start_after`, `start_before`, `min_enrollment`, `has_results`,
+                `or_unknown`,
                 `exclude` (NCT IDs of studies to leave out).
 
         Raises:

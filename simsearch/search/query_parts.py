@@ -167,7 +167,7 @@ def _downloaded(model: str) -> str:
         except Exception:  # noqa: BLE001, S112 - not there, or not even a name
             continue
     raise EncoderError(
-        model, "the index names it, and it is not on this machine; load it once with load_encoder"
+        model, "the index names it, and it is not on this machine; name a folder that holds it"
     )
 
 

@@ -87,7 +87,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
             raise ArgumentError("weights", self.weights, "numbers by signal, like {'lexical': 0.5}")
         for name in ("diverse", "min_percentile"):
             given = getattr(self, name)
-            if isinstance(given, bool) or not isinstance(given, int | float | None):
+            optional = name == "diverse" and given is None
+            if isinstance(given, bool) or not (optional or isinstance(given, int | float)):
                 raise ArgumentError(name, given, "a number")
         for name in ("hide_same_sponsor", "fold", "explain"):
             if not isinstance(getattr(self, name), bool):
