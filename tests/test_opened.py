@@ -63,8 +63,8 @@ QUESTIONS: Questions = {
     "weighted": lambda index: asked(index, "NCT00000106", weights={"conditions": 1.0}),
     "folded": lambda index: asked(index, "NCT00000107", fold=True),
     "diverse": lambda index: asked(index, "NCT00000102", diverse=0.5),
-    "words": lambda index: ask(index, Question(text="iron pills"), load_encoder=WordEncoder),
-    "draft": lambda index: ask(index, Question(draft=DRAFT), load_encoder=WordEncoder),
+    "words": lambda index: ask(index, Question(texts=("iron pills",)), load_encoder=WordEncoder),
+    "draft": lambda index: ask(index, Question(drafts=(DRAFT,)), load_encoder=WordEncoder),
     "unexplained": lambda index: asked(index, "NCT00000102", explain=False),
 }
 """Questions of every kind to an index of `many`."""

@@ -93,7 +93,7 @@ def test_a_pipe_loses_nothing_to_the_width(awkward):
 
 
 def test_a_title_without_end_takes_no_column_away(build):
-    endless = "Pills " * 20_000
+    endless = "Pills " * 15_000
     index = opened_index(build([*SIX, record("NCT00000200", endless, ["Aplasia"])]).index)
     answer = answered(index, Query((index.study("NCT00000101"),)))
     lines = written(answer, "table", width=None, color=False).splitlines()
