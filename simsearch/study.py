@@ -10,6 +10,7 @@ from types import MappingProxyType
 import msgspec
 
 from simsearch.errors import NctIdError
+from simsearch.facts import Facts
 
 # NCT00000000 is not an ID.
 _CANONICAL = re.compile(r"NCT(?!0{8})[0-9]{8}")
@@ -87,6 +88,8 @@ class Study(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     has_results: bool | None = None
     data_version: str = ""
     """Date of the registry data that the record was downloaded from, if the record gives it."""
+    facts: Facts | None = None
+    """What is shown and compared; None where it was not read (an index gives it by itself)."""
 
     @property
     def url(self) -> str:

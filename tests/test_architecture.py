@@ -16,7 +16,7 @@ ORDER = (
     "records", "registry", "encode", "index", "search", "build", "related", "diff", "evaluation",
     "output", "cli",
 )  # fmt: skip
-TOP = {"callbacks", "errors", "files", "study", "vectors"}
+TOP = {"callbacks", "errors", "facts", "files", "study", "vectors"}
 OWNERS = {
     "bm25s": ["evaluation.baselines"],
     "defusedxml": ["records.xml_reader"],
