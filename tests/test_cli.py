@@ -88,9 +88,9 @@ def test_an_index_named_by_option_or_environment(run, write, tmp_path, monkeypat
 def test_an_index_in_the_current_folder(run, write, tmp_path):
     run("rebuild", write(), "--index", "index")
     assert (tmp_path / "index" / "CURRENT").is_file()
-    assert json.loads(run("query", "NCT101", "-o", "json")[1])["index"]["path"].endswith("index")
+    assert json.loads(run("query", "NCT101", "-f", "json")[1])["index"]["path"].endswith("index")
     run("rebuild", write(SIX[:3]), "--allow-shrink")  # goes where the query looked
-    assert json.loads(run("info", "-o", "json")[1])["n_studies"] == 3
+    assert json.loads(run("info", "-f", "json")[1])["n_studies"] == 3
 
 
 def test_without_any_index_the_demo_answers_and_says_so(run):
@@ -123,7 +123,7 @@ def test_quiet_rebuild_prints_nothing(run, write):
 
 def test_free_text_and_drafts(run, write, tmp_path):
     run("rebuild", write(), "-q")
-    code, out, _ = run("query", "--text", "knee surgery", "-o", "ids", "-k", 1)
+    code, out, _ = run("query", "--text", "knee surgery", "-f", "ids", "-k", 1)
     assert (code, out) == (0, "NCT00000105\n")
     draft = tmp_path / "draft.json"
     draft.write_text(json.dumps(record(None, "Iron for anemia", ["Anemia"]), indent=2))
@@ -153,10 +153,10 @@ def test_every_format_is_written_without_colour_to_a_pipe(run, write, format_):
 )  # fmt: skip
 def test_explain_is_heard_in_every_format_that_says_less(run, write, format_, said):
     run("rebuild", write(), "-q")
-    code, out, err = run("query", "NCT101", "--explain", "-o", format_)
+    code, out, err = run("query", "NCT101", "--explain", "-f", format_)
     assert (code, err) == (0, "")
     assert said in out
-    assert said not in run("query", "NCT101", "-o", format_)[1]
+    assert said not in run("query", "NCT101", "-f", format_)[1]
 
 
 def test_info_says_what_the_index_holds(run, write):
@@ -273,7 +273,7 @@ def test_errors_exit_1_with_one_line(run, write, tmp_path):
         log, _, error = err.rstrip("\n").rpartition("\n")
         assert message in error, args
         assert all(re.match(r"\d{4}-\d\d-\d\dT", line) for line in log.splitlines()), args
-    assert json.loads(run("info", "-o", "json")[1])["n_studies"] == 6  # nothing lost
+    assert json.loads(run("info", "-f", "json")[1])["n_studies"] == 6  # nothing lost
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_a_query_by_id_loads_no_model():
 def test_a_query_with_words_waits_for_no_torch(asked, tmp_path):
     draft = record(None, "Iron for anemia", ["Anemia"])
     (tmp_path / "draft.json").write_text(json.dumps(draft))
-    out, loaded = answered_with(tmp_path, "query", *asked, "-o", "ids")
+    out, loaded = answered_with(tmp_path, "query", *asked, "-f", "ids")
     assert "tokenizers" in loaded
     assert not loaded & {"torch", "transformers", "sentence_transformers", "sklearn"}
     assert len(out.split()) == 10
@@ -340,7 +340,7 @@ def test_a_query_with_words_waits_for_no_torch(asked, tmp_path):
 
 def test_a_closed_pipe_is_no_error():
     done = subprocess.run(
-        f"{sys.executable} -m simsearch query NCT03540472 -k 200 -o json | head -1",
+        f"{sys.executable} -m simsearch query NCT03540472 -k 200 -f json | head -1",
         shell=True, capture_output=True, text=True, check=False, timeout=120, cwd=HERE,
     )  # fmt: skip
     assert done.stdout == "{\n"
@@ -376,7 +376,7 @@ def test_an_answer_in_a_pipe_is_utf_8_unless_another_encoding_is_asked_for(asked
 def test_the_library_and_the_command_give_the_same_answer():
     index = simsearch.open_index(storage_module.demo_index())
     found = [each.nct_id for each in index.related("NCT03540472")]
-    done = command("query", "NCT03540472", "-o", "ids", "--index", str(storage_module.demo_index()))
+    done = command("query", "NCT03540472", "-f", "ids", "--index", str(storage_module.demo_index()))
     assert done.stdout.split() == found
 
 
@@ -441,17 +441,17 @@ def test_log_lines_have_time_amounts_rate_and_time_left():
 
 def test_diverse_may_stand_anywhere_without_its_value(run, write):
     run("rebuild", write(), "-q")
-    expected = run("query", "NCT101", "--diverse", "0.7", "-o", "ids")
+    expected = run("query", "NCT101", "--diverse", "0.7", "-f", "ids")
     orders = ("--diverse NCT101", "NCT101 --diverse", "--diverse -k 10 NCT101",
               "NCT101 --diverse --quiet", "NCT101 --diverse=0.7")  # fmt: skip
     for words in map(str.split, orders):
-        assert run("query", *words, "-o", "ids") == expected
+        assert run("query", *words, "-f", "ids") == expected
 
 
 def test_several_studies_a_text_and_one_to_keep_away_from(run, write):
     run("rebuild", write(), "-q")
     code, out, _ = run(
-        "query", "NCT101", "NCT104", "--text", "iron", "--not", "NCT106", "-o", "json"
+        "query", "NCT101", "NCT104", "--text", "iron", "--not", "NCT106", "-f", "json"
     )
     assert code == 0
     answer = json.loads(out)
@@ -466,10 +466,10 @@ def test_several_studies_a_text_and_one_to_keep_away_from(run, write):
 
 def test_filters_weights_and_variety_reach_the_answer(run, write):
     run("rebuild", write(), "-q")
-    assert run("query", "NCT101", "--status", "recruiting", "-o", "ids")[1] == "NCT00000103\n"
+    assert run("query", "NCT101", "--status", "recruiting", "-f", "ids")[1] == "NCT00000103\n"
     assert "No study passes the filters." in run("query", "NCT101", "--phase", "4")[1]
     by_words = json.loads(run("query", "NCT105", "-w", "lexical=1,text=0", "-w", "conditions=0",
-                              "-w", "interventions=0", "-o", "json")[1])  # fmt: skip
+                              "-w", "interventions=0", "-f", "json")[1])  # fmt: skip
     assert by_words["weights"] == {"text": 0, "conditions": 0, "interventions": 0, "lexical": 1}
     assert by_words["neighbours"][0]["nct_id"] == "NCT00000106"
     code, out, _ = run("query", "NCT101", "--group-by", "sponsor")

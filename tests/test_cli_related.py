@@ -146,6 +146,6 @@ def test_lists_of_neighbours_are_counted_by_themselves(six, tmp_path):
 
 def test_no_list_is_written_into_an_index(six):
     done = run("NCT101", "-o", str(six.path / "lists.csv"), "--index", str(six.path))
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert f"lies in the index {six.path}" in done.stderr
     assert not (six.path / "lists.csv").exists()

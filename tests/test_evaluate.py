@@ -73,7 +73,7 @@ def test_whole_corpus_and_judged_candidates_have_separate_tables(command):
 
 
 def test_json_has_the_values_of_every_query(command):
-    words = ("--groups", "groups.tsv", "--system", "bm25", "--system", "simsearch", "-o", "json")
+    words = ("--groups", "groups.tsv", "--system", "bm25", "--system", "simsearch", "-f", "json")
     (judged,) = json.loads(command(*words, "-q"))["judged_sets"]
     assert [each["name"] for each in judged["systems"]] == ["bm25", "simsearch"]
     per_query = [each["values"]["bm25"]["MRR"] for each in judged["queries"]]
@@ -82,7 +82,7 @@ def test_json_has_the_values_of_every_query(command):
 
 
 def test_the_document_names_every_field_of_the_json_and_every_baseline(command):
-    report = json.loads(command("--groups", "groups.tsv", "-o", "json", "-q"))
+    report = json.loads(command("--groups", "groups.tsv", "-f", "json", "-q"))
     (judged,) = report["judged_sets"]
     (system, *_), (one_slice, *_), (query, *_) = (
         judged[name] for name in ("systems", "slices", "queries")
@@ -93,7 +93,7 @@ def test_the_document_names_every_field_of_the_json_and_every_baseline(command):
 
 
 def test_csv_has_a_line_for_each_measure_of_each_system(command):
-    words = ("--groups", "groups.tsv", "--system", "tfidf", "--sample", "0", "-o", "csv", "-q")
+    words = ("--groups", "groups.tsv", "--system", "tfidf", "--sample", "0", "-f", "csv", "-q")
     lines = list(csv.DictReader(command(*words).splitlines()))
     whole = [(each["system"], each["measure"]) for each in lines if not each["slice"]]
     assert len(whole) == len(set(whole)) == 3 * 4
@@ -101,7 +101,7 @@ def test_csv_has_a_line_for_each_measure_of_each_system(command):
 
 
 def test_markdown_is_a_table(command):
-    words = ("--groups", "groups.tsv", "--system", "tfidf", "--sample", "0", "-o", "markdown", "-q")
+    words = ("--groups", "groups.tsv", "--system", "tfidf", "--sample", "0", "-f", "markdown", "-q")
     shown = command(*words)
     assert "| System | nDCG@10 | R@10 | R@100 | MRR |" in shown
     assert "| random order | " in shown
@@ -137,7 +137,7 @@ def test_vectors_are_cached_unless_that_is_declined(command, tmp_path):
 
 
 def test_a_sample_is_of_that_many_studies(command):
-    shown = command("--sample", "4", "-o", "json")
+    shown = command("--sample", "4", "-f", "json")
     assert json.loads(shown)["without_judgements"]["n_queries"] == 4
     assert "give --groups, --qrels or a --sample above 0" in command("--sample", "0", exit_code=2)
 

@@ -70,10 +70,10 @@ def test_the_commands_fetch_update_rebuild_and_online(registry, tmp_path, monkey
     registry.records["NCT00000200"] = record("NCT00000200", "Marrow")
     code, _, err = run("query", "NCT200")
     assert (code, "--online" in err) == (1, True)
-    code, out, _ = run("query", "NCT200", "--online", "-o", "ids", "-k", "2")
+    code, out, _ = run("query", "NCT200", "--online", "-f", "ids", "-k", "2")
     assert code == 0
     assert out.split()[0] == "NCT00000107"
-    code, out, _ = run("query", "NCT107", "--not", "NCT200", "--online", "-o", "json")
+    code, out, _ = run("query", "NCT107", "--not", "NCT200", "--online", "-f", "json")
     assert code == 0
     assert [each["nct_id"] for each in json.loads(out)["query"]["unlike"]] == ["NCT00000200"]
     code, _, err = run("query", "NCT200", "--not", "NCT00000200", "--online")
@@ -90,7 +90,7 @@ def test_a_study_counts_once_whichever_number_or_file_names_it(
     registry, write, tmp_path, monkeypatch, capsys
 ):
     def run(*args):
-        return run_cli(monkeypatch, capsys, "query", *args, "--index", tmp_path / "i", "-o", "json")
+        return run_cli(monkeypatch, capsys, "query", *args, "--index", tmp_path / "i", "-f", "json")
 
     def shown(*args):
         code, out, err = run(*args)

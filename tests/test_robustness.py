@@ -135,7 +135,7 @@ def command(line: str, **options):
         ("simsearch query --text x --model ''", 1, "the name of the model is empty"),
         ("simsearch fetch --all --since '' --dry-run", 2, "is not a date"),
         ("simsearch query \"$(printf 'caf\\351')\"", 2, "is not UTF-8"),
-        (GONE_FOLDER + "simsearch query NCT03540472 -o ids -k 1", 0, ""),
+        (GONE_FOLDER + "simsearch query NCT03540472 -f ids -k 1", 0, ""),
     ],
 )  # fmt: skip
 def test_odd_surroundings_give_one_line(line, code, said):

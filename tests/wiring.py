@@ -103,7 +103,7 @@ def rows() -> Iterator[Row]:
     for each in (
         ("NCT_ID", "NCT102 NCT104", "ask question.studies", ("NCT102", "NCT104"), ""),
         ("--text -t", "iron {name} knee", "ask question.texts", ("iron", "knee")),
-        ("--file -f", "draft.json", "ask question.drafts.0.title", "Iron for anemia"),
+        ("--file", "draft.json", "ask question.drafts.0.title", "Iron for anemia"),
         ("--ids", "ids.txt", "ask question.studies", ("NCT101", *ids)),
         ("--min-percentile", "99.5", "ask question.min_percentile", 99.5),
         ("--raw", "", "write view.raw", True),
@@ -121,8 +121,9 @@ def rows() -> Iterator[Row]:
         ("--fold", "", "ask question.fold", True),
         ("--explain -e", "", "write view.explain", True),
         (index, "other", "opened_index path", Path("other")),
-        ("--format -o", "jsonl", "write name", "jsonl"),
-        ("--format -o", "ids", "ask question.explain", False),
+        ("--format -f", "jsonl", "write name", "jsonl"),
+        ("--format -f", "ids", "ask question.explain", False),
+        ("--output -o", "answer.csv", "write name", "csv"),
         ("--model SIMSEARCH_MODEL", "folder", "load_query_encoder model", "folder", "--text iron"),
         ("--quiet -q", "", "write view.quiet", True),
     ):  # fmt: skip
@@ -134,6 +135,7 @@ def rows() -> Iterator[Row]:
         ("--all -a", "", "related nct_ids", None, ""),
         ("--ids", "ids.txt", "related nct_ids", list(ids), ""),
         ("--output -o", "lists.csv", "related output", Path("lists.csv")),
+        ("--format -f", "csv", "related form", "csv"),
         ("--top-k -k", "3", "related k", 3),
         (weights, weighed[0], "related weights", weighed[1]),
         ("--with-titles", "", "related with_titles", True),
@@ -170,7 +172,8 @@ def rows() -> Iterator[Row]:
         yield Row("fetch", *each)
 
     yield Row("info", index, "other", "opened_index path", Path("other"))
-    yield Row("info", "--format -o", "json", "write name", "json")
+    yield Row("info", "--format -f", "json", "write name", "json")
+    yield Row("info", "--output -o", "info.json", "written_whole path", Path("info.json"))
     watched = "--watch NCT101"
     for each in (
         ("OLD", "{old}", "compare old", "{old}"),
@@ -183,7 +186,8 @@ def rows() -> Iterator[Row]:
         ("--bom", "", "write view.bom", True),
         ("--exit-code", "", "exit", 4),
         (index, "other", "compare index", Path("other")),
-        ("--format -o", "jsonl", "write name", "jsonl"),
+        ("--format -f", "jsonl", "write name", "jsonl"),
+        ("--output -o", "new.md", "write name", "markdown"),
         ("--quiet -q", "", "write view.quiet", True),
     ):
         yield Row("diff", *each)
@@ -210,7 +214,8 @@ def rows() -> Iterator[Row]:
         ("--save-system", "bm25", "Comparison.trec_run system", "bm25",
          "--groups groups.tsv --save run.trec"),
         ("--model SIMSEARCH_MODEL", "folder", "load_encoder model", "folder", encoded),
-        ("--format -o", "csv", "write name", "csv"),
+        ("--format -f", "csv", "write name", "csv"),
+        ("--output -o", "quality.csv", "write name", "csv"),
         ("--cache SIMSEARCH_CACHE", "v.sqlite", "cached path", Path("v.sqlite"), encoded),
         ("--no-cache", "", "cached path", None, encoded),
         ("--quiet -q", "", "Comparison progress", no_progress),
@@ -218,7 +223,8 @@ def rows() -> Iterator[Row]:
         yield Row("evaluate", *each)
 
     yield Row("index list", index, "other", "list_generations index", Path("other"))
-    yield Row("index list", "--format -o", "json", "write name", "json")
+    yield Row("index list", "--format -f", "json", "write name", "json")
+    yield Row("index list", "--output -o", "list.json", "written_whole path", Path("list.json"))
     for command, call in (("verify", "verify_generation"), ("rollback", "roll_back")):
         yield Row(f"index {command}", "GENERATION", "{old}", f"{call} name", "{old}")
         yield Row(f"index {command}", index, "other", f"{call} index", Path("other"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import wraps
 from typing import Any, get_type_hints
@@ -19,6 +19,13 @@ class OptionGroup:
     A command that takes a parameter of such a type has the options; it is given their values as
     one object.
     """
+
+    def check_beside(self, others: Mapping[str, Any]) -> None:
+        """Refuse values that do not go together; `others` are those of the other options.
+
+        Raises:
+            BadParameter: they do not.
+        """
 
 
 class Command(TyperCommand):
@@ -95,9 +102,12 @@ def _with_groups_spread(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def command(**given: Any) -> None:
+        typed = dict(given)
         for name, kind in spread.items():
             values = {field.name: given.pop(field.name) for field in fields(kind)}
-            given[name] = kind(**values)
+            group = kind(**values)
+            group.check_beside({key: typed[key] for key in typed.keys() - values.keys()})
+            given[name] = group
         function(**given)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -11,14 +11,14 @@ from typing import Annotated
 import typer
 
 from simsearch.callbacks import Progress
-from simsearch.cli.options import CsvOptions, DiffFormat, IndexOption, TopKOption, given_path
+from simsearch.cli.options import CsvOptions, IndexOption, TopKOption, given_path
+from simsearch.cli.outputs import DiffOutput
 from simsearch.cli.progress import patient, progress_on_stderr
-from simsearch.cli.terminal import fail, print_pieces, view
+from simsearch.cli.terminal import fail
 from simsearch.diff.changes import Comparison, compare
 from simsearch.diff.watch import WatchedChange, is_known, watched_change
 from simsearch.index.directory import find_index
 from simsearch.output.diff import Bulletin
-from simsearch.output.formats import write
 from simsearch.records import read_ids
 from simsearch.study import parse_nct_id
 
@@ -26,9 +26,9 @@ EXAMPLES = """
 simsearch diff
 simsearch diff --watch NCT03540472
 simsearch update --quiet && simsearch diff --watch-list mine.txt --quiet
-simsearch diff 20261123 20261124 --format csv > changes.csv
-simsearch diff ../monday/index --format jsonl | jq 'select(.fields.status)'
-simsearch diff --format ids > new-or-changed.txt
+simsearch diff 20261123 20261124 -o changes.csv
+simsearch diff ../monday/index -f jsonl | jq 'select(.fields.status)'
+simsearch diff -f ids > new-or-changed.txt
 """
 
 EXIT_CHANGED = 4
@@ -84,8 +84,8 @@ def diff(
         typer.Option("--exit-code", help=f"Exit with {EXIT_CHANGED} if something changed, else 0."),
     ] = False,
     index: IndexOption = None,
-    format_: DiffFormat = "table",
     *,
+    output: DiffOutput,
     csv: CsvOptions,
     quiet: Annotated[
         bool,
@@ -101,11 +101,7 @@ def diff(
             both = opened.enter_context(compare(find_index(index, Path()), old, new, progress))
             watched = _watched(both, wanted, top_k, progress)
         bulletin = Bulletin(both, watched, top_k if wanted else 0)
-        print_pieces(
-            write(
-                "diff", bulletin, format_, view(quiet=quiet, limit=limit, raw=csv.raw, bom=csv.bom)
-            )
-        )
+        output.write(bulletin, quiet=quiet, limit=limit, raw=csv.raw, bom=csv.bom)
     if exit_code and bulletin:
         raise typer.Exit(EXIT_CHANGED)
 

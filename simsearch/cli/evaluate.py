@@ -12,7 +12,6 @@ import typer
 from simsearch.cli.cache import cache_file
 from simsearch.cli.options import (
     CacheOption,
-    EvaluationFormat,
     IndexModelOption,
     IndexOption,
     NoCacheOption,
@@ -21,8 +20,8 @@ from simsearch.cli.options import (
     given_path,
     parsed_weights,
 )
+from simsearch.cli.outputs import EvaluationOutput
 from simsearch.cli.progress import log, progress_on_stderr, waiting_for
-from simsearch.cli.terminal import print_pieces, view
 from simsearch.encode.cache import cached
 from simsearch.encode.encoders import PLAIN_MODEL, Encoder, load_encoder
 from simsearch.errors import ArgumentError, JudgedSetError
@@ -36,11 +35,10 @@ from simsearch.evaluation.judged import HOLDS_GROUPS, HOLDS_QRELS, read_groups, 
 from simsearch.evaluation.trec import is_trec_run
 from simsearch.files import written_whole
 from simsearch.index.opened import opened_index
-from simsearch.output.formats import write
 
 EXAMPLES = """
 simsearch evaluate --groups reviews.tsv
-simsearch evaluate --groups reviews.tsv --qrels pairs.tsv --format markdown
+simsearch evaluate --groups reviews.tsv --qrels pairs.tsv -o quality.md
 simsearch evaluate --qrels pairs.tsv --records more.jsonl.gz --system simsearch --system bm25
 simsearch evaluate --groups reviews.tsv --save run.trec --save-system bm25
 """
@@ -98,7 +96,8 @@ def evaluate(
         str, typer.Option(metavar="NAME", help="The system whose rankings are saved.")
     ] = "simsearch",
     model: IndexModelOption = None,
-    format_: EvaluationFormat = "table",
+    *,
+    output: EvaluationOutput,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
@@ -138,7 +137,7 @@ def evaluate(
             judged = grouped[0] if grouped else graded[0]
             _save(save, comparison.trec_run(judged, save_system, extra))
         report = comparison.run(grouped, graded, extra, sample)
-    print_pieces(write("evaluation", report, format_, view()))
+    output.write(report)
 
 
 def _read(paths: Sequence[Path], read: Callable[[Path], Judged]) -> list[Judged]:

@@ -8,16 +8,11 @@ from typing import Annotated
 import typer
 
 from simsearch.cli.command import add_command, new_group
-from simsearch.cli.options import (
-    GenerationsFormat,
-    IndexOption,
-    QuietOption,
-    WaitOption,
-)
-from simsearch.cli.terminal import print_facts, print_pieces, view
+from simsearch.cli.options import IndexOption, QuietOption, WaitOption
+from simsearch.cli.outputs import GenerationsOutput
+from simsearch.cli.terminal import print_facts
 from simsearch.errors import SimsearchError
 from simsearch.index.directory import find_index
-from simsearch.output.formats import write
 from simsearch.output.reports import Listing
 
 GenerationArgument = Annotated[
@@ -29,16 +24,12 @@ GenerationArgument = Annotated[
 ]
 
 
-def list_(
-    index: IndexOption = None,
-    format_: GenerationsFormat = "table",
-) -> None:
+def list_(index: IndexOption = None, *, output: GenerationsOutput) -> None:
     """Print the generations, newest first; * marks the current one."""
     from simsearch.index.generations import list_generations
 
     path = find_index(index, Path())
-    listing = Listing(path, list_generations(path))
-    print_pieces(write("generations", listing, format_, view()))
+    output.write(Listing(path, list_generations(path)))
 
 
 def verify(
@@ -129,7 +120,7 @@ add_command(
     "list",
     examples="""
 simsearch index list
-simsearch index list --format json | jq -r '.generations[].name'
+simsearch index list -f json | jq -r '.generations[].name'
 """,
 )
 add_command(

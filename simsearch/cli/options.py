@@ -7,13 +7,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any
 
 import typer
 
 from simsearch.cli.command import OptionGroup
 from simsearch.errors import ArgumentError
-from simsearch.output.formats import format_names
 from simsearch.records.id_files import ids_in_file
 from simsearch.search.filters import DATE_WANTED, Filters
 from simsearch.vectors import DEFAULT_WEIGHTS, weights_for
@@ -25,27 +24,6 @@ def given_path(text: str) -> Path:
         raise typer.BadParameter("it is empty: name a file")
     return Path(text)
 
-
-def _format_option(kind: str) -> Any:
-    names = format_names(kind)
-    *others, last = names
-    help_text = f"Output format: {', '.join(others)} or {last}."
-    option = typer.Option("--format", "-o", metavar="FORMAT", help=help_text)
-    return Annotated[Literal[names], option]
-
-
-if TYPE_CHECKING:
-    AnswerFormat: TypeAlias = str
-    DiffFormat: TypeAlias = str
-    InfoFormat: TypeAlias = str
-    GenerationsFormat: TypeAlias = str
-    EvaluationFormat: TypeAlias = str
-else:  # the choices are those that the registry of formats has
-    AnswerFormat = _format_option("answer")
-    DiffFormat = _format_option("diff")
-    InfoFormat = _format_option("info")
-    GenerationsFormat = _format_option("generations")
-    EvaluationFormat = _format_option("evaluation")
 
 IndexOption = Annotated[
     Path | None,

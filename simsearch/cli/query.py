@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 from simsearch.cli.options import (
-    AnswerFormat,
     CsvOptions,
     FilterOptions,
     IndexModelOption,
@@ -24,12 +23,11 @@ from simsearch.cli.options import (
     named_studies,
     parsed_weights,
 )
-from simsearch.cli.terminal import print_pieces, view
+from simsearch.cli.outputs import AnswerOutput
 from simsearch.encode.encoders import Encoder
 from simsearch.encode.minilm import load_query_encoder
 from simsearch.errors import GoneStudyError, NctIdError, SourceError, UnknownStudyError
 from simsearch.index.opened import OpenedIndex, opened_index
-from simsearch.output.formats import write
 from simsearch.records import read_draft
 from simsearch.records.id_files import ids_in_file
 from simsearch.records.outcomes import DRAFT_HINT
@@ -44,8 +42,8 @@ simsearch query NCT03540472 --status recruiting --country France -k 25
 simsearch query NCT03540472 --explain
 simsearch query NCT03540472 NCT00229619 --not NCT00378326
 simsearch query --text "eltrombopag for aplastic anemia in children"
-simsearch query --file draft.json --format csv > related.csv
-simsearch query NCT03540472 --format ids | head -3
+simsearch query --file draft.json -o related.csv
+simsearch query NCT03540472 -f ids | head -3
 simsearch query NCT07000001 --online
 """
 
@@ -76,7 +74,6 @@ def query(
         list[Path] | None,
         typer.Option(
             "--file",
-            "-f",
             metavar="RECORD",
             parser=given_path,
             help="Search by a study record that is not in the index (- for standard input); "
@@ -143,7 +140,7 @@ def query(
         bool, typer.Option("--explain", "-e", help="Explain each neighbour in full.")
     ] = False,
     index: IndexOption = None,
-    format_: AnswerFormat = "table",
+    output: AnswerOutput,
     csv: CsvOptions,
     model: IndexModelOption = None,
     quiet: QuietOption = False,
@@ -166,7 +163,7 @@ def query(
             diverse=diverse,
             group_by=group_by,
             min_percentile=min_percentile,
-            explain=format_ != "ids",
+            explain=output.format != "ids",
         )
         answer = ask(
             opened,
@@ -176,11 +173,7 @@ def query(
         )
     for note in () if quiet else answer.notes:
         print(f"simsearch: {note}", file=sys.stderr)
-    print_pieces(
-        write(
-            "answer", answer, format_, view(quiet=quiet, explain=explain, raw=csv.raw, bom=csv.bom)
-        )
-    )
+    output.write(answer, quiet=quiet, explain=explain, raw=csv.raw, bom=csv.bom)
 
 
 def _all_named(typed: Sequence[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from simsearch.cli.options import (
     given_path,
     parsed_weights,
 )
+from simsearch.cli.outputs import ListsOutput
 from simsearch.cli.progress import log, progress_on_stderr
 from simsearch.cli.terminal import print_facts, terminal
 from simsearch.errors import SourceError, UnknownStudyError
@@ -29,6 +30,7 @@ EXAMPLES = """
 simsearch related --all -o related.parquet
 simsearch related --all -k 5 --status recruiting -o recruiting.csv
 simsearch related NCT03540472 NCT00229619
+simsearch related --all -f csv | head -20
 simsearch related --ids watched.txt --with-titles -o watched.jsonl
 """
 
@@ -53,19 +55,9 @@ def related(
             "input).",
         ),
     ] = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="The file to write; its ending decides the form: .parquet, .csv or .jsonl. "
-            "- is standard output, as JSON Lines.",
-            show_default=False,
-        ),
-    ] = Path("-"),
     top_k: TopKOption = 10,
     *,
+    output: ListsOutput,
     filters: FilterOptions,
     weight: WeightOption = None,
     with_titles: Annotated[
@@ -89,17 +81,19 @@ def related(
     """
     if everything == bool(studies or ids):
         raise typer.BadParameter("give --all, or NCT_IDs, or --ids FILE")
-    target = None if str(output) == "-" else output
+    target = output.output
     if everything and target is None and terminal()[0] is not None:
         raise typer.BadParameter(f"--all prints {top_k} lines a study: give -o FILE, or pipe it")
+    if target is None and output.format == "parquet":
+        raise typer.BadParameter("-f parquet needs a file: give -o FILE.parquet")
     in_file = ids_with_places(ids) if ids else {}
     named = None if everything else [*(studies or []), *in_file]
     asked, weights = filters.filters(), parsed_weights(weight)
     with opened_index(index) as opened, progress_on_stderr(quiet=quiet) as progress:
         _check_known(opened, in_file)
         report = write_related(
-            opened, target, top_k, nct_ids=named, weights=weights, filters=asked,
-            with_titles=with_titles, force=force, threads=threads, progress=progress,
+            opened, target, top_k, form=output.format, nct_ids=named, weights=weights,
+            filters=asked, with_titles=with_titles, force=force, threads=threads, progress=progress,
         )  # fmt: skip
     if target is not None:
         print_facts(related_facts(report), quiet=quiet)

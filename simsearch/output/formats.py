@@ -48,6 +48,18 @@ FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 )
 """Format → what it can write → `module:function` of this folder, imported when it is used."""
 
+ENDINGS: Mapping[str, str] = MappingProxyType(
+    {
+        ".txt": "table",
+        ".json": "json",
+        ".jsonl": "jsonl",
+        ".csv": "csv",
+        ".md": "markdown",
+        ".parquet": "parquet",
+    }
+)
+"""Ending of a file's name → the format that it says."""
+
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """How something is shown; a format takes from it what concerns it."""

@@ -27,7 +27,7 @@ from simsearch.index.directory import index_around
 SCHEMA: Final = "simsearch.related/1"
 COLUMNS = ("nct_id", "rank", "neighbour_id", "similarity", "mutual")
 TITLE_COLUMNS = ("title", "status", "neighbour_title", "neighbour_status")
-ENDINGS = (".parquet", ".csv", ".jsonl")
+FORMS = ("parquet", "csv", "jsonl")
 
 METADATA = b"simsearch"
 """Key of the metadata of a Parquet file; the value is JSON."""
@@ -146,37 +146,47 @@ class JsonlWriter:
 
 
 _WRITERS: Mapping[str, Any] = MappingProxyType(
-    {".parquet": ParquetWriter, ".csv": CsvWriter, ".jsonl": JsonlWriter}
+    {"parquet": ParquetWriter, "csv": CsvWriter, "jsonl": JsonlWriter}
 )
 
 
-def ending(output: Path | None) -> str:
-    """Return the ending of a file, which decides its format; standard output is JSON Lines.
+def form_of(output: Path | None, form: str = "") -> str:
+    """Return the form of a file: the one given, else what its ending says.
+
+    Standard output is JSON Lines.
 
     Raises:
-        ArgumentError: the ending is not one of `ENDINGS`.
+        ArgumentError: it is not one of `FORMS`.
     """
+    if form:
+        if form not in FORMS:
+            raise ArgumentError("form", form, f"one of {', '.join(FORMS)}")
+        return form
     if output is None:
-        return ".jsonl"
-    if output.suffix.lower() not in ENDINGS:
-        raise ArgumentError("output", str(output), f"a name that ends with {', '.join(ENDINGS)}")
-    return output.suffix.lower()
+        return "jsonl"
+    said = output.suffix.lower().removeprefix(".")
+    if said not in FORMS:
+        raise ArgumentError("output", str(output), f"a name that ends with .{', .'.join(FORMS)}")
+    return said
 
 
-def check_output(output: Path | None, *, force: bool) -> None:
+def check_output(output: Path | None, form: str = "", *, force: bool) -> None:
     """Refuse an output that cannot be written, or that would replace a file of another kind.
 
     Args:
         output: the file, or None for standard output.
+        form: as in `form_of`.
         force: replace whatever is there.
 
     Raises:
-        ArgumentError: the ending of its name is not one of `ENDINGS`.
+        ArgumentError: its form is not one of `FORMS`, or needs a file.
         RelatedFileError: its folder is missing or read-only, or it holds something other than
             related lists.
     """
-    form = ending(output)
-    if form == ".parquet":
+    form = form_of(output, form)
+    if form == "parquet":
+        if output is None:
+            raise ArgumentError("form", form, "csv or jsonl on standard output")
         try:
             import pyarrow as pa  # noqa: F401 - is it installed?
         except ImportError as error:
@@ -209,12 +219,12 @@ def _check_folder(output: Path) -> None:
 
 def _is_ours(path: Path, form: str) -> bool:
     """Report whether a file holds related lists."""
-    if form == ".parquet":
+    if form == "parquet":
         return read_identity(path) is not None
     try:
         with path.open("rb") as file:
             head = file.readline(_LONGEST_LINE).rstrip()
-        if form == ".csv":
+        if form == "csv":
             names = head.decode().split(",")
         else:
             names = list(msgspec.json.decode(head, type=dict[str, Any]))
@@ -224,18 +234,21 @@ def _is_ours(path: Path, form: str) -> bool:
 
 
 @contextmanager
-def writing(output: Path | None, columns: Sequence[str], identity: bytes) -> Iterator[Writer]:
+def writing(
+    output: Path | None, form: str, columns: Sequence[str], identity: bytes
+) -> Iterator[Writer]:
     """Open a writer; the file takes its place, complete, if the block succeeds.
 
     Args:
         output: the file, or None for standard output.
+        form: as in `form_of`.
         columns: the names of the columns.
         identity: what the lists were computed from, as JSON.
 
     Raises:
         RelatedFileError: a write failed.
     """
-    make = _WRITERS[ending(output)]
+    make = _WRITERS[form_of(output, form)]
     if output is None:
         with _standard_output() as file:
             writer = make(file, columns, identity)

@@ -62,6 +62,7 @@ def related(
     output: Path | None,
     k: int = 10,
     *,
+    form: str = "",
     nct_ids: Sequence[str] | None = None,
     weights: Mapping[str, float] = DEFAULT_WEIGHTS,
     filters: Filters = NO_FILTERS,
@@ -74,8 +75,10 @@ def related(
 
     Args:
         index: the index.
-        output: a file that ends with .parquet, .csv or .jsonl; None is standard output.
+        output: a file; None is standard output.
         k: the number of neighbours of each study.
+        form: parquet, csv or jsonl; by default what the ending of the file says, and JSON Lines
+            on standard output.
         nct_ids: the studies whose lists are written; None for all.
         weights: signal name → weight, as for a single query.
         filters: what a neighbour must match, as for a single query.
@@ -93,7 +96,7 @@ def related(
         RelatedBusyError: another run is writing the output.
     """
     began = time.perf_counter()
-    check_output(output, force=force)
+    check_output(output, form, force=force)
     search = BatchSearch(index, k, weights, filters)
     is_all = nct_ids is None
     named = np.arange(index.n_studies) if nct_ids is None else _rows_of(index, nct_ids)
@@ -106,7 +109,7 @@ def related(
         run.compute(listed, output, msgspec.json.encode(identity), is_all=is_all)
         tables = Tables(index, run.lists, k, with_titles=with_titles)
         complete = msgspec.structs.replace(identity, n_lists=len(listed))
-        with writing(output, tables.names, msgspec.json.encode(complete)) as writer:
+        with writing(output, form, tables.names, msgspec.json.encode(complete)) as writer:
             for table in tables.of(listed):
                 writer.write(table)
         run.remove_journal()
