@@ -32,6 +32,11 @@ CLOSE_PERCENTILE_OF_FEW = 99.0
 _FEW_STUDIES = 10_000
 
 
+def closeness(n_studies: int) -> float:
+    """Return the percentile from which a neighbour is close, in an index of so many studies."""
+    return CLOSE_PERCENTILE_OF_FEW if n_studies < _FEW_STUDIES else CLOSE_PERCENTILE
+
+
 class Answer(Sequence[Neighbour]):
     """The neighbours of a query, nearest first, and the facts of the index that found them.
 
@@ -79,8 +84,7 @@ class Answer(Sequence[Neighbour]):
     @property
     def close_percentile(self) -> float:
         """The percentile from which a neighbour is close."""
-        few = self.facts.n_studies < _FEW_STUDIES
-        return CLOSE_PERCENTILE_OF_FEW if few else CLOSE_PERCENTILE
+        return closeness(self.facts.n_studies)
 
     @property
     def n_close(self) -> int:

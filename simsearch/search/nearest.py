@@ -65,6 +65,7 @@ def nearest(
     k: int,
     weights: Mapping[str, float] = DEFAULT_WEIGHTS,
     filters: Filters = NO_FILTERS,
+    among: npt.NDArray[np.int64] | None = None,
 ) -> list[Neighbour]:
     """Return the k studies nearest to the parts of a query, none of which is among them.
 
@@ -74,6 +75,7 @@ def nearest(
         k: 1 to `MAX_K`.
         weights: signal name → weight.
         filters: what a neighbour must be.
+        among: (n,) the rows to rank, in ascending order; None ranks every study that passes.
 
     Raises:
         ArgumentError: k or a weight is out of its range.
@@ -81,7 +83,7 @@ def nearest(
     """
     if not 1 <= k <= MAX_K:
         raise ArgumentError("k", k, f"from 1 to {MAX_K:,}")
-    scored = ranked(index, parts, k, weights, filters)
+    scored = ranked(index, parts, k, weights, filters, among)
     shown = percentiles(index, scored.nearness, scored.shares)
     studies = index.store.studies(scored.rows.tolist())
     return [
@@ -105,12 +107,16 @@ def ranked(
     k: int,
     weights: Mapping[str, float] = DEFAULT_WEIGHTS,
     filters: Filters = NO_FILTERS,
+    among: npt.NDArray[np.int64] | None = None,
 ) -> Scored:
     """Return the k rows nearest to the parts of a query (see `nearest`)."""
     _check_numbers(index, *(vector for part in parts for vector in part.vectors.values()))
     near, away = mixes(parts, weights)
     allowed = _allowed(index, filters) if filters else None
-    rows, lexical = _candidates(index, near, k, weights, allowed, exact=away is not None)
+    if among is None:
+        rows, lexical = _candidates(index, near, k, weights, allowed, exact=away is not None)
+    else:
+        rows, lexical = among, index.lexical.signal(near.terms)
     for own in (row for part in parts for row in part.rows):
         rows = rows[rows != own]
     rows = rows[index.has_text[rows]]
