@@ -13,8 +13,8 @@ PACKAGE = Path(simsearch.__file__).parent
 
 # A folder imports only from itself and from those before it. The files at the top come first.
 ORDER = (
-    "records", "registry", "encode", "index", "search", "build", "related", "diff", "evaluation",
-    "output", "cli",
+    "records", "registry", "encode", "index", "design", "search", "build", "related", "diff",
+    "evaluation", "output", "cli",
 )  # fmt: skip
 TOP = {"callbacks", "errors", "facts", "files", "study", "vectors"}
 OWNERS = {
@@ -26,10 +26,10 @@ OWNERS = {
     "httpx": ["registry.api"],
     "ijson": ["records.json_reader"],
     "openvino": ["encode.openvino"],
-    "pandas": ["search.answer"],
+    "pandas": ["search.answer", "search.compare"],
     "pyarrow": ["related.files"],
     "rich": ["output", "cli"],
-    "scipy": ["index.terms", "related", "evaluation"],
+    "scipy": ["design.groups", "index.terms", "related", "evaluation"],
     "sentence_transformers": ["encode.encoders"],
     "sklearn": ["index.terms", "evaluation.baselines"],
     "tenacity": ["registry.api"],

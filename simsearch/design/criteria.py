@@ -41,8 +41,9 @@ _INLINE_BULLET = re.compile(r"\s+[-\u2022\u2013*]\s+(?=[A-Z\u2265\u2264<>])")
 _LEAST_INLINE = 3  # numbers or bullets in one line that make a list of it
 _LEAST_LETTERS = 3
 _STUB = re.compile(
-    r"^(?:please )?contact (?:the )?(?:site|study)|^see (?:below|above|detailed)|^not (?:applicable|provided)"
-    r"|^n/?a\.?$|^none\.?$|^patient history$|^(?:patients?|subjects?|participants?)\W*$",
+    r"^(?:please )?contact (?:the )?(?:site|study)|^see (?:below|above|detailed)"
+    r"|^not (?:applicable|provided)|^n/?a\.?$|^none\.?$|^patient history$"
+    r"|^(?:patients?|subjects?|participants?)\W*$",
     re.IGNORECASE,
 )
 

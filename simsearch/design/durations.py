@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from types import MappingProxyType
 
@@ -38,7 +38,7 @@ def months_between(start: str, end: str) -> float | None:
         return None
     if len(one) == len(other) == _TO_THE_DAY:
         try:
-            days = (datetime.date(*other) - datetime.date(*one)).days
+            days = (dt.date(*other) - dt.date(*one)).days
         except ValueError:  # no such day
             return None
         return round(days / _DAYS_A_MONTH, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock
@@ -20,6 +20,7 @@ from simsearch.errors import (
     NctIdError,
     UnknownStudyError,
 )
+from simsearch.facts import Facts
 from simsearch.index.directory import (
     Generation,
     IndexFacts,
@@ -215,6 +216,10 @@ class OpenedIndex:
     def study(self, nct_id: str) -> Study:
         """Return a study by any ID that `row_of` takes; raises what it raises."""
         return self.store.studies([self.row_of(nct_id)])[0]
+
+    def study_facts(self, rows: Sequence[int]) -> list[Facts | None]:
+        """Return the facts of the studies with these rows; None where none are kept."""
+        return [None for _ in rows]
 
     def rows(self, field: str, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.floating]:
         """Return some rows of a field.

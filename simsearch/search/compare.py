@@ -15,6 +15,7 @@ from simsearch.errors import ArgumentError
 from simsearch.index.directory import IndexFacts
 from simsearch.index.opened import OpenedIndex
 from simsearch.search.answer import Answer, ask, closeness
+from simsearch.search.facts_of import with_facts
 from simsearch.search.nearest import nearest
 from simsearch.search.neighbour import Neighbour
 from simsearch.search.question import Query, Question
@@ -24,8 +25,6 @@ from simsearch.study import Study
 
 if TYPE_CHECKING:  # only where it is installed
     import pandas as pd
-
-DEFAULT_K = 20
 
 
 class Compared(msgspec.Struct, frozen=True):
@@ -109,9 +108,7 @@ class Comparison:
         """Return the comparison as plain values, in the shape that docs/json.md describes."""
         from simsearch.search.compare_shape import comparison_shape
 
-        plain: dict[str, Any] = msgspec.json.decode(
-            msgspec.json.encode(comparison_shape(self))
-        )
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(comparison_shape(self)))
         return plain
 
     def to_pandas(self) -> pd.DataFrame:
@@ -142,6 +139,7 @@ def compare(
     question: Question,
     *,
     others: Sequence[str] = (),
+    alone: bool = False,
     groups: bool = True,
     find_study: FindStudy | None = None,
     load_encoder: LoadEncoder | None = None,
@@ -153,6 +151,8 @@ def compare(
         question: what is asked.
         others: NCT IDs of the studies to compare with, in place of the nearest; the question's
             filters must then be empty.
+        alone: compare several query studies with each other, without neighbours, where there is
+            nothing else in the question.
         groups: whether to group outcomes and criteria by meaning, which loads the packaged model.
         find_study: finds a study that the index lacks, by its NCT ID; None refuses it.
         load_encoder: loads the model that built the index; None loads what the index names.
@@ -161,12 +161,14 @@ def compare(
         ArgumentError: filters beside `others`, or what `ask` raises it for.
         SimsearchError: what `ask` raises.
     """
+    if alone and not others and _names_several(question):
+        return compare_given(index, question.studies, groups=groups)
     if others:
         answer = _among(index, question, others, find_study, load_encoder)
     else:
         answer = ask(index, question, find_study=find_study, load_encoder=load_encoder)
-    asked = _with_facts(index, answer.query.studies)
-    studies = _with_facts(index, [each.study for each in answer])
+    asked = with_facts(index, answer.query.studies)
+    studies = with_facts(index, [each.study for each in answer])
     compared = [
         Compared(
             study, design_of(study), bool(others) or each.percentile >= answer.close_percentile,
@@ -186,7 +188,7 @@ def compare_given(index: OpenedIndex, nct_ids: Sequence[str], *, groups: bool = 
         NctIdError, UnknownStudyError: no such ID, or not in this index.
     """
     rows = list(dict.fromkeys(index.row_of(each) for each in nct_ids))
-    studies = _with_facts(index, index.store.studies(rows))
+    studies = with_facts(index, index.store.studies(rows))
     compared = [Compared(each, design_of(each), is_close=True) for each in studies]
     return _comparison(index, Query(), (), compared, groups=groups, named=True)
 
@@ -212,6 +214,12 @@ def _comparison(
         named=named,
         notes=notes,
     )
+
+
+def _names_several(question: Question) -> bool:
+    """Report whether a question is about several studies and nothing else."""
+    beside = (question.texts, question.drafts, question.unlike, question.filters)
+    return len(question.studies) > 1 and not any(beside)
 
 
 def _among(
@@ -244,14 +252,3 @@ def _among(
         found.query, neighbours, index.facts,
         weights=question.weights, filters=question.filters, notes=found.notes,
     )  # fmt: skip
-
-
-def _with_facts(index: OpenedIndex, studies: Sequence[Study]) -> list[Study]:
-    """Return studies with the facts that the index keeps of them; drafts have their own."""
-    rows = {each.nct_id: index.store.row_of(each.nct_id) for each in studies if not each.facts}
-    there = {nct_id: row for nct_id, row in rows.items() if row is not None}
-    facts = dict(zip(there, index.study_facts(list(there.values())), strict=True))
-    return [
-        msgspec.structs.replace(each, facts=facts[each.nct_id]) if each.nct_id in facts else each
-        for each in studies
-    ]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from simsearch.errors import NctIdError
 from simsearch.index.directory import IndexFacts
 from simsearch.index.opened import OpenedIndex, opened_index
 from simsearch.search.answer import Answer, ask
-from simsearch.search.filters import Filters
-from simsearch.search.question import GroupBy, Question
+from simsearch.search.filters import Filters, as_names
+from simsearch.search.question import DEFAULT_K, GroupBy, Question
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
+
+if TYPE_CHECKING:  # loaded when they are asked for
+    from simsearch.search.compare import Comparison
+    from simsearch.search.show import Shown
 
 
 class Index:
@@ -130,6 +134,72 @@ class Index:
             explain=explain,
         )
         return ask(self._opened, question)
+
+    def show(self, nct_id: str, *, k: int = 10) -> Shown:
+        """Return a study in full, and the studies most like it.
+
+        Args:
+            nct_id: any spelling of its NCT ID, or an obsolete number of it.
+            k: how many related studies; 0 for none.
+
+        Raises:
+            NctIdError, UnknownStudyError: no such ID, or not in this index.
+            ArgumentError: k is out of its range.
+        """
+        from simsearch.search.show import show
+
+        return show(self._opened, nct_id, k)
+
+    def compare(
+        self,
+        studies: str | Sequence[str] = (),
+        *,
+        text: str | Sequence[str] = (),
+        draft: Study | Sequence[Study] = (),
+        with_: str | Sequence[str] = (),
+        k: int | None = None,
+        groups: bool = True,
+        weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+        hide_same_sponsor: bool = False,
+        min_percentile: float = 0,
+        **filters: Any,
+    ) -> Comparison:
+        """Return the designs of a study and of those most like it, and their benchmark.
+
+        Several NCT IDs and nothing else are compared with each other.
+
+        Args:
+            studies: NCT IDs in any spelling, or addresses of studies' pages.
+            text: words, in English, or several texts.
+            draft: a study that need not be in the index (`read_draft` reads one), or several.
+            with_: NCT IDs of the studies to compare with, in place of the nearest.
+            k: how many of the nearest; 20 if not given, and none if several studies are named.
+            groups: whether to group outcomes and criteria by meaning, which loads the packaged
+                model.
+            weights: signal name → weight; a signal that is not named counts nothing.
+            hide_same_sponsor: leave out the studies of the query studies' lead sponsors.
+            min_percentile: leave out neighbours below this percentile.
+            **filters: what a neighbour must be, as in `related`.
+
+        Raises:
+            ArgumentError: a value is out of its range or of another type, or filters beside
+                `with_`.
+            SimsearchError: what `related` raises.
+        """
+        from simsearch.search.compare import compare
+
+        question = Question(
+            studies=studies,  # type: ignore[arg-type] # a plain string or a list will do
+            texts=text,  # type: ignore[arg-type]
+            drafts=draft,  # type: ignore[arg-type]
+            filters=Filters(**filters),
+            hide_same_sponsor=hide_same_sponsor,
+            weights=weights,
+            k=DEFAULT_K if k is None else k,
+            min_percentile=min_percentile,
+        )
+        others = as_names("with_", with_, "an NCT ID, or a list of them")
+        return compare(self._opened, question, others=others, alone=k is None, groups=groups)
 
 
 def open_index(path: Path | str | None = None) -> Index:

@@ -16,6 +16,9 @@ from simsearch.vectors import DEFAULT_WEIGHTS
 GroupBy = Literal["sponsor"]
 """What neighbours may be grouped by."""
 
+DEFAULT_K = 20
+"""How many neighbours a comparison has."""
+
 MAX_VARIED = 200
 """The most neighbours of a folded, grouped or diverse answer: each is compared with every other."""
 

@@ -40,7 +40,7 @@ def answer_shape(answer: Answer) -> dict[str, Any]:
     """Return an answer as the JSON object of docs/json.md."""
     return {
         "schema": ANSWER_SCHEMA,
-        "query": _query_shape(answer.query),
+        "query": query_shape(answer.query),
         "n_close": answer.n_close,
         "close_percentile": answer.close_percentile,
         "weights": answer.weights,
@@ -176,7 +176,8 @@ def _html_row(neighbour: Neighbour) -> str:
     return "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"
 
 
-def _query_shape(query: Query) -> dict[str, Any]:
+def query_shape(query: Query) -> dict[str, Any]:
+    """Return what was asked, as every JSON answer carries it."""
     alone = query.studies[0] if len(query.studies) == 1 else Study(nct_id="")
     return {
         "kind": query.kind,

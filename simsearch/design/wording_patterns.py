@@ -1,0 +1,84 @@
+"""How records say that something is counted, and when: what `wording` takes away."""
+
+from __future__ import annotations
+
+import re
+
+_FLAGS = re.IGNORECASE | re.VERBOSE
+
+
+def _any_of(words: str) -> str:
+    """Return a pattern of any of the words or phrases between bars; a blank is white space."""
+    phrases = (re.sub(r"\s+", r"\\s+", each.strip()) for each in words.split("|"))
+    return f"(?:{'|'.join(phrases)})"
+
+
+_THE = r"(?:the\s+)?"
+_NUMBER = r"(?:\d[\d.,]*|one|two|three|four|five|six|seven|eight|nine|ten|twelve)"
+_UNITS = _any_of(
+    "days? | weeks? | months? | years? | hours? | hrs? | minutes? | mins? | wks? | visits?"
+)
+_MORE = rf"(?:\s*(?:,|and|to|-|\u2013|or)\s*(?:{_UNITS}\s*)?{_NUMBER})*"
+_PEOPLE = _any_of(
+    "participants? | patients? | subjects? | individuals | persons? | people | adults | children"
+    "| infants | women | men | volunteers | cases | respondents | those"
+)
+_COUNTS = _any_of(
+    "numbers? | percentages? | percent | % | proportions? | rates? | fraction | share | count"
+    "| incidence | frequency | prevalence | occurrence"
+)
+_AIMS = _any_of(
+    "evaluate | evaluation of | assess | assessment of | determine | determination of | measure"
+    "| measurement of | measuring | compare | comparison of | investigate | describe | estimate"
+    "| examine | analysis of | demonstrate | study | monitor | monitoring of"
+)
+_DONE = _any_of(
+    "have | had | are | were | will | experienced? | develop(?:ed)? | achieved? | reach(?:ed)?"
+    "| require[ds]? | need(?:ed)?"
+)
+_DOING = _any_of("experiencing | having | achieving | developing | requiring | reaching")
+_AN = _any_of("be | been | at least one | at least 1 | an? | any")
+_CHANGE = _any_of("changes? | differences? | reduction | improvements? | decrease | increase")
+_WHEN = _any_of(
+    "at | by | on | to | until | till | up to | through | within | after | during | over | for"
+    "| in | of | from | following | post | between"
+)
+_EVENTS = _any_of(
+    "treatment | randomi[sz]ation | enrol?lment | inclusion | admission | baseline | intervention"
+    "| surgery | (?:last | first) dose | start | study entry | therapy"
+)
+
+PREAMBLES = tuple(
+    re.compile(pattern, _FLAGS)
+    for pattern in (
+        rf"^(?:to\s+)?{_AIMS}\s+{_THE}",
+        # The number of participants who had at least one …
+        rf"""^{_THE}(?:(?:total|cumulative|overall)\s+)?{_COUNTS}\s*(?:\([^)]*\)\s*)?
+        (?:and\s+(?:{_COUNTS}|severity)\s+)?(?:of|in)\s+{_THE}(?:\w+\s+){{0,2}}?{_PEOPLE}\s+
+        (?:who\s+{_DONE}(?:\s+{_AN})*|with(?:\s+{_AN})?|{_DOING}(?:\s+{_AN})?)\s+""",
+        # Incidence and severity of …
+        rf"""^{_THE}(?:cumulative\s+)?{_COUNTS}\s+(?:rate\s+)?
+        (?:and\s+(?:{_COUNTS}|severity|nature|type|intensity)\s+)?of\s+{_THE}""",
+        # Mean change from baseline to week 12 in …
+        rf"""^{_THE}(?:(?:mean|median|average|absolute|relative|{_COUNTS})\s*)?{_CHANGE}\s+
+        (?:from\s+{_THE}(?:baseline|screening|day\s+\d+)
+        (?:\s+(?:to|at|up\s+to|until)\s+(?:{_UNITS}|{_THE}end)\s*[\w-]*)?\s+)?
+        (?:in|of|on|for)\s+{_THE}""",
+        rf"^(?:mean|median|average)\s+{_THE}",
+    )
+)
+"""What stands before the thing that is measured."""
+
+TIMES = tuple(
+    re.compile(pattern, _FLAGS)
+    for pattern in (
+        rf"\b{_WHEN}?\s*{_THE}(?:(?:first|end\s+of)\s+)?(?:study\s+)?{_UNITS}\s*{_NUMBER}{_MORE}\b",
+        rf"""\b{_WHEN}?\s*{_THE}(?:(?:first|next)\s+)?{_NUMBER}{_MORE}[\s-]*(?:{_UNITS}|d|h)\b
+        (?:\s+(?:after|post|of|from|following)\s+{_THE}{_EVENTS})*""",
+        rf"""\b(?:from|at|since|versus|vs\.?|compared\s+(?:to|with)|relative\s+to)\s+baseline\b
+        (?:\s+(?:to|until)\s+{_THE}(?:end\s+of\s+(?:study|treatment)|follow[- ]?up))?""",
+        rf"""\b(?:at|until|through|by)\s+{_THE}
+        (?:end\s+of\s+{_THE}(?:study|treatment|trial|follow[- ]?up)|study\s+completion)\b""",
+    )
+)
+"""When it is measured: that is in the time frame."""
