@@ -149,3 +149,11 @@ def test_a_full_disk_leaves_the_file_as_it_was(run, monkeypatch, tmp_path):
 
 def test_every_ending_says_a_format_that_exists():
     assert set(ENDINGS.values()) <= {*FORMATS, "parquet"}
+
+
+def test_a_format_that_is_a_kind_of_csv_is_written_into_a_csv(run):
+    assert run("query NCT101 -k 1 -f asreview -o screen.csv")[0] == 0
+    assert Path("screen.csv").read_text().startswith("title,abstract,authors,keywords,url,doi,")
+    code, _, err = run("query NCT101 -k 1 -o asreview")
+    assert code == 2
+    assert "give -f asreview, or -o FILE.csv" in err

@@ -16,7 +16,7 @@ from simsearch.cli.command import OptionGroup
 from simsearch.cli.terminal import fail, print_pieces, view
 from simsearch.files import written_whole
 from simsearch.index.directory import index_around
-from simsearch.output.formats import ENDINGS, View, format_names, write
+from simsearch.output.formats import ENDINGS, KINDS_OF, View, format_names, write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,8 @@ class Output(OptionGroup):
                 f"-o {self.output}: its ending names no format of this command: end it with "
                 f"{_listed(_endings(self.names))}, or give -f FORMAT"
             )
-        if self.format_ and said in self.names and said not in (self.format_, "table"):
+        fitting = (self.format_, "table", KINDS_OF.get(self.format_ or ""))
+        if self.format_ and said in self.names and said not in fitting:
             raise typer.BadParameter(
                 f"-o {self.output} and -f {self.format_} name two formats: leave one out"
             )
@@ -107,7 +108,7 @@ def _file(names: Sequence[str]) -> Callable[[str], Path | None]:
         if text == "-":
             return None
         if text in names:
-            ending = next(_endings([text]), None) or next(_endings(names))
+            ending = next(_endings([KINDS_OF.get(text, text)]), None) or next(_endings(names))
             raise typer.BadParameter(
                 f"{text!r} is a format, and -o names a file: give -f {text}, or -o FILE{ending}"
             )

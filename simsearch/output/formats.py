@@ -44,6 +44,9 @@ FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "evaluation": "evaluation:evaluation_markdown",
         },
         "ids": {"answer": "answer:answer_ids", "diff": "diff:diff_ids"},
+        "ris": {"answer": "exports:answer_ris", "diff": "exports:diff_ris"},
+        "bibtex": {"answer": "exports:answer_bibtex", "diff": "exports:diff_bibtex"},
+        "asreview": {"answer": "exports:answer_asreview", "diff": "exports:diff_asreview"},
     }
 )
 """Format → what it can write → `module:function` of this folder, imported when it is used."""
@@ -56,9 +59,14 @@ ENDINGS: Mapping[str, str] = MappingProxyType(
         ".csv": "csv",
         ".md": "markdown",
         ".parquet": "parquet",
+        ".ris": "ris",
+        ".bib": "bibtex",
     }
 )
 """Ending of a file's name → the format that it says."""
+
+KINDS_OF: Mapping[str, str] = MappingProxyType({"asreview": "csv"})
+"""Format → the one that it is a kind of, whose ending its files have."""
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):

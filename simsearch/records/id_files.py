@@ -14,6 +14,8 @@ from simsearch.study import named_nct_ids, parse_nct_id
 _MAX_BYTES = 64 * 2**20
 _COLUMNS = frozenset({"nctid", "nctnumber", "nct", "neighbourid"})
 _RIS_TAG = re.compile(r"^(AN|M1|ID|UR|C\d|N1|LK|DO)  - (.*)$", re.MULTILINE)
+# A reference's own number; the other tags are looked at where none of these has one.
+_RIS_NUMBERS = frozenset({"AN", "M1", "ID"})
 
 
 def ids_in_file(path: str | os.PathLike[str]) -> list[str]:
@@ -51,10 +53,20 @@ def _named(piece: str) -> list[str]:
         return sorted(named_nct_ids(piece.upper()), key=piece.upper().find)
 
 
+def _ris_pieces(text: str) -> list[str]:
+    """Return what may hold the NCT ID of each reference: its number, or its address and notes."""
+    pieces: list[str] = []
+    for reference in re.split(r"^ER  -.*$", text, flags=re.MULTILINE):
+        fields = _RIS_TAG.findall(reference)
+        own = [value for tag, value in fields if tag in _RIS_NUMBERS and _named(value)]
+        pieces += own or [value for _, value in fields]
+    return pieces
+
+
 def _pieces(text: str) -> list[str]:
     """Return the parts of a file that may hold its NCT IDs."""
     if text.lstrip().startswith("TY  - "):
-        return [value for _, value in _RIS_TAG.findall(text)]
+        return _ris_pieces(text)
     head = text.partition("\n")[0]
     delimiter = max(",;\t", key=head.count)
     names = ["".join(filter(str.isalnum, name.casefold())) for name in head.split(delimiter)]

@@ -15,8 +15,8 @@ from simsearch.facts import OtherNumber
 from simsearch.records.number_shapes import CLINICALTRIALS_GOV, numbers_in
 from simsearch.records.text import clean_name
 
-RawNumber = tuple[str | None, str | None, str | None]
-"""A number as a record has it: the number, its type, and the registry or body that gave it."""
+RawNumber = tuple[str | None, ...]
+"""A number as a record has it; where known, its type, and the registry or body that gave it."""
 
 _GRANT_KINDS = frozenset({"NIH", "FDA", "VA", "CDC", "AHRQ", "SAMHSA", "OTHER_GRANT"})
 # Activity code, institute and serial number, with what agencies and registrants put around them:
@@ -109,7 +109,9 @@ def number_key(text: str) -> str:
     return _bare(plain)
 
 
-def _numbers_of(text: str | None, kind: str | None, domain: str | None) -> Iterator[OtherNumber]:
+def _numbers_of(
+    text: str | None, kind: str | None = None, domain: str | None = None
+) -> Iterator[OtherNumber]:
     plain = _spelled(clean_name(text))[:_LONGEST]
     if not plain or kind in _GRANT_KINDS or _GRANT.fullmatch(plain) or _FILLER.fullmatch(plain):
         return
