@@ -14,7 +14,7 @@ PACKAGE = Path(simsearch.__file__).parent
 # A folder imports only from itself and from those before it. The files at the top come first.
 ORDER = (
     "records", "registry", "encode", "index", "design", "search", "build", "related", "diff",
-    "evaluation", "output", "cli",
+    "evaluation", "output", "web", "cli",
 )  # fmt: skip
 TOP = {"callbacks", "errors", "facts", "files", "study", "vectors"}
 OWNERS = {
@@ -22,21 +22,27 @@ OWNERS = {
     "defusedxml": ["records.xml_reader"],
     "distributed": ["encode.dask"],
     "faiss": ["index.faiss_rows"],
+    "fastapi": ["web"],
     "filelock": ["index.lock"],
     "httpx": ["registry.api"],
     "ijson": ["records.json_reader"],
     "openvino": ["encode.openvino"],
+    "jinja2": ["web"],
+    "markupsafe": ["web"],
+    "mcp": ["web"],
     "pandas": ["search.answer", "search.compare"],
     "pyarrow": ["related.files"],
     "rich": ["output", "cli"],
     "scipy": ["design.groups", "index.terms", "related", "evaluation"],
     "sentence_transformers": ["encode.encoders"],
     "sklearn": ["index.terms", "evaluation.baselines"],
+    "starlette": ["web"],
     "tenacity": ["registry.api"],
     "tokenizers": ["encode.minilm"],
     "torch": ["encode", "related.coarse_int8"],
     "transformers": ["encode.encoders"],
     "typer": ["cli"],
+    "uvicorn": ["web"],
 }
 """Library → the modules, or folders of them, that import it."""
 
@@ -128,7 +134,7 @@ except SystemExit:
     pass
 """
 
-FORBIDDEN = ("build", "related", "diff", "evaluation", "registry")
+FORBIDDEN = ("build", "related", "diff", "evaluation", "registry", "web")
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ LIBRARY: dict[str, Any] = {
     ),
     "related.run.related": stop,
     "search.answer.ask": REAL,
+    "web.serving.serve": stop,
 }
 """What the commands call of the library → what is called in its place, once that is recorded."""
 

@@ -131,6 +131,20 @@ def rows() -> Iterator[Row]:
     yield from filters("query", "ask question.filters")
 
     for each in (
+        (index, "other", "serve index", Path("other")),
+        ("--host", "0.0.0.0", "serve place.host", "0.0.0.0"),
+        ("--port -p", "9000", "serve place.port", 9000),
+        ("--workers", "2", "serve place.workers", 2),
+        ("--open", "", "serve browse", True),
+        ("--allow-host", "Trials.example.org", "serve settings.hosts",
+         ("127.0.0.1", "trials.example.org")),
+        ("--allow-origin", "https://example.org/", "serve settings.origins",
+         ("https://example.org",)),
+        ("--verbose -v", "", "serve verbose", True),
+    ):  # fmt: skip
+        yield Row("serve", *each)
+
+    for each in (
         ("NCT_ID", "NCT101 NCT104", "related nct_ids", ["NCT101", "NCT104"], ""),
         ("--all -a", "", "related nct_ids", None, ""),
         ("--ids", "ids.txt", "related nct_ids", list(ids), ""),

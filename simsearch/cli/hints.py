@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from simsearch.errors import (
+    AddressError,
     ArgumentError,
     CacheError,
     EmptyFieldError,
@@ -93,6 +94,7 @@ def _guard(error: GuardError) -> str:
 
 _LINES: Mapping[type, Callable[[Any], str]] = MappingProxyType(
     {
+        AddressError: lambda error: f"{error}; name another with --port or --host",
         ArgumentError: _argument,
         CacheError: lambda error: f"{error}; name another with --cache or give --no-cache",
         FilterError: lambda error: (

@@ -22,6 +22,8 @@
     ├── JudgedSetError           a judged set that cannot be read
     ├── RelatedFileError         a file of related lists that cannot be read or written
     │   └── RelatedBusyError     ... because another run is writing it
+    ├── AddressError             an address at which nothing can be served
+    ├── MissingExtraError        a library that only one part needs is not installed
     ├── CacheError               the cache of vectors cannot be used
     │   └── ForeignCacheError    ... because the file is something else
     ├── IndexReadError           an index that cannot be read:
@@ -85,6 +87,7 @@ from simsearch.errors.index import (
     ShrinkError,
     VerificationError,
 )
+from simsearch.errors.serving import AddressError, MissingExtraError
 from simsearch.errors.sources import (
     ApiError,
     CacheError,
@@ -108,6 +111,7 @@ __all__ = [
     "NOT_PUBLISHED",
     "TRY_LATER",
     "WRONG_USAGE",
+    "AddressError",
     "ApiError",
     "ArgumentError",
     "BuildError",
@@ -132,6 +136,7 @@ __all__ = [
     "IndexReadError",
     "JudgedSetError",
     "MirrorError",
+    "MissingExtraError",
     "MovedError",
     "NctIdError",
     "NoAnswerError",

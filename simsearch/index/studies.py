@@ -234,6 +234,24 @@ class StudyStore:
             msgspec.json.encode(list(values)).decode(),
         )
 
+    def facet_rows(
+        self, kind: str
+    ) -> tuple[list[str], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """Return the values of a facet, and (n,) the place of a value beside (n,) its row."""
+        values = self.values_of(kind)
+        places = {value: place for place, value in enumerate(values)}
+        found = self._all(
+            "SELECT value, row FROM facet JOIN has_facet ON facet = id WHERE kind = ?", kind
+        )
+        try:
+            pairs = np.array([(places[value], row) for value, row in found], dtype=np.int32)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise self._damaged(error) from error
+        numbers, rows = pairs.reshape(-1, 2).T
+        if len(rows) and not (rows.min() >= 0 and rows.max() < self.n_studies):
+            raise self._damaged(f"a row beyond {self.n_studies:,}")
+        return values, numbers.copy(), rows.copy()
+
     def rows_started(self, after: str, before: str) -> npt.NDArray[np.int64]:
         """Return (n,) the rows of the studies that started between two dates, inclusive.
 

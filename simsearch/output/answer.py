@@ -141,11 +141,11 @@ def _notes(answer: Answer) -> list[str]:
     """Return the notes under the neighbours."""
     away = answer.query.unlike and len(answer)
     before = "Pctl. is of the similarity before --not takes its part off." if away else ""
-    return [note for note in (_closeness(answer), before) if note]
+    return [note for note in (closeness(answer), before) if note]
 
 
-def _closeness(answer: Answer) -> str:
-    """Return a note where few neighbours or none are close."""
+def closeness(answer: Answer) -> str:
+    """Return a sentence where few neighbours or none are close; `""` where all are."""
     total, close = len(answer), answer.n_close
     if not total:
         if answer.min_percentile:

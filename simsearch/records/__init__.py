@@ -7,9 +7,10 @@ a source is read, because a query by NCT ID needs none of them.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -27,6 +28,7 @@ __all__ = [
     "StudyReader",
     "ids_with_places",
     "read_draft",
+    "read_draft_text",
     "read_ids",
     "read_record",
     "read_studies",
@@ -72,7 +74,7 @@ class StudyReader:
                 yield outcome
             if not n_studies:
                 reason = f" ({first_trouble})" if first_trouble else ""
-                raise SourceError(walk.description.name, f"contains no usable study record{reason}")
+                raise SourceError(name(), f"contains no usable study record{reason}")
 
 
 def read_studies(*sources: str | os.PathLike[str]) -> StudyReader:
@@ -103,14 +105,43 @@ def read_draft(source: str | os.PathLike[str]) -> Study:
     if os.path.isdir(source):  # noqa: PTH112 - any path will do
         raise SourceError(os.fspath(source), "is a folder: name the file of one record")
     walk = SourceWalk(source, draft=True)
-    records = (outcome for outcome in walk if isinstance(outcome, Study | Rejected))
+    return _only(walk, lambda: walk.description.name)
+
+
+def read_draft_text(body: bytes, place: str) -> Study:
+    """Return the only study record in a text of any form; it may lack an NCT ID.
+
+    Args:
+        body: the text: JSON, XML or CSV, not packed.
+        place: what it is called in an error.
+
+    Raises:
+        SourceError: it does not hold exactly one usable record.
+    """
+    from simsearch.records.outcomes import NotRecordsError
+    from simsearch.records.sources import text_outcomes
+
+    stream = io.BufferedReader(io.BytesIO(body))
+    try:
+        return _only(text_outcomes(stream, place, draft=True), lambda: place)
+    except NotRecordsError as error:
+        raise SourceError(place, str(error)) from None
+
+
+def _only(outcomes: Iterable[Outcome], name: Callable[[], str]) -> Study:
+    """Return the only study among outcomes.
+
+    Raises:
+        SourceError: there is another number of records, or it is unusable.
+    """
+    records = (outcome for outcome in outcomes if isinstance(outcome, Study | Rejected))
     found = list(islice(records, _MAX_COUNTED + 1))
     if len(found) != 1:
         number = f"more than {_MAX_COUNTED}" if len(found) > _MAX_COUNTED else f"{len(found):,}"
-        raise SourceError(walk.description.name, f"contains {number} records instead of one")
+        raise SourceError(name(), f"contains {number} records instead of one")
     (outcome,) = found
     if isinstance(outcome, Rejected):
-        raise SourceError(walk.description.name, f"is not a usable study record: {outcome}")
+        raise SourceError(name(), f"is not a usable study record: {outcome}")
     return outcome
 
 

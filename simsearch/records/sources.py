@@ -233,17 +233,7 @@ class SourceWalk:
             yield from self._text(stream, place)
 
     def _text(self, stream: Stream, place: str) -> Iterator[Outcome]:
-        head = _skip_to_text(stream)
-        if not head:
-            raise NotRecordsError("it is empty")
-        for reader in _READERS:
-            if reader.recognises(head):
-                yield from reader.read(stream, place, draft=self._draft)
-                return
-        if head.startswith(b"<"):
-            raise NotRecordsError("it is XML or HTML without study records")
-        hint = DRAFT_HINT if self._draft else ""
-        raise NotRecordsError(f"{_NO_RECORDS}{hint}")
+        yield from text_outcomes(stream, place, draft=self._draft)
 
     def _zip(self, stream: Stream, place: str, depth: int) -> Iterator[Outcome]:
         if depth:  # a zip within an archive is copied to disk, because it is read from its end
@@ -283,6 +273,25 @@ class SourceWalk:
                     member_place, "", f"the member of the zip cannot be unpacked: {error}"
                 )
             read += member.compress_size
+
+
+def text_outcomes(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
+    """Yield what a stream of text holds, by the reader that recognises it.
+
+    Raises:
+        NotRecordsError: none does.
+    """
+    head = _skip_to_text(stream)
+    if not head:
+        raise NotRecordsError("it is empty")
+    for reader in _READERS:
+        if reader.recognises(head):
+            yield from reader.read(stream, place, draft=draft)
+            return
+    if head.startswith(b"<"):
+        raise NotRecordsError("it is XML or HTML without study records")
+    hint = DRAFT_HINT if draft else ""
+    raise NotRecordsError(f"{_NO_RECORDS}{hint}")
 
 
 def _is_stream(path: Path) -> bool:

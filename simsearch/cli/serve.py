@@ -1,0 +1,105 @@
+"""`simsearch serve`: the web page and the HTTP API."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from simsearch.cli.options import IndexOption, VerboseOption
+from simsearch.cli.terminal import print_text
+from simsearch.errors import ArgumentError, MissingExtraError
+
+if TYPE_CHECKING:
+    from simsearch.web.current import CurrentIndex
+
+EXAMPLES = """
+simsearch serve
+simsearch serve --open
+simsearch serve --host 0.0.0.0 --port 80 --allow-host trials.example.org --workers 4
+"""
+
+
+def serve(
+    index: IndexOption = None,
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="Address to listen at; the default can be reached only from this machine.",
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port", "-p", metavar="N", min=0, max=65535, help="Port; 0 takes a free one."
+        ),
+    ] = 8000,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=1,
+            max=64,
+            help="Processes; they share the index's files in memory.",
+        ),
+    ] = 1,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="HOST",
+            help="A name by which the page is reached; repeatable. Requests for other names are "
+            "refused.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-origin",
+            metavar="URL",
+            help="A site whose scripts may read the API (https://example.org, or *); repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    verbose: VerboseOption = False,
+) -> None:
+    """Serve the index as web pages, an HTTP API and an MCP server (/mcp).
+
+    It needs the extra `web`. docs/web.md says what to put in front of it on a network.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # requests are answered side by side
+    try:
+        from simsearch.web.serving import Place
+        from simsearch.web.serving import serve as run
+        from simsearch.web.settings import Settings
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("serve", error.name or "a library", "web") from error
+    hosts = [host, *(allow_host or ())]
+    origins = tuple(_origin(each) for each in allow_origin or ())
+    settings = Settings(hosts=tuple(each.casefold() for each in hosts), origins=origins)
+
+    def ready(address: str, current: CurrentIndex) -> None:
+        with current.use() as opened:
+            print_text(f"{address}\n{opened.facts.line}\nStop with Ctrl-C.\n")
+
+    place = Place(host, port, workers)
+    run(index, place, settings, ready=ready, browse=open_, verbose=verbose)
+
+
+def _origin(given: str) -> str:
+    """Return an origin as browsers send it.
+
+    Raises:
+        ArgumentError: it is none.
+    """
+    origin = given.rstrip("/")
+    scheme, _, rest = origin.partition("://")
+    if origin == "*" or (scheme in ("http", "https") and rest and "/" not in rest):
+        return origin
+    raise ArgumentError("allow_origin", given, "like https://example.org, or *")

@@ -1,0 +1,136 @@
+"""The web app: pages, API, embeds and the server for assistants, behind one guard."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from simsearch import __version__
+from simsearch.errors import SimsearchError
+from simsearch.index.opened import OpenedIndex
+from simsearch.web import pages, replies
+from simsearch.web.api import include_api
+from simsearch.web.current import CurrentIndex
+from simsearch.web.errors import Problem, http_problem, problem_of
+from simsearch.web.metrics import Metrics
+from simsearch.web.rendering import static_files
+from simsearch.web.security import Guard
+from simsearch.web.service import Service
+from simsearch.web.settings import Settings
+
+_FOREVER = "public, max-age=31536000, immutable"
+_NEVER = {"cache-control": "no-store"}
+
+
+def create_app(
+    current: CurrentIndex,
+    settings: Settings | None = None,
+    metrics: Metrics | None = None,
+    *,
+    parent: int = 0,
+) -> FastAPI:
+    """Return the app over an index, which is closed with it.
+
+    Args:
+        current: the index that is served.
+        settings: names, origins and limits.
+        metrics: counts what is answered.
+        parent: the process that started this one, with which it ends; 0 for none.
+    """
+    settings, metrics = settings or Settings(), metrics or Metrics()
+    service = Service(current, settings, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(current.warm)
+        following = asyncio.create_task(service.follow(parent))
+        try:
+            yield
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+            service.close()
+
+    app = FastAPI(
+        title="simsearch", version=__version__, lifespan=lifespan,
+        docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
+    )  # fmt: skip
+    app.router.routes += [*_system(service), *pages.routes(service)]
+    include_api(app, service)
+    _report_errors(app, str(current.path))
+    app.add_middleware(Guard, current=current, settings=settings, metrics=metrics)
+    return app
+
+
+def _system(service: Service) -> list[Route]:
+    """Return what watches over the server, and the files of pages."""
+
+    async def healthz(_: Request) -> Response:
+        return replies.json({"ok": True}, cache="no-store")
+
+    async def readyz(_: Request) -> Response:
+        def ready(index: OpenedIndex) -> Response:
+            facts = index.facts
+            _ = index.store.row_of("NCT00000000")
+            shown = {
+                "ok": True, "generation": facts.generation, "records_date": facts.records_date,
+            }  # fmt: skip
+            return replies.json(shown, cache="no-store")
+
+        return await service.run(ready)
+
+    async def metrics(_: Request) -> Response:
+        def told(index: OpenedIndex) -> str:
+            return service.metrics.text(index.facts)
+
+        text = await service.run(told)
+        return Response(text, 200, _NEVER, "text/plain; version=0.0.4; charset=utf-8")
+
+    async def static(request: Request) -> Response:
+        found = static_files().get(request.path_params["name"])
+        if found is None:
+            raise HTTPException(404)
+        return Response(found[0], 200, {"cache-control": _FOREVER}, found[1])
+
+    return [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+        Route("/static/{name}", static),
+    ]
+
+
+def _report_errors(app: FastAPI, index_path: str) -> None:
+    """Let every error have the one shape."""
+
+    async def on_purpose(request: Request, error: Exception) -> Response:
+        assert isinstance(error, SimsearchError)  # noqa: S101 - it is registered for these
+        return replies.problem(request, problem_of(error, index_path))
+
+    async def of_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        return replies.problem(request, http_problem(error.status_code, error.detail))
+
+    async def of_shape(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"][1:]) or "the body"
+        found = Problem(
+            error=f"{place[:80]}: {first['msg'][:200]}", status=400,
+            next_step="correct it; /api describes every parameter",
+        )  # fmt: skip
+        return replies.problem(request, found)
+
+    app.add_exception_handler(SimsearchError, on_purpose)
+    app.add_exception_handler(HTTPException, of_http)
+    app.add_exception_handler(RequestValidationError, of_shape)

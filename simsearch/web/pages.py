@@ -1,0 +1,183 @@
+"""The pages: start, study, several studies, why; each is also .json, and lists are exported."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from simsearch.errors import NctIdError
+from simsearch.index.opened import OpenedIndex
+from simsearch.output.answer import closeness
+from simsearch.search.answer import Answer, ask
+from simsearch.search.facets import FACETS, facet_counts
+from simsearch.search.filters import spelled
+from simsearch.search.shape import study_shape
+from simsearch.study import Study
+from simsearch.web import asking, replies
+from simsearch.web.asking import Asked
+from simsearch.web.service import Service
+from simsearch.web.settings import MAX_TEXT
+
+_ENDING = re.compile(rf"(.*?)\.(json|{'|'.join(map(re.escape, replies.EXPORTS))})")
+_STEPS = (10, 20, 50, 100, 200)
+"""How many neighbours a page shows, step by step."""
+
+EXAMPLES = ("NCT03540472", "NCT03364764", "NCT00229619")
+
+
+def routes(service: Service) -> list[Route]:
+    """Return the pages over a service."""
+    pages = _Pages(service)
+    return [
+        Route("/", pages.start),
+        Route("/.json", pages.start_json),
+        Route("/search", pages.search),
+        Route("/study/{name}", pages.study),
+        Route("/related", pages.related),
+        Route("/related.{ending}", pages.related),
+    ]
+
+
+class _Pages:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def start(self, _: Request) -> Response:
+        return await self._service.run(_start)
+
+    async def start_json(self, _: Request) -> Response:
+        def shown(index: OpenedIndex) -> Response:
+            return replies.json({"ok": True, "index": replies.index_shape(index.facts)})
+
+        return await self._service.run(shown)
+
+    async def search(self, request: Request) -> Response:
+        """Send a person who typed something to the page that answers it."""
+        typed = request.query_params.get("q", "").strip()[:MAX_TEXT]
+        if not typed:
+            return replies.moved("/")
+        studies = asking.named_in(typed)
+        if len(studies) == 1:
+            return replies.moved(f"/study/{studies[0]}")
+        found = Asked(studies=studies) if studies else Asked(texts=(typed,))
+        return replies.moved(asking.address("/related", found))
+
+    async def study(self, request: Request) -> Response:
+        """Show a study, and last the studies most like it."""
+        given, ending = _split(request.path_params["name"])
+        asked = _asked(request)
+        if isinstance(asked, Response):
+            return asked
+        return await self._service.run(partial(_study, given=given, ending=ending, asked=asked))
+
+    async def related(self, request: Request) -> Response:
+        """Show the studies most like several, or like words, and unlike others."""
+        asked = _asked(request)
+        if isinstance(asked, Response):
+            return asked
+        ending = request.path_params.get("ending", "")
+        if ending and ending not in ("json", *replies.EXPORTS):
+            raise NctIdError(ending, "is no format of a list")
+        if not (asked.studies or asked.texts):
+            return replies.moved("/")
+        return await self._service.run(partial(_related, ending=ending, asked=asked))
+
+
+def _asked(request: Request) -> Asked | Response:
+    """Return what is asked; or the address without empty parameters, as a form sends them."""
+    pairs = request.query_params.multi_items()
+    kept = asking.without_empty(pairs)
+    asked = asking.parsed(kept)
+    if len(kept) < len(pairs) and not request.url.path.endswith(".json"):
+        return replies.moved(asking.address(request.url.path, asked))
+    return asked
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return the name of a study and the ending of the address, or none."""
+    found = _ENDING.fullmatch(name)
+    return (found[1], found[2]) if found else (name, "")
+
+
+def _start(index: OpenedIndex) -> Response:
+    store = index.store
+    numbers = [each for each in EXAMPLES if index.holds(each)] or store.nct_ids()[:3]
+    examples = [index.study(each) for each in numbers]
+    return replies.html(
+        "start.html", facts=index.facts, examples=examples, counts=facet_counts(index)
+    )
+
+
+def _study(index: OpenedIndex, given: str, ending: str, asked: Asked) -> Response:
+    study = index.study(given)
+    dot = f".{ending}" if ending else ""
+    if given != study.nct_id:
+        return replies.moved(asking.address(f"/study/{study.nct_id}{dot}", asked))
+    asked = msgspec.structs.replace(asked, studies=(study.nct_id,), unlike=(), texts=())
+    answer = ask(index, asked.question())
+    if ending == "json":
+        shown = {"ok": True, "study": study_shape(study), "related": replies.answered(answer)}
+        return replies.json(shown)
+    if ending:
+        return replies.export(answer, ending, f"related-{study.nct_id}")
+    return replies.html("study.html", study=study, **_list_values(index, answer, asked, study))
+
+
+def _related(index: OpenedIndex, ending: str, asked: Asked) -> Response:
+    answer = ask(index, asked.question())
+    if ending == "json":
+        return replies.json({"ok": True, **replies.answered(answer)})
+    if ending:
+        return replies.export(answer, ending, "related")
+    return replies.html("related.html", **_list_values(index, answer, asked, None))
+
+
+def _list_values(
+    index: OpenedIndex, answer: Answer, asked: Asked, study: Study | None
+) -> dict[str, Any]:
+    """Return what the template of a list needs."""
+    own = f"/study/{study.nct_id}" if study else "/related"
+    base = msgspec.structs.replace(asked, studies=()) if study else asked
+    more = next((k for k in _STEPS if k > asked.k), 0) if len(answer) == asked.k else 0
+    return {
+        "facts": index.facts,
+        "answer": answer,
+        "asked": asked,
+        "own": own,
+        "counts": facet_counts(index, answer.filters),
+        "here": _Addresses(own, base),
+        "several": _Addresses("/related", asked),
+        "export": _Addresses(own, base),
+        "exports": {ending: shown[2] for ending, shown in replies.EXPORTS.items()},
+        "more": more,
+        "closeness": closeness(answer),
+        "chosen": _chosen(index, asked),
+        "cleared": asking.address(
+            own, Asked(studies=base.studies, unlike=asked.unlike, texts=asked.texts)
+        ),
+        "is_competing": set(asking.COMPETING) <= set(asked.status),
+        "competing": asking.COMPETING,
+    }
+
+
+def _chosen(index: OpenedIndex, asked: Asked) -> dict[str, tuple[str, ...]]:
+    """Return filter → its values as the index spells them."""
+    return {kind: spelled(index.store, kind, getattr(asked, kind)) for kind in FACETS}
+
+
+class _Addresses(msgspec.Struct, frozen=True):
+    """Gives the address of a page with some parameters changed."""
+
+    path: str
+    asked: Asked
+
+    def __call__(self, ending: str = "", **changed: Any) -> str:
+        path = f"{self.path}.{ending}" if ending else self.path
+        given = {name: tuple(v) if isinstance(v, list) else v for name, v in changed.items()}
+        return asking.address(path, self.asked, **given)
