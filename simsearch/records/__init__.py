@@ -13,10 +13,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 from simsearch.errors import NctIdError, SourceError
 from simsearch.records.lists import TooLongError, short_text
-from simsearch.records.outcomes import Gone, Notice, Outcome, Rejected, SourceFile
+from simsearch.records.outcomes import Gone, Notice, Outcome, Rejected, SourceFile, Stream
 from simsearch.study import Study, parse_nct_id
 
 __all__ = [
@@ -74,7 +75,7 @@ class StudyReader:
                 yield outcome
             if not n_studies:
                 reason = f" ({first_trouble})" if first_trouble else ""
-                raise SourceError(name(), f"contains no usable study record{reason}")
+                raise SourceError(walk.description.name, f"contains no usable study record{reason}")
 
 
 def read_studies(*sources: str | os.PathLike[str]) -> StudyReader:
@@ -121,7 +122,7 @@ def read_draft_text(body: bytes, place: str) -> Study:
     from simsearch.records.outcomes import NotRecordsError
     from simsearch.records.sources import text_outcomes
 
-    stream = io.BufferedReader(io.BytesIO(body))
+    stream = cast("Stream", io.BufferedReader(io.BytesIO(body)))
     try:
         return _only(text_outcomes(stream, place, draft=True), lambda: place)
     except NotRecordsError as error:

@@ -115,21 +115,21 @@ def static_files() -> Static:
 @cache
 def templates() -> Environment:
     """Return the templates: whatever they show is escaped, and its letters can be seen."""
-    environment = Environment(
+    made = Environment(
         loader=FileSystemLoader(_FOLDER / "templates"), autoescape=True,
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown,
         auto_reload=False,
     )  # fmt: skip
-    environment.filters |= {
+    made.filters |= {
         "date": date_label, "enum": enum_label, "phases": phase_words, "status": status_label,
         "percentile": percentile_label, "nines": nines,
     }  # fmt: skip
-    environment.globals |= {
+    made.globals |= {
         "static": static_files().address,
         "marked": marked,
         "marked_excerpt": marked_excerpt,
     }
-    return environment
+    return made
 
 
 def page(name: str, **values: Any) -> str:
