@@ -94,6 +94,7 @@ def build_index(
         BuildError: the folder cannot be published in, or the new index fails its check.
     """
     folder = Path(index)
+    records.check()
     try:
         with new_generation(folder, keep=keep, wait=wait, say=say) as draft:
             guards = Guards(

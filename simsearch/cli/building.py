@@ -200,6 +200,7 @@ def build_and_report(
     say(f"simsearch {__version__} builds {target} from {', '.join(map(str, sources))}")
     wait_until_free(target, options.wait, log)
     reader = read_studies(*sources)
+    reader.check()
     with waiting_for("Loading the model", quiet=options.quiet):
         encoder = load_encoder(options.model, options.precision, options.backend)
     file = cache_file(options.cache, no_cache=options.no_cache)

@@ -10,15 +10,19 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from simsearch.errors import NctIdError, SourceError
 from simsearch.records.lists import TooLongError, short_text
 from simsearch.records.outcomes import Gone, Notice, Outcome, Rejected, SourceFile, Stream
 from simsearch.study import Study, parse_nct_id
+
+if TYPE_CHECKING:
+    from simsearch.records.sources import SourceWalk
 
 __all__ = [
     "Gone",
@@ -62,20 +66,33 @@ class StudyReader:
         """Name, size and digest of each source; complete once the iteration has ended."""
         return tuple(walk.description for walk in self._walks)
 
+    def check(self) -> None:
+        """Check that each source can be read and holds a study, as far as its beginning shows.
+
+        Raises:
+            SourceError: one cannot, or holds none.
+        """
+        for walk in self._walks:
+            if not walk.check():
+                deque(self._outcomes(walk), maxlen=0)  # raises, with what it holds instead
+
     def __iter__(self) -> Iterator[Outcome]:
         for walk in self._walks:
-            n_studies = 0
-            first_trouble = ""
-            for outcome in walk:
-                if isinstance(outcome, Study):
-                    n_studies += 1
-                elif isinstance(outcome, Notice | Rejected) and not first_trouble:
-                    trouble = outcome.message if isinstance(outcome, Notice) else outcome.reason
-                    first_trouble = f"{outcome.place}: {trouble}"
-                yield outcome
-            if not n_studies:
-                reason = f" ({first_trouble})" if first_trouble else ""
-                raise SourceError(walk.description.name, f"contains no usable study record{reason}")
+            yield from self._outcomes(walk)
+
+    def _outcomes(self, walk: SourceWalk) -> Iterator[Outcome]:
+        n_studies = 0
+        first_trouble = ""
+        for outcome in walk:
+            if isinstance(outcome, Study):
+                n_studies += 1
+            elif isinstance(outcome, Notice | Rejected) and not first_trouble:
+                trouble = outcome.message if isinstance(outcome, Notice) else outcome.reason
+                first_trouble = f"{outcome.place}: {trouble}"
+            yield outcome
+        if not n_studies:
+            reason = f" ({first_trouble})" if first_trouble else ""
+            raise SourceError(walk.description.name, f"contains no usable study record{reason}")
 
 
 def read_studies(*sources: str | os.PathLike[str]) -> StudyReader:
@@ -120,7 +137,7 @@ def read_draft_text(body: bytes, place: str) -> Study:
         SourceError: it does not hold exactly one usable record.
     """
     from simsearch.records.outcomes import NotRecordsError
-    from simsearch.records.sources import text_outcomes
+    from simsearch.records.recognise import text_outcomes
 
     stream = cast("Stream", io.BufferedReader(io.BytesIO(body)))
     try:

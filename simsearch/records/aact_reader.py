@@ -1,4 +1,4 @@
-"""AACT's pipe-delimited export → studies: a zip with one text file per table.
+"""AACT's pipe-delimited export → studies: a zip, or folder, with one text file per table.
 
 The tables refer to each other by NCT ID, in no reliable order, and of the whole registry some
 fifteen million rows are needed. Therefore the rows go through a temporary table of SQLite and are
@@ -33,10 +33,9 @@ from simsearch.records.aact_tables import (
     header_columns,
     kept_rows,
     members,
-    whole_number,
     with_line_breaks,
 )
-from simsearch.records.archive import open_member
+from simsearch.records.archive import Folder, open_member
 from simsearch.records.assemble import RawIntervention, assemble_study
 from simsearch.records.outcomes import (
     MAX_DOCUMENT_BYTES,
@@ -66,7 +65,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Cells).decode
 
 
-def read_archive(archive: zipfile.ZipFile, place: str) -> Iterator[Outcome]:
+def read_archive(archive: zipfile.ZipFile | Folder, place: str) -> Iterator[Outcome]:
     """Yield the studies of AACT's tables, in the order of their NCT IDs.
 
     A row of studies.txt that cannot be read yields a `Rejected`; rows are numbered as in an
@@ -95,7 +94,11 @@ def read_archive(archive: zipfile.ZipFile, place: str) -> Iterator[Outcome]:
 
 
 def _load(
-    scratch: sqlite3.Connection, archive: zipfile.ZipFile, member: str, name: str, place: str
+    scratch: sqlite3.Connection,
+    archive: zipfile.ZipFile | Folder,
+    member: str,
+    name: str,
+    place: str,
 ) -> Iterator[Outcome]:
     """Copy the rows of one table to the temporary table; yield what is wrong with them."""
     lines = _lines(archive, member, place)
@@ -125,10 +128,10 @@ def _load(
         yield Notice(place, f"{n_bad:,} of its rows cannot be read (first: {first})")
 
 
-def _lines(archive: zipfile.ZipFile, member: str, place: str) -> Iterator[bytes]:
+def _lines(archive: zipfile.ZipFile | Folder, member: str, place: str) -> Iterator[bytes]:
     """Yield the lines of a member; only LF ends one, because texts may contain a CR."""
     try:
-        with open_member(archive, archive.getinfo(member)) as stream:
+        with open_member(archive, member) as stream:
             while line := stream.readline(MAX_DOCUMENT_BYTES + 1):
                 if len(line) > MAX_DOCUMENT_BYTES:
                     raise SourceError(place, f"has a line of over {MAX_DOCUMENT_BYTES:,} bytes")
@@ -191,7 +194,7 @@ def _study(nct_id: str, cells: Cells, parts: dict[str, list[Cells]]) -> Study:
         last_update_date=study["last_update_posted_date"],
         outcomes=_measures(parts["design_outcomes"]),
         searched=[*other_ids, *_searched_texts(parts)],
-        enrollment=whole_number(study["enrollment"]),
+        enrollment=vocabulary.count(study["enrollment"]),
         has_results=None if results is None else bool(results.strip()),
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -133,6 +133,14 @@ def members(names: Sequence[str]) -> dict[str, str]:
     }
 
 
+def folders(paths: Sequence[Path]) -> dict[Path, list[str]]:
+    """Return the folders that hold AACT's tables, unpacked, with the names of their files."""
+    names: dict[Path, list[str]] = {}
+    for path in paths:
+        names.setdefault(path.parent, []).append(path.name)
+    return {folder: held for folder, held in names.items() if recognises_archive(held)}
+
+
 def header_columns(line: bytes) -> list[str]:
     """Return the names of the columns in the first line of a table."""
     text = line.decode("utf-8-sig", errors="replace")
@@ -159,7 +167,7 @@ def kept_rows(
         try:
             cells = cells_of(line, len(columns))
         except (ValueError, csv.Error) as error:
-            yield Rejected(f"{place} row {number:,}", readable_nct_id(line), str(error))
+            yield Rejected(f"{place} row {number:,}", _own_number(line, key), str(error))
             continue
         nct_id = cells[key].strip().upper()
         kept = [None if at is None else cells[at] for at in wanted]
@@ -167,6 +175,11 @@ def kept_rows(
             yield Rejected(f"{place} row {number:,}", "", "the row has no NCT ID")
         elif table.keeps(*kept):
             yield Row(nct_id, whole_number(cells[order]) or 0, number, kept)
+
+
+def _own_number(line: bytes, key: int) -> str:
+    """Return the NCT ID in the row's own column, by its place among the bars."""
+    return readable_nct_id(b"".join(line.split(b"|")[key : key + 1]))
 
 
 def cells_of(line: bytes, n_columns: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Zip archives; any damage raises `zipfile.BadZipFile`.
+"""Zip archives, and folders that are read like one; any damage raises `zipfile.BadZipFile`.
 
 The standard library raises half a dozen other exceptions for a damaged archive.
 """
@@ -8,11 +8,34 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import IO, cast
 
 from simsearch.records.outcomes import Stream
 
 _DAMAGE = (ValueError, OverflowError, struct.error, RuntimeError, NotImplementedError)
+
+
+class Folder:
+    """The files of a folder, as the members of an archive.
+
+    Args:
+        path: the folder.
+        names: of the files that count.
+    """
+
+    def __init__(self, path: Path, names: Sequence[str]) -> None:
+        self._path = path
+        self._names = list(names)
+
+    def namelist(self) -> list[str]:
+        """Return the names of the files."""
+        return self._names
+
+    def open(self, name: str) -> io.BufferedReader:
+        """Open a file for reading."""
+        return (self._path / name).open("rb")
 
 
 def open_archive(file: IO[bytes] | Stream) -> zipfile.ZipFile:
@@ -27,12 +50,16 @@ def open_archive(file: IO[bytes] | Stream) -> zipfile.ZipFile:
         raise zipfile.BadZipFile(f"damaged zip: {error}") from error
 
 
-def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> io.BufferedReader:
+def open_member(
+    archive: zipfile.ZipFile | Folder, member: zipfile.ZipInfo | str
+) -> io.BufferedReader:
     """Open a member for reading, with `peek`.
 
     Raises:
         zipfile.BadZipFile: it is damaged, encrypted, or compressed by an unknown method.
     """
+    if isinstance(archive, Folder):
+        return archive.open(str(member))
     try:
         unpacked = archive.open(member)
     except _DAMAGE as error:

@@ -9,13 +9,26 @@ from __future__ import annotations
 
 import csv
 import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+
+import msgspec
 
 from simsearch.errors import NctIdError
-from simsearch.records import vocabulary
-from simsearch.records.assemble import RawIntervention, assemble_study
+from simsearch.records.assemble import assemble_study
+from simsearch.records.csv_cells import (
+    NOT_GIVEN,
+    BrokenRowError,
+    country,
+    enrollment,
+    has_results,
+    interventions,
+    measures,
+)
 from simsearch.records.csv_rows import Row, RowReader, long_cells
 from simsearch.records.outcomes import (
+    Notice,
     NotRecordsError,
     Outcome,
     Rejected,
@@ -23,69 +36,92 @@ from simsearch.records.outcomes import (
     nct_id_reason,
     readable_nct_id,
 )
+from simsearch.records.table_dates import COLUMNS, DateColumns
 from simsearch.study import Study
+
+NO_HEADER = "its first line does not name the columns NCT Number and Study Title"
+"""Why a table is not read."""
 
 _DELIMITERS = ",;\t"
 _HEAD_BYTES = 4096
-_ENUM_TYPES = (
-    "BEHAVIORAL", "BIOLOGICAL", "COMBINATION_PRODUCT", "DEVICE", "DIAGNOSTIC_TEST",
-    "DIETARY_SUPPLEMENT", "DRUG", "GENETIC", "OTHER", "PROCEDURE", "RADIATION",
-)  # fmt: skip
-_INTERVENTION_TYPES = frozenset(
-    {*_ENUM_TYPES, *(name.replace("_", " ").title() for name in _ENUM_TYPES)}
-)
-# A data frame turns 30 into 30.0 if other cells of the column are empty.
-_COUNT = re.compile(r"([0-9]{1,15})(?:\.0+)?")
+_MAX_LINES_ABOVE = 10
+_SEPARATOR_LINE = re.compile(rb"(?:\xef\xbb\xbf)?sep=.\s*", re.IGNORECASE)  # of a spreadsheet
+_NCT_ID = re.compile(r"NCT[0-9]{8}", re.IGNORECASE)
+# The number of a row whose cells are not known: it is the first cell, or stands after the rank.
+_FIRST_CELLS = re.compile(rb"""\s*(?:"?[0-9]*"?[,;\t])?"?(NCT[0-9]{1,8})(?![0-9])""", re.IGNORECASE)
 
 
-class _BrokenRowError(Exception):
-    """The row is not one complete record; the message is the reason."""
+class _Header(msgspec.Struct, frozen=True):
+    """Where the header of a table stands, and what separates its cells."""
+
+    delimiter: str
+    names: tuple[str, ...]
+    above: tuple[bytes, ...] = ()
+    """The lines above it."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether quotes are plain characters, as in the older site's file with tabs."""
+        return self.delimiter == "\t" and {"rank", "url"} <= {*self.names}
+
+
+class _Numbered(msgspec.Struct, frozen=True):
+    """A row, its number, and the columns of the header above it."""
+
+    n: int
+    names: tuple[str, ...]
+    row: Row
 
 
 def recognises(head: bytes) -> bool:
     """Return whether content with these first bytes may be the site's table of studies."""
-    return bool(_delimiter(head))
+    return bool(_header(head))
 
 
 def read(stream: Stream, place: str, *, draft: bool = False) -> Iterator[Outcome]:
     """Yield the studies of a table, and a `Rejected` for each row that is not usable.
 
     Rows are numbered from 1, not counting headers. A second header (concatenated pages) is not a
-    row; it names the columns of the rows after it.
+    row; it names the columns of the rows after it. Lines above the first header are left out
+    with a `Notice`, and so are dates that cannot be understood.
 
     Raises:
         SourceError: a line is too long to be from the registry.
-        NotRecordsError: the first line is not the header of such a table.
+        NotRecordsError: no line at the beginning is the header of such a table.
     """
-    delimiter = _delimiter(stream.peek(_HEAD_BYTES))
-    if not delimiter:
-        raise NotRecordsError("its first line does not name the columns NCT Number and Study Title")
-    names: tuple[str, ...] = ()
-    n = 0
-    for row in RowReader(stream, place).rows(delimiter):
-        if _is_header(row.cells):
-            names = _names(row.cells)
-            continue
-        n += 1
-        yield _outcome(row, names, f"{place} row {n:,}", draft=draft)
+    header = _header(stream.peek(_HEAD_BYTES))
+    if not header:
+        raise NotRecordsError(NO_HEADER)
+    for _ in header.above:
+        stream.readline()
+    if n_captions := sum(not _SEPARATOR_LINE.fullmatch(line) for line in header.above):
+        lines = "a line" if n_captions == 1 else f"{n_captions} lines"
+        yield Notice(place, f"left out: {lines} above the header")
+    reader = RowReader(stream, place, len(header.above))
+    dates = DateColumns()
+    split = reader.plain_rows if header.is_plain else reader.rows
+    for each in _settled(_numbered(split(header.delimiter)), dates):
+        yield _outcome(each, dates, f"{place} row {each.n:,}", draft=draft)
+    yield from dates.notices(place)
 
 
-def _delimiter(head: bytes) -> str:
-    """Return the delimiter of the header in the first line, or `""` if that is not a header."""
-    line = head.partition(b"\n")[0].decode("utf-8", "replace").removeprefix("\ufeff")
-    for delimiter in _DELIMITERS:
-        try:
-            with long_cells():
-                cells = next(csv.reader([line], delimiter=delimiter), [])
-        except csv.Error:
-            continue
-        if _is_header(cells):
-            return delimiter
-    return ""
+def _header(head: bytes) -> _Header | None:
+    """Return the header among the first lines, or None if no line is one."""
+    lines = head.split(b"\n", _MAX_LINES_ABOVE)[:_MAX_LINES_ABOVE]
+    for n, raw in enumerate(lines):
+        line = raw.decode("utf-8", "replace").removeprefix("\ufeff")
+        for delimiter in _DELIMITERS:
+            try:
+                with long_cells():
+                    names = _names(next(csv.reader([line], delimiter=delimiter), []))
+            except csv.Error:
+                continue
+            if _is_header(names):
+                return _Header(delimiter, names, tuple(lines[:n]))
+    return None
 
 
-def _is_header(cells: Sequence[str]) -> bool:
-    names = _names(cells)
+def _is_header(names: Sequence[str]) -> bool:
     return "nct number" in names and ("study title" in names or "title" in names)
 
 
@@ -93,23 +129,91 @@ def _names(cells: Sequence[str]) -> tuple[str, ...]:
     return tuple(cell.strip().lower() for cell in cells)
 
 
-def _outcome(row: Row, names: Sequence[str], place: str, *, draft: bool) -> Outcome:
+def _numbered(rows: Iterator[Row]) -> Iterator[_Numbered]:
+    names: tuple[str, ...] = ()
+    n = 0
+    for row in rows:
+        if _is_header(found := _names(row.cells)):
+            names = found
+            continue
+        n += 1
+        yield _Numbered(n, names, row)
+
+
+def _settled(rows: Iterator[_Numbered], dates: DateColumns) -> Iterator[_Numbered]:
+    """Yield the rows; from the first date that a spreadsheet rewrote on, read all ahead.
+
+    They wait in a temporary file: only the column as a whole shows which number is the day.
+    """
+    first = None
+    for each in rows:
+        if dates.see(dict(zip(each.names, each.row.cells, strict=False))):
+            first = each
+            break
+        yield each
+    if first is None:
+        return
+    with tempfile.TemporaryFile() as file:
+        for each in chain([first], rows):
+            dates.see(dict(zip(each.names, each.row.cells, strict=False)))
+            encoded = msgspec.msgpack.encode(each)
+            file.write(len(encoded).to_bytes(8) + encoded)
+        file.seek(0)
+        while size := file.read(8):
+            yield msgspec.msgpack.decode(file.read(int.from_bytes(size)), type=_Numbered)
+
+
+def _outcome(each: _Numbered, dates: DateColumns, place: str, *, draft: bool) -> Outcome:
+    row = each.row
     try:
-        return _study(_by_name(row, names), draft=draft)
+        cells = _by_name(row, each.names)
+        cells.update(
+            {
+                column: dates.iso(column, cells[column], f"row {each.n:,}")
+                for column in COLUMNS
+                if column in cells
+            }
+        )
+        return _study(cells, draft=draft)
     except NctIdError as error:
         reason = nct_id_reason(error)
-    except _BrokenRowError as error:
+    except BrokenRowError as error:
         reason = str(error)
-    return Rejected(place, readable_nct_id(row.body), f"{reason} ({row.lines})")
+    return Rejected(place, _own_number(row, each.names), f"{reason} ({row.lines})")
+
+
+def _own_number(row: Row, names: Sequence[str]) -> str:
+    """Return the NCT ID in the row's own column; of a row without cells, that of its first cell."""
+    if len(row.cells) == len(names):
+        return readable_nct_id(row.cells[names.index("nct number")].encode())
+    own = _FIRST_CELLS.match(row.body)
+    return own[1].decode().upper() if own else ""
 
 
 def _by_name(row: Row, names: Sequence[str]) -> dict[str, str]:
+    """Return the cells of a row by column; cells with the older site's `null` are empty."""
+    if len(row.cells) == len(names) and not (row.guessed and not _is_sound(row, names)):
+        cells = ("" if cell.strip() == "null" else cell for cell in row.cells)
+        found = dict(zip(names, cells, strict=True))
+        if not row.trouble or row.guessed:
+            return found
     if row.trouble:
-        raise _BrokenRowError(row.trouble)
-    if len(row.cells) != len(names):
-        counts = f"{len(row.cells):,} instead of {len(names):,}"
-        raise _BrokenRowError(f"the number of cells differs from the header's: {counts}")
-    return dict(zip(names, row.cells, strict=True))
+        raise BrokenRowError(row.trouble)
+    counts = f"{len(row.cells):,} instead of {len(names):,}"
+    raise BrokenRowError(f"the number of cells differs from the header's: {counts}")
+
+
+def _is_sound(row: Row, names: Sequence[str]) -> bool:
+    """Return whether a row with bad quotes was guessed rightly: what has a shape is in its place.
+
+    The older site writes `"Expanded Access":Treatment IND/Protocol"`.
+    """
+    cells = dict(zip(names, row.cells, strict=True))
+    shaped = [cells[name].strip() for name in COLUMNS if name in cells]
+    return bool(_NCT_ID.fullmatch(cells["nct number"].strip())) and all(
+        text.lower() in NOT_GIVEN or any(digit in text for digit in "0123456789")
+        for text in (*shaped, cells.get("enrollment", ""))
+    )
 
 
 def _study(row: Mapping[str, str], *, draft: bool) -> Study:
@@ -122,70 +226,17 @@ def _study(row: Mapping[str, str], *, draft: bool) -> Study:
         acronym=row.get("acronym"),
         summary=row.get("brief summary"),
         conditions=row.get("conditions", "").split("|"),
-        interventions=_interventions(row.get("interventions", "")),
+        interventions=interventions(row.get("interventions", "")),
         status=row.get("study status", row.get("status")),
         study_type=row.get("study type"),
         phases=[row.get("phases", "")],
         sponsor=row.get("sponsor", sponsors.partition("|")[0]),
-        countries=map(_country, row.get("locations", "").split("|")),
+        countries=map(country, row.get("locations", "").split("|")),
         start_date=row.get("start date"),
         completion_date=row.get("completion date"),
         last_update_date=row.get("last update posted"),
-        outcomes=_measures(row),
+        outcomes=measures(row),
         searched=[row.get("other ids")],
-        enrollment=_enrollment(row.get("enrollment", "")),
-        has_results=_has_results(row.get("study results", "")),
+        enrollment=enrollment(row.get("enrollment", "")),
+        has_results=has_results(row.get("study results", "")),
     )
-
-
-def _measures(row: Mapping[str, str]) -> Iterator[str]:
-    """Yield the measure of each outcome in `measure, description, time frame|measure, ...`.
-
-    A comma within a measure cannot be distinguished from the one that ends it, so a measure is
-    cut at its first comma. Of 3,330 measures from the API, joined like this, 95 % came back whole.
-    """
-    for name in ("primary outcome measures", "secondary outcome measures"):
-        for outcome in row.get(name, "").split("|"):
-            yield outcome.partition(", ")[0]
-
-
-def _interventions(text: str) -> Iterator[RawIntervention]:
-    """Yield type and name of each intervention in `DRUG: X|DEVICE: Y`.
-
-    A name may contain a bar: a piece that does not begin with a type belongs to the one before.
-    """
-    glued: list[str] = []
-    for piece in text.split("|"):
-        if glued and piece.partition(": ")[0] not in _INTERVENTION_TYPES:
-            glued[-1] += f"|{piece}"
-        else:
-            glued.append(piece)
-    for whole in glued:
-        kind, _, name = whole.partition(": ")
-        yield (kind, name, ()) if kind in _INTERVENTION_TYPES else ("", whole, ())
-
-
-def _country(location: str) -> str:
-    """Return the country at the end of `facility, city, state, zip, country`.
-
-    All country names with a comma (`Korea, Republic of`) are names that the registry has changed.
-    """
-    parts = location.strip().rsplit(", ", 2)
-    with_comma = ", ".join(parts[-2:])
-    return with_comma if vocabulary.country(with_comma) != with_comma else parts[-1]
-
-
-def _enrollment(text: str) -> int | None:
-    """Return the number of participants; any other text means that the cells have shifted."""
-    count = _COUNT.fullmatch(text.strip())
-    if text.strip() and not count:
-        raise _BrokenRowError(f"the enrollment is not a number: {text.strip()[:40]!r}")
-    return int(count[1]) if count else None
-
-
-def _has_results(text: str) -> bool | None:
-    """Return whether results are posted, in either site's words; None if the cell has neither."""
-    answer = text.strip().lower()
-    if answer in {"yes", "has results"}:
-        return True
-    return False if answer in {"no", "no results available"} else None

@@ -21,12 +21,17 @@ _MAX_CELL_CHARACTERS = 2**22
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A row: its cells, the bytes it was read from, their line numbers, and what is wrong."""
+    """A row: its cells, the bytes it was read from, their line numbers, and what is wrong.
+
+    Where the quotes of a row are wrong, `cells` are what a lenient reading of its first line
+    makes of it; whoever knows the header can tell whether that is the row.
+    """
 
     cells: list[str]
     body: bytes
     lines: str
     trouble: str = ""
+    guessed: bool = False
 
 
 class RowReader:
@@ -37,11 +42,11 @@ class RowReader:
     line is damaged.
     """
 
-    def __init__(self, stream: Stream, place: str) -> None:
+    def __init__(self, stream: Stream, place: str, n_before: int = 0) -> None:
         self._stream = stream
         self._place = place
         self._encoding = ""
-        self._n = 0
+        self._n = n_before
         self._row: list[bytes] = []
         self._damaged = False
         self._again: deque[bytes] = deque()
@@ -61,8 +66,8 @@ class RowReader:
         """Yield the rows that are not blank.
 
         If quotes are not closed where they must be, the row has swallowed lines of others: only
-        its first line is yielded, without cells, and reading continues with the second line, so
-        that the rows after it are found again.
+        its first line is yielded, with guessed cells, and reading continues with the second
+        line, so that the rows after it are found again.
 
         Raises:
             SourceError: a line is too long to be from the registry.
@@ -75,13 +80,28 @@ class RowReader:
             except csv.Error as error:
                 trouble = f"{_explained(error)}; reading continues with the next line"
                 self._step_back()
-                yield Row([], self._row[0], self._where(), trouble)
+                first = self._row[0]
+                guess = _lenient(self._decode(first), delimiter)
+                yield Row(guess, first, self._where(), trouble, guessed=True)
                 continue
             if cells is None:
                 return
             if any(cell.strip() for cell in cells):
                 trouble = f"not {self._encoding.upper()} text" if self._damaged else ""
                 yield Row(cells, b"".join(self._row), self._where(), trouble)
+
+    def plain_rows(self, delimiter: str) -> Iterator[Row]:
+        """Yield the rows of a table whose quotes are plain characters: each is one line.
+
+        Raises:
+            SourceError: a line is too long to be from the registry.
+        """
+        for text in self:
+            cells = text.rstrip("\r\n").split(delimiter)
+            trouble = f"not {self._encoding.upper()} text" if self._damaged else ""
+            if any(cell.strip() for cell in cells):
+                yield Row(cells, self._row[0], self._where(), trouble)
+            self._row, self._damaged = [], False
 
     def _next_line(self) -> bytes:
         line = self._stream.readline(MAX_DOCUMENT_BYTES + 1)
@@ -109,6 +129,16 @@ class RowReader:
     def _where(self) -> str:
         first = self._n - len(self._row) + 1
         return f"line {self._n:,}" if first == self._n else f"lines {first:,} to {self._n:,}"
+
+
+def _lenient(line: str, delimiter: str) -> list[str]:
+    """Return the cells of a line with bad quotes, or none if a quote stays open at its end."""
+    try:
+        with long_cells():
+            cells = next(csv.reader([line.rstrip("\r\n") + "\n"], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+    return [] if any("\n" in cell for cell in cells) else cells
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from simsearch.errors import NctIdError, SourceError
+from simsearch.records.api_v1 import NOTICE
+from simsearch.records.json_shapes import lenient_json, records_in, without_odd_numbers
 from simsearch.records.outcomes import (
     DRAFT_HINT,
     MAX_DOCUMENT_BYTES,
@@ -18,15 +20,18 @@ from simsearch.records.outcomes import (
     Rejected,
     Stream,
     nct_id_reason,
-    readable_nct_id,
+    own_nct_id,
 )
 from simsearch.records.registry import Record, study_from_record
 from simsearch.study import Study
 
 _decoder = msgspec.json.Decoder(Record)
 _START = re.compile(rb"\{|\[\s*(?:[\[{\]]|$)")
+_NO_SECTION = "not a study record in API v2 layout: it has no protocolSection"
 _SECTION = b'"protocolSection"'
 _HEAD_BYTES = 4096
+_ODD_NUMBER = re.compile(rb'((?<!\\)"\s*:\s*)-?(?:NaN|Infinity)(?=\s*[,}])')
+_LONGEST_ODD = 64
 _MAX_OPEN = 5_000
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -63,12 +68,9 @@ def _array(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
         items = ijson.items(_DepthLimited(stream, place), "item", use_float=True)
         for n, item in enumerate(items, start=1):
             item_place = f"{place} record {n:,}"
-            if isinstance(item, dict):
-                outcome = study_outcome(item, item_place, draft=draft)
+            for outcome in _item(item, item_place, draft=draft):
                 n_studies += isinstance(outcome, Study)
                 yield outcome
-            else:
-                yield Rejected(item_place, "", "not a JSON object")
     except (ijson.JSONError, *_BROKEN) as error:
         reason = str(error).splitlines()[0] if str(error) else "broken"
         lost = f"broken JSON after record {n:,} of the array ({reason}); the rest is lost"
@@ -77,17 +79,32 @@ def _array(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
         raise SourceError(place, lost) from error
 
 
+def _item(item: msgspec.Raw | Any, place: str, *, draft: bool) -> Iterator[Outcome]:
+    """Read an item of an array: a study, a page of studies, or another shape of either."""
+    if not isinstance(item, dict | msgspec.Raw):
+        yield Rejected(place, "", "not a JSON object")
+        return
+    outcome = study_outcome(item, place, draft=draft)
+    if isinstance(outcome, Rejected):
+        reason = outcome.reason.removesuffix(DRAFT_HINT)
+        body = item if isinstance(item, dict) else bytes(item)
+        yield from _other_shape(body, place, reason, draft=draft)
+    else:
+        yield outcome
+
+
 class _DepthLimited:
     """A stream that refuses deeply nested JSON, for which ijson would use up all memory.
 
     Brackets within strings are counted too, but few of those are unpaired: the limit is far above
-    what they add up to.
+    what they add up to. `NaN`, which ijson does not know, becomes null.
     """
 
     def __init__(self, stream: Stream, place: str) -> None:
         self._stream = stream
         self._place = place
         self._depth = 0
+        self._held = b""
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes.
@@ -101,7 +118,14 @@ class _DepthLimited:
         self._depth = max(0, self._depth + opened - closed)
         if self._depth > _MAX_OPEN:
             raise SourceError(self._place, "broken JSON: it is nested too deeply")
-        return chunk
+        if size == 0:  # ijson asks so whether the stream is one of bytes
+            return b""
+        text = self._held + chunk
+        if b"NaN" in text or b"Infinity" in text:
+            text = _ODD_NUMBER.sub(rb"\1null", text)
+        at = max(0, len(text) - _LONGEST_ODD) if chunk else len(text)
+        self._held = text[at:]
+        return text[:at] or (self.read(size) if chunk else b"")
 
 
 def _objects(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
@@ -157,19 +181,54 @@ def _study_of_line(line: bytes, *, draft: bool) -> Study | None:
 
 
 def _object(text: bytes, place: str, *, draft: bool) -> Iterator[Outcome]:
-    """Read a JSON object: a study, or a page of studies."""
+    """Read a JSON object: a study, a page of studies, or another shape of either."""
     try:
         record = _decoder.decode(text)
     except _BROKEN as error:
-        yield Rejected(place, readable_nct_id(text), _reason(error))
+        yield from _other_shape(text, place, _reason(error), draft=draft)
         return
     if record.studies is None:
-        yield _outcome(record, text, place, draft=draft)
+        if record.protocol_section:
+            yield _outcome(record, text, place, draft=draft)
+        else:
+            yield from _other_shape(text, place, _NO_SECTION, draft=draft)
         return
     for n, raw in enumerate(record.studies, start=1):
-        yield study_outcome(raw, f"{place} study {n:,}", draft=draft)
+        yield from _item(raw, f"{place} study {n:,}", draft=draft)
     if record.next_page_token:
         yield Notice(place, "it is one page of a search result; the pages after it are missing")
+
+
+def _other_shape(
+    body: bytes | dict[str, Any], place: str, reason: str, *, draft: bool
+) -> Iterator[Outcome]:
+    """Read a document that is not one record of the API v2; reject it if it has none.
+
+    Args:
+        body: the document as JSON or decoded.
+        place: where it is in the source.
+        reason: why it is not a record itself.
+        draft: whether an NCT ID may be missing.
+    """
+    try:
+        document = lenient_json(body) if isinstance(body, bytes) else without_odd_numbers(body)
+    except (ValueError, RecursionError):
+        yield Rejected(place, own_nct_id(_text(body)), reason)
+        return
+    found = records_in(document)
+    if found is None:
+        is_record = isinstance(document, dict) and "protocolSection" in document
+        if is_record and not isinstance(outcome := study_outcome(document, place), Rejected):
+            yield outcome
+            return
+        hint = DRAFT_HINT if draft and reason == _NO_SECTION else ""
+        yield Rejected(place, own_nct_id(_text(body)), reason + hint)
+        return
+    for n, each in enumerate(found, start=1):
+        one = f"{place} study {n:,}" if len(found) > 1 else place
+        yield study_outcome(without_odd_numbers(each), one, draft=draft)
+    if isinstance(document, dict) and not {"studies", "study", "protocolSection"} & {*document}:
+        yield Notice(place, f"{len(found):,} {'study' if len(found) == 1 else 'studies'} {NOTICE}")
 
 
 def study_outcome(
@@ -185,7 +244,7 @@ def study_outcome(
     try:
         record = _record(body)
     except _BROKEN as error:
-        return Rejected(place, readable_nct_id(_text(body)), _reason(error))
+        return Rejected(place, own_nct_id(_text(body)), _reason(error))
     return _outcome(record, body, place, draft=draft)
 
 
@@ -193,14 +252,13 @@ def _outcome(
     record: Record, body: bytes | msgspec.Raw | dict[str, Any], place: str, *, draft: bool
 ) -> Outcome:
     if record.protocol_section is None:
-        reason = "not a study record in API v2 layout: it has no protocolSection"
-        reason += DRAFT_HINT if draft else ""
+        reason = _NO_SECTION + (DRAFT_HINT if draft else "")
     else:
         try:
             return study_from_record(record, draft=draft)
         except NctIdError as error:
             reason = nct_id_reason(error)
-    return Rejected(place, readable_nct_id(_text(body)), reason)
+    return Rejected(place, own_nct_id(_text(body)), reason)
 
 
 def _record(body: bytes | msgspec.Raw | dict[str, Any]) -> Record:

@@ -21,6 +21,10 @@ DRAFT_HINT = "; docs/forms.md shows a draft"
 """Ends the error about a draft that is not a study record."""
 
 _NCT_ID_TEXT = re.compile(rb"NCT[0-9]{1,8}(?![0-9])", re.IGNORECASE)
+# Where a record gives its own number, in JSON and in XML; elsewhere it names other studies.
+_OWN_NCT_ID = re.compile(
+    rb'(?:"nctid"\s*:\s*\[?\s*"|<nct_id>)\s*(NCT[0-9]{1,8})(?![0-9])', re.IGNORECASE
+)
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -82,7 +86,13 @@ def nct_id_reason(error: NctIdError) -> str:
     return str(error) if error.text.strip() else "the record has no NCT ID"
 
 
-def readable_nct_id(body: bytes) -> str:
-    """Return the first NCT ID in a record that could not be parsed, or `""`."""
-    match = _NCT_ID_TEXT.search(body)
+def readable_nct_id(text: bytes) -> str:
+    """Return the first NCT ID in a text, or `""`."""
+    match = _NCT_ID_TEXT.search(text)
     return match[0].decode("ascii").upper() if match else ""
+
+
+def own_nct_id(body: bytes) -> str:
+    """Return the own NCT ID of a record as JSON or XML that could not be parsed, or `""`."""
+    match = _OWN_NCT_ID.search(body)
+    return match[1].decode("ascii").upper() if match else ""

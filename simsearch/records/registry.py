@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from simsearch.records import vocabulary
 from simsearch.records.assemble import assemble_study
 from simsearch.study import Study
 
@@ -62,7 +63,7 @@ class Conditions(_Part):
 
 
 class EnrollmentInfo(_Part):
-    count: int | None = None
+    count: int | float | str | None = None
 
 
 class Design(_Part):
@@ -215,7 +216,7 @@ def study_from_record(record: Record, *, draft: bool = False) -> Study:
             eligibility.eligibility_criteria,
             *_other_ids(identification),
         ],
-        enrollment=(design.enrollment_info or _NO_ENROLLMENT_INFO).count,
+        enrollment=vocabulary.count((design.enrollment_info or _NO_ENROLLMENT_INFO).count),
         has_results=record.has_results,
         data_version=(derived.misc_info_module or _NO_MISC_INFO).version_holder,
     )

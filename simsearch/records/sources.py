@@ -2,7 +2,7 @@
 
 One walk serves all forms: it unpacks archives and compressed files, and passes each content to
 the reader that recognises its first bytes. A reader is a module with `recognises(head)` and
-`read(stream, place, draft=False)`; adding a form means adding such a module to `_READERS`.
+`read(stream, place, draft=False)`; adding a form means adding one to `recognise.READERS`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from typing import IO, cast
 from isal import isal_zlib
 
 from simsearch.errors import SourceError
-from simsearch.records import aact_reader, aact_tables, csv_reader, json_reader, xml_reader
-from simsearch.records.archive import open_archive, open_member
+from simsearch.records import aact_reader, aact_tables, json_reader
+from simsearch.records.archive import Folder, open_archive, open_member
+from simsearch.records.foreign import foreign_archive
 from simsearch.records.gzip_members import GZIP, Unpacked
 from simsearch.records.mirror import Mirror, is_mirror
 from simsearch.records.outcomes import (
-    DRAFT_HINT,
     MAX_DOCUMENT_BYTES,
     Gone,
     Notice,
@@ -39,18 +39,21 @@ from simsearch.records.outcomes import (
     SourceFile,
     Stream,
 )
+from simsearch.records.recognise import BOM, reader_of, text_outcomes, why_not
+from simsearch.study import Study
 
-_READERS = (json_reader, xml_reader, csv_reader)
-_HEAD_BYTES = 4096
 _BUFFER_BYTES = 2**18  # of unpacked gzip
 _MAX_NESTING = 4
 _STREAM_HEAD_BYTES = 2**16
-_NO_RECORDS = "it has no study records in a known form"
-_ZIP, _EMPTY_ZIP, _BOM = b"PK\x03\x04", b"PK\x05\x06", b"\xef\xbb\xbf"
+_ZIP, _EMPTY_ZIP = b"PK\x03\x04", b"PK\x05\x06"
 _BROKEN_STREAM: tuple[type[Exception], ...] = (
     EOFError, gzip.BadGzipFile, zlib.error, cast("type[Exception]", isal_zlib.error),
     zipfile.BadZipFile, OSError,
 )  # fmt: skip
+
+
+class _AactFoundError(Exception):
+    """A source holds AACT's tables."""
 
 
 class SourceWalk:
@@ -70,6 +73,7 @@ class SourceWalk:
     def __init__(self, source: str | os.PathLike[str], *, draft: bool = False) -> None:
         self._draft = draft
         self._left_out: list[Path] = []
+        self._checking = False
         self.name = os.fspath(source)
         self._is_stream = self.name == "-" or _is_stream(Path(self.name))
         self._finished = 0
@@ -91,6 +95,25 @@ class SourceWalk:
         name = "standard input" if self.name == "-" else plain
         return SourceFile(name, self._n_files, self.bytes_total, self._digest.hexdigest())
 
+    def check(self) -> bool:
+        """Return whether the source holds a study, or may: a pipe can be read only once.
+
+        Reading ends at the first study; of AACT's tables, which must all be read before that,
+        only the names count.
+
+        Raises:
+            SourceError: the source cannot be read.
+        """
+        if self._is_stream:
+            return True
+        self._checking = True
+        try:
+            return any(isinstance(outcome, Study) for outcome in self)
+        except _AactFoundError:
+            return True
+        finally:
+            self._checking = False
+
     def __iter__(self) -> Iterator[Outcome]:
         """Yield the studies of the source, and what is wrong with it, in its own order.
 
@@ -105,11 +128,15 @@ class SourceWalk:
         folder = Path(self.name) if Path(self.name).is_dir() else None
         for path in self._left_out:
             yield Notice(str(path), "left out: it is a link to a folder, a broken link or a pipe")
+        tables = aact_tables.folders(self._paths) if folder else {}
         for path in self._paths:
             place = str(path)
             try:
                 with path.open("rb") as file:
                     self._digest_file(file, str(path.relative_to(folder)) if folder else "")
+                    if path.parent in tables:
+                        yield from self._table(path, tables[path.parent])
+                        continue
                     if is_mirror(path):
                         yield from self._mirror(path)
                         continue
@@ -136,6 +163,17 @@ class SourceWalk:
         if not files:
             raise SourceError(self.name, "the folder is empty")
         return sorted(files)
+
+    def _table(self, path: Path, names: list[str]) -> Iterator[Outcome]:
+        """Read the folder of AACT's tables when its first file comes; each file is read once."""
+        if path.name == names[0]:
+            yield from self._joined(Folder(path.parent, names), str(path.parent))
+        self._finished += path.stat().st_size
+
+    def _joined(self, archive: zipfile.ZipFile | Folder, place: str) -> Iterator[Outcome]:
+        if self._checking:
+            raise _AactFoundError
+        yield from aact_reader.read_archive(archive, place)
 
     def _mirror(self, path: Path) -> Iterator[Outcome]:
         """Read a mirror: its records, then its tombstones."""
@@ -178,10 +216,10 @@ class SourceWalk:
         """
         place = self.description.name
         head = stream.read(_STREAM_HEAD_BYTES)
-        text = head.removeprefix(_BOM).lstrip(b" \t\r\n")
+        text = head.removeprefix(BOM).lstrip(b" \t\r\n")
         packed = text.startswith((GZIP, _ZIP, _EMPTY_ZIP, b"<"))
-        if text and not packed and not any(reader.recognises(text) for reader in _READERS):
-            raise SourceError(place, _NO_RECORDS + (DRAFT_HINT if self._draft else ""))
+        if text and not packed and not reader_of(text):
+            raise SourceError(place, why_not(text, draft=self._draft))
         file.write(head)
         if not self._draft:
             shutil.copyfileobj(stream, file)
@@ -192,6 +230,8 @@ class SourceWalk:
 
     def _digest_file(self, file: IO[bytes], relative_name: str) -> None:
         """Add a file to the digest of a folder; for a single file that is its plain SHA-256."""
+        if self._checking:
+            return
         digest = hashlib.file_digest(cast("io.BufferedReader", file), "sha256")
         if relative_name:
             self._digest.update(os.fsencode(relative_name))
@@ -245,10 +285,10 @@ class SourceWalk:
         try:
             with open_archive(seekable) as archive:
                 names = archive.namelist()
-                if reason := aact_tables.refusal(names):
+                if reason := aact_tables.refusal(names) or foreign_archive(names):
                     raise NotRecordsError(reason)
                 if aact_tables.recognises_archive(names):
-                    yield from aact_reader.read_archive(archive, place)
+                    yield from self._joined(archive, place)
                 else:
                     yield from self._members(archive, place, depth)
         finally:
@@ -275,25 +315,6 @@ class SourceWalk:
             read += member.compress_size
 
 
-def text_outcomes(stream: Stream, place: str, *, draft: bool) -> Iterator[Outcome]:
-    """Yield what a stream of text holds, by the reader that recognises it.
-
-    Raises:
-        NotRecordsError: none does.
-    """
-    head = _skip_to_text(stream)
-    if not head:
-        raise NotRecordsError("it is empty")
-    for reader in _READERS:
-        if reader.recognises(head):
-            yield from reader.read(stream, place, draft=draft)
-            return
-    if head.startswith(b"<"):
-        raise NotRecordsError("it is XML or HTML without study records")
-    hint = DRAFT_HINT if draft else ""
-    raise NotRecordsError(f"{_NO_RECORDS}{hint}")
-
-
 def _is_stream(path: Path) -> bool:
     """Return whether a path is a pipe, socket or device, which can be read only once."""
     try:
@@ -313,15 +334,3 @@ def _is_hidden(name: str) -> bool:
     return any(
         (part.startswith(".") and part not in {".", ".."}) or part == "__MACOSX" for part in parts
     )
-
-
-def _skip_to_text(stream: Stream) -> bytes:
-    """Skip a byte order mark and white space; return the next bytes without consuming them."""
-    if stream.peek(3).startswith(_BOM):
-        stream.read(3)
-    while head := stream.peek(_HEAD_BYTES):
-        text = head.lstrip(b" \t\r\n")
-        stream.read(len(head) - len(text))
-        if text:
-            return text
-    return b""

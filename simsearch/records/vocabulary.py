@@ -23,6 +23,8 @@ _MONTHS = (
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
 _ISO_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
+# A data frame turns 30 into 30.0 if other cells of the column are empty; people write 1,200.
+_COUNT = re.compile(r"([0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.0+)?")
 _WORDED_DATE = re.compile(r"([A-Za-z]+) (?:([0-9]{1,2}), ?)?([0-9]{4})")
 
 # Country names that the registry no longer uses, or writes with a bracket → the name used here.
@@ -107,6 +109,16 @@ def _is_day(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def count(value: object) -> int | None:
+    """Return a number of participants: 30, `30`, `30.0` and `1,200` are; None for all else."""
+    if isinstance(value, str):
+        digits = _COUNT.fullmatch(value.strip())
+        return int(digits[1].replace(",", "")) if digits else None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def country(text: str) -> str:

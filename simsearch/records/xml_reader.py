@@ -14,6 +14,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
 from simsearch.errors import NctIdError, SourceError
+from simsearch.records import vocabulary
 from simsearch.records.assemble import RawIntervention, assemble_study
 from simsearch.records.outcomes import (
     MAX_DOCUMENT_BYTES,
@@ -22,6 +23,7 @@ from simsearch.records.outcomes import (
     Rejected,
     Stream,
     nct_id_reason,
+    own_nct_id,
     readable_nct_id,
 )
 
@@ -42,7 +44,6 @@ _STUDY_TAG = re.compile(rb"<clinical_study[\s/>]")
 
 # A list item is a paragraph of its own, with two blanks after its dash.
 _LIST_ITEM = re.compile(r"(\A\s*|\n[ \t]*\n[ \t]*)-  (?=\S)")
-_COUNT = re.compile(r"\s*([0-9]{1,9})\s*")
 
 
 def recognises(head: bytes) -> bool:
@@ -84,7 +85,7 @@ def read(stream: Stream, place: str, *, draft: bool = False) -> Iterator[Outcome
     if trouble:
         if n:
             raise SourceError(place, f"{trouble}, after study {n:,}; the rest is lost")
-        yield Rejected(place, collector.nct_id or readable_nct_id(head), trouble)
+        yield Rejected(place, collector.nct_id or own_nct_id(head), trouble)
     elif not n:
         raise NotRecordsError("it is XML without a clinical_study")
 
@@ -230,7 +231,7 @@ def _study(texts: _Texts, place: str, *, draft: bool) -> Outcome:
                 *texts.every("secondary_outcome/measure"),
             ],
             searched=[text for path in _SEARCHED for text in texts.every(path)],
-            enrollment=_count(texts.first("enrollment") or ""),
+            enrollment=vocabulary.count(texts.first("enrollment")),
             has_results="clinical_results" in texts,
             data_version=_download_date(texts.first("required_header/download_date") or ""),
         )
@@ -242,11 +243,6 @@ def _as_markup(textblock: str) -> str:
     r"""Return a text as the API v2 has it: `* ` before list items, backslashes escaped."""
     plain = textblock.replace("\r", "").replace("\\", r"\\")
     return _LIST_ITEM.sub(r"\1* ", plain)
-
-
-def _count(text: str) -> int | None:
-    count = _COUNT.fullmatch(text)
-    return int(count[1]) if count else None
 
 
 def _download_date(sentence: str) -> str:
