@@ -8,8 +8,8 @@ for neighbour in index.related("NCT03540472", k=5):
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # typing takes most of the time in which Ctrl-C would print a traceback
 if TYPE_CHECKING:
     from simsearch.build.build import build_index
     from simsearch.build.report import BuildReport

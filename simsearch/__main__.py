@@ -1,5 +1,5 @@
 """`python -m simsearch` is the command `simsearch`."""
 
-from simsearch.cli.main import main
+from simsearch.cli import start
 
-main()
+start()

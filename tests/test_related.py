@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import duckdb
 import pandas as pd
@@ -267,3 +269,53 @@ def test_a_file_of_an_earlier_generation_is_computed_anew(build, tmp_path):
     report = related(index, tmp_path / "x.parquet", 3)
     assert report.n_computed == report.n_lists
     assert lists_of(tmp_path / "x.parquet") == answers(index, k=3)
+
+
+class Reader(io.BytesIO):
+    """A standard output whose reader has gone once this many bytes were read."""
+
+    def __init__(self, most: int = 10**9) -> None:
+        super().__init__()
+        self._most = most
+
+    def write(self, data: bytes) -> int:
+        if self.tell() >= self._most:
+            raise BrokenPipeError
+        return super().write(data)
+
+
+@pytest.fixture
+def hundreds(build):
+    with opened_index(build(many(700)).index) as index:
+        yield index
+
+
+def streamed(monkeypatch, index, reader: Reader, **options) -> list[tuple[int, int, int]]:
+    """Write lists to a reader; return (lists done, lists in all, lines read) as it went on."""
+    seen: list[tuple[int, int, int]] = []
+
+    def progress(_: str, done: int, total: int, __: str) -> None:
+        ids = {json.loads(line)["nct_id"] for line in reader.getvalue().splitlines()}
+        seen.append((done, total, len(ids)))
+
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=reader))
+    related(index, None, 3, progress=progress, **options)
+    return seen
+
+
+def test_standard_output_gets_lists_while_others_are_computed(monkeypatch, hundreds, tmp_path):
+    reader = Reader()
+    seen = streamed(monkeypatch, hundreds, reader)
+    assert len(seen) > 3
+    assert [read for _, _, read in seen] == [done for done, _, _ in seen]
+    related(hundreds, tmp_path / "x.jsonl", 3)
+    assert reader.getvalue() == (tmp_path / "x.jsonl").read_bytes()
+
+
+def test_no_more_is_computed_once_the_reader_has_gone(monkeypatch, hundreds):
+    seen: list[int] = []
+    reader = Reader(most=1)
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=reader))
+    with pytest.raises(BrokenPipeError):
+        related(hundreds, None, 3, progress=lambda _, done, *__: seen.append(done))
+    assert max(seen) < 100

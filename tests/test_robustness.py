@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 from asking import similar_to_study, written
-from conftest import SIX, WordEncoder
+from conftest import REPOSITORY, SIX, WordEncoder
 from registry_server import Registry, serving
 
 from simsearch import build_index, read_studies
@@ -283,3 +283,31 @@ def test_a_drawn_out_text_is_shown_short(six, encoder):
 def test_a_missing_source_is_an_error_before_anything_else():
     with pytest.raises(SourceError, match="no such file"):
         read_studies("nowhere")
+
+
+INTERRUPTED = """
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+sys.argv = ["simsearch", "query", "NCT03540472"]
+from simsearch.cli import start
+start()
+"""
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["simsearch.cli.main", "typer", "simsearch.cli.query", "numpy._core.multiarray", "faiss",
+     "simsearch.output.answer"],
+)  # fmt: skip
+def test_ctrl_c_prints_nothing_whatever_is_being_loaded(module):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED.format(module=module)],
+        capture_output=True, text=True, check=False, cwd=REPOSITORY,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -123,6 +123,7 @@ class CsvWriter:
             for row in table.rows()
         )
         self._file.write(text.getvalue().encode())
+        self._file.flush()
 
     def close(self) -> None:
         """Do nothing: there is no end to write."""
@@ -140,6 +141,7 @@ class JsonlWriter:
         encode = msgspec.json.Encoder().encode
         lines = (encode(dict(zip(self._columns, row, strict=True))) for row in table.rows())
         self._file.write(b"".join(line + b"\n" for line in lines))
+        self._file.flush()
 
     def close(self) -> None:
         """Do nothing: there is no end to write."""

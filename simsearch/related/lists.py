@@ -41,15 +41,20 @@ class HeldLists:
     def __init__(self, n_studies: int, k: int) -> None:
         self._k = k
         self._lists = Lists.empty(1, k)
+        self._n = 1
         self._place = np.zeros(n_studies, dtype=np.int32)  # 0 is an empty list
 
     def make_room(self, rows: Ints) -> None:
         """Add empty lists for these studies, for `put` to fill."""
-        before, n = self._lists, len(self._lists.rows)
-        self._lists = Lists.empty(n + len(rows), self._k)
+        n, held = self._n, len(self._lists.rows)
+        self._n = n + len(rows)
         self._place[rows] = n + np.arange(len(rows))
-        self._lists.rows[:n] = before.rows
-        self._lists.parts[:n] = before.parts
+        if self._n <= held:
+            return
+        before = self._lists  # growing by a quarter copies each list four times at most
+        self._lists = Lists.empty(max(self._n, held + held // 4), self._k)
+        self._lists.rows[:n] = before.rows[:n]
+        self._lists.parts[:n] = before.parts[:n]
 
     def put(self, rows: Ints, lists: Lists) -> None:
         """Store the lists of these studies, for which `make_room` was called."""

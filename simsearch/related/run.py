@@ -2,6 +2,7 @@
 
 Finished batches are kept in a journal beside the output (`journal.py`). Once all lists are
 there, they are written together with which neighbours are mutual, and the journal is removed.
+Standard output gets each list as soon as those of its neighbours are there as well.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 import zlib
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -30,6 +31,9 @@ from simsearch.related.memory import batches_at_once
 from simsearch.related.tables import Tables
 from simsearch.search.filters import NO_FILTERS, Filters
 from simsearch.vectors import DEFAULT_WEIGHTS
+
+# Lists in a part of what is streamed: the first soon, then as many as keep all threads busy.
+_FIRST_PART, _GROWTH, _LARGEST_PART = 16, 4, 4096
 
 
 class RelatedReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,12 +110,14 @@ def related(
     identity = _identity(search, is_all=is_all)
     run = _Run(search, threads, progress or no_progress)
     with output_lock(output) if output else nullcontext():
-        run.compute(listed, output, msgspec.json.encode(identity), is_all=is_all)
+        if output is not None:
+            run.compute(listed, output, msgspec.json.encode(identity), is_all=is_all)
         tables = Tables(index, run.lists, k, with_titles=with_titles)
         complete = msgspec.structs.replace(identity, n_lists=len(listed))
         with writing(output, form, tables.names, msgspec.json.encode(complete)) as writer:
-            for table in tables.of(listed):
-                writer.write(table)
+            for part in run.streamed(listed) if output is None else [listed]:
+                for table in tables.of(part):
+                    writer.write(table)
         run.remove_journal()
     return RelatedReport(
         output=str(output or "standard output"),
@@ -188,6 +194,7 @@ class _Run:
         self._progress = progress
         self._journals: list[Journal] = []
         self.lists = HeldLists(search.index.n_studies, search.k)
+        self._held = np.zeros(search.index.n_studies, dtype=np.bool_)  # which lists are there
         self.n_computed = self.n_of_neighbours = self.n_resumed = 0
 
     def compute(self, rows: Ints, output: Path | None, job: bytes, *, is_all: bool) -> None:
@@ -199,19 +206,42 @@ class _Run:
             job: identifies them, in the journal.
             is_all: whether these are all lists.
         """
-        self.n_computed = self._compute(rows, output, job)
-        if not is_all:  # the neighbours' lists show which of them are mutual
-            neighbours = np.intersect1d(self.lists.of(rows).rows, self._search.listed)
-            self.n_of_neighbours = self._compute(np.setdiff1d(neighbours, rows), None, job)
+        self.n_computed = self._compute(rows, output, job, self._progress)
+        if not is_all:
+            self.n_of_neighbours = self._compute(self._neighbours(rows), None, job, self._progress)
+
+    def streamed(self, rows: Ints) -> Iterator[Ints]:
+        """Yield the studies in parts, each once its lists and those of its neighbours are there.
+
+        Args:
+            rows: the studies.
+        """
+        start, step = 0, _FIRST_PART
+        while start < len(rows):
+            part = rows[start : start + step]
+            self._progress("related", start, len(rows), "studies")
+            self._compute(part[~self._held[part]], None, b"", no_progress)
+            self._compute(self._neighbours(part), None, b"", no_progress)
+            yield part
+            start, step = start + len(part), min(step * _GROWTH, _LARGEST_PART)
+        self._progress("related", len(rows), len(rows), "studies")
+        self.n_computed = int(self._held[rows].sum())
+        self.n_of_neighbours = int(self._held.sum()) - self.n_computed
 
     def remove_journal(self) -> None:
         """Remove the journal, once the lists have been written."""
         for journal in self._journals:
             journal.remove()
 
-    def _compute(self, rows: Ints, output: Path | None, job: bytes) -> int:
+    def _neighbours(self, rows: Ints) -> Ints:
+        """Return the neighbours of studies whose lists, which show who is mutual, are missing."""
+        neighbours = np.intersect1d(self.lists.of(rows).rows, self._search.listed)
+        return neighbours[~self._held[neighbours]]
+
+    def _compute(self, rows: Ints, output: Path | None, job: bytes, progress: Progress) -> int:
         """Compute and hold lists; return how many were not in the journal."""
         self.lists.make_room(rows)
+        self._held[rows] = True
         n_computed = done = 0
         step = batch_size(self._search.k)
         batches = [rows[start : start + step] for start in range(0, len(rows), step)]
@@ -223,7 +253,7 @@ class _Run:
                 self.lists.put(batches[number], lists)
                 done += len(batches[number])
             self.n_resumed += done
-            self._progress("related", done, len(rows), "studies")
+            progress("related", done, len(rows), "studies")
             missing = [number for number in range(len(batches)) if number not in journal.finished]
             left = [batches[number] for number in missing]
             with closing(computed(self._search, left, self._threads)) as found:
@@ -232,5 +262,5 @@ class _Run:
                     journal.add(number, lists)
                     n_computed += len(batches[number])
                     done += len(batches[number])
-                    self._progress("related", done, len(rows), "studies")
+                    progress("related", done, len(rows), "studies")
         return n_computed
