@@ -7,6 +7,8 @@ kept as it is. Dates are as precise as registered: `2018`, `2018-06` or `2018-06
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 
@@ -117,3 +119,16 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     sites: tuple[Site, ...] = ()
     references: tuple[Reference, ...] = ()
     other_numbers: tuple[OtherNumber, ...] = ()
+
+
+_AGE = re.compile(r"([0-9]{1,4}) ?(year|month|week|day|hour|minute)s?", re.IGNORECASE)
+_IN_A_YEAR = {
+    "year": 1, "month": 12, "week": 365.25 / 7, "day": 365.25, "hour": 365.25 * 24,
+    "minute": 365.25 * 24 * 60,
+}  # fmt: skip
+
+
+def age_in_years(text: str) -> float | None:
+    """Return an age as registered (`18 Years`, `6 Months`) in years; None for any other text."""
+    age = _AGE.fullmatch(text.strip())
+    return int(age[1]) / _IN_A_YEAR[age[2].lower()] if age else None

@@ -27,7 +27,8 @@ from simsearch.records.aact_tables import (
     recognises_archive,
     refusal,
 )
-from simsearch.records.registry import Record, study_from_record
+from simsearch.records.registry import study_from_record
+from simsearch.records.registry_parts import Record
 from simsearch.study import Intervention, Study
 
 ID, OTHER_ID = "NCT00000101", "NCT00000102"
@@ -183,7 +184,7 @@ def _last_day(date: str) -> str:
 
 
 def from_json(each: dict) -> Study:
-    return study_from_record(msgspec.convert(each, Record))
+    return msgspec.structs.replace(study_from_record(msgspec.convert(each, Record)), facts=None)
 
 
 # Recognising

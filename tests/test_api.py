@@ -11,7 +11,7 @@ import pytest
 from registry_server import IDS, client_of, serving, six_studies
 
 from simsearch.errors import ApiError, NoAnswerError
-from simsearch.records.registry import Record
+from simsearch.records.registry_parts import Record
 from simsearch.registry.api import FIELDS, RegistryApi
 
 
@@ -31,37 +31,83 @@ def client(registry):
 PIECES = {
     "protocolSection": {
         "identificationModule": {
-            "nctId": "NCTId", "nctIdAliases": "NCTIdAlias", "orgStudyIdInfo": {"id": "OrgStudyId"},
-            "secondaryIdInfos": {"id": "SecondaryId"}, "briefTitle": "BriefTitle",
-            "officialTitle": "OfficialTitle", "acronym": "Acronym",
+            "nctId": "NCTId", "nctIdAliases": "NCTIdAlias",
+            "orgStudyIdInfo": {"id": "OrgStudyId", "type": "OrgStudyIdType"},
+            "secondaryIdInfos": {
+                "id": "SecondaryId", "type": "SecondaryIdType", "domain": "SecondaryIdDomain",
+            },
+            "briefTitle": "BriefTitle", "officialTitle": "OfficialTitle", "acronym": "Acronym",
         },
         "statusModule": {
             "overallStatus": "OverallStatus", "lastKnownStatus": "LastKnownStatus",
-            "startDateStruct": {"date": "StartDate"},
-            "completionDateStruct": {"date": "CompletionDate"},
+            "whyStopped": "WhyStopped",
+            "startDateStruct": {"date": "StartDate", "type": "StartDateType"},
+            "primaryCompletionDateStruct": {
+                "date": "PrimaryCompletionDate", "type": "PrimaryCompletionDateType",
+            },
+            "completionDateStruct": {"date": "CompletionDate", "type": "CompletionDateType"},
+            "studyFirstPostDateStruct": {"date": "StudyFirstPostDate"},
+            "resultsFirstPostDateStruct": {"date": "ResultsFirstPostDate"},
             "lastUpdatePostDateStruct": {"date": "LastUpdatePostDate"},
         },
-        "sponsorCollaboratorsModule": {"leadSponsor": {"name": "LeadSponsorName"}},
+        "sponsorCollaboratorsModule": {
+            "leadSponsor": {"name": "LeadSponsorName", "class": "LeadSponsorClass"},
+            "collaborators": {"name": "CollaboratorName", "class": "CollaboratorClass"},
+        },
         "descriptionModule": {
             "briefSummary": "BriefSummary", "detailedDescription": "DetailedDescription",
         },
         "conditionsModule": {"conditions": "Condition", "keywords": "Keyword"},
         "designModule": {
-            "studyType": "StudyType", "phases": "Phase",
-            "enrollmentInfo": {"count": "EnrollmentCount"},
+            "studyType": "StudyType", "phases": "Phase", "patientRegistry": "PatientRegistry",
+            "designInfo": {
+                "allocation": "DesignAllocation", "interventionModel": "DesignInterventionModel",
+                "primaryPurpose": "DesignPrimaryPurpose",
+                "observationalModel": "DesignObservationalModel",
+                "timePerspective": "DesignTimePerspective",
+                "maskingInfo": {"masking": "DesignMasking", "whoMasked": "DesignWhoMasked"},
+            },
+            "enrollmentInfo": {"count": "EnrollmentCount", "type": "EnrollmentType"},
         },
         "armsInterventionsModule": {
+            "armGroups": {
+                "label": "ArmGroupLabel", "type": "ArmGroupType",
+                "description": "ArmGroupDescription",
+                "interventionNames": "ArmGroupInterventionName",
+            },
             "interventions": {
                 "name": "InterventionName", "type": "InterventionType",
+                "description": "InterventionDescription",
+                "armGroupLabels": "InterventionArmGroupLabel",
                 "otherNames": "InterventionOtherName",
             },
         },
         "outcomesModule": {
-            "primaryOutcomes": {"measure": "PrimaryOutcomeMeasure"},
-            "secondaryOutcomes": {"measure": "SecondaryOutcomeMeasure"},
+            f"{kind}Outcomes": {
+                "measure": f"{kind.title()}OutcomeMeasure",
+                "timeFrame": f"{kind.title()}OutcomeTimeFrame",
+                "description": f"{kind.title()}OutcomeDescription",
+            }
+            for kind in ("primary", "secondary", "other")
         },
-        "eligibilityModule": {"eligibilityCriteria": "EligibilityCriteria"},
-        "contactsLocationsModule": {"locations": {"country": "LocationCountry"}},
+        "eligibilityModule": {
+            "eligibilityCriteria": "EligibilityCriteria", "healthyVolunteers": "HealthyVolunteers",
+            "sex": "Sex", "minimumAge": "MinimumAge", "maximumAge": "MaximumAge",
+            "studyPopulation": "StudyPopulation", "samplingMethod": "SamplingMethod",
+        },
+        "contactsLocationsModule": {
+            "locations": {
+                "facility": "LocationFacility", "status": "LocationStatus",
+                "city": "LocationCity", "state": "LocationState", "zip": "LocationZip",
+                "country": "LocationCountry",
+                "geoPoint": {"lat": "LocationGeoPoint", "lon": "LocationGeoPoint"},
+            },
+        },
+        "referencesModule": {
+            "references": {
+                "pmid": "ReferencePMID", "type": "ReferenceType", "citation": "ReferenceCitation",
+            },
+        },
     },
     "derivedSection": {
         "miscInfoModule": {"versionHolder": "VersionHolder"},

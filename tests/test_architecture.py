@@ -43,6 +43,7 @@ OWNERS = {
     "transformers": ["encode.encoders"],
     "typer": ["cli"],
     "uvicorn": ["web"],
+    "zstandard": ["index.facts_blobs"],
 }
 """Library → the modules, or folders of them, that import it."""
 

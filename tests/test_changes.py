@@ -14,7 +14,9 @@ from simsearch.cli.hints import line_of
 from simsearch.diff.changes import KINDS, Comparison, changed_fields, compare
 from simsearch.errors import GenerationNameError, IndexNotFoundError, NoEarlierGenerationError
 from simsearch.index import studies as store_module
-from simsearch.index.studies import COMPARED, StudyStore, write_store
+from simsearch.index.studies import StudyStore
+from simsearch.index.study_tables import COMPARED
+from simsearch.index.study_writer import write_store
 from simsearch.records import Gone
 from simsearch.study import Study
 

@@ -164,7 +164,7 @@ def test_a_study_is_the_same_from_json_and_from_a_row():
     differing = {
         name for name in Study.__struct_fields__ if getattr(as_json, name) != getattr(as_row, name)
     }
-    assert differing == {"keywords", "condition_mesh"}
+    assert differing == {"keywords", "condition_mesh", "facts"}
 
 
 def test_the_field_of_a_missing_column_is_empty():

@@ -212,7 +212,7 @@ def test_a_damaged_pointer_is_named_and_a_rebuild_mends_it(build, text):
 def test_an_index_of_another_format_is_refused_in_words(build):
     index = build().index
     change_manifest(index, lambda m: m.update(format=99, files="other things"))
-    with pytest.raises(RecipeError, match="format is 99 where 2 is needed"):
+    with pytest.raises(RecipeError, match="format is 99 where 3 is needed"):
         opened_index(index)
 
 

@@ -8,7 +8,8 @@ from conftest import SIX, record
 from simsearch import Filters
 from simsearch.errors import ArgumentError, FilterError, UnknownFieldError
 from simsearch.index.opened import opened_index
-from simsearch.index.studies import StudyStore, write_store
+from simsearch.index.studies import StudyStore
+from simsearch.index.study_writer import write_store
 from simsearch.search.filters import allowed_rows, spelled
 from simsearch.search.nearest import exhaustive
 from simsearch.search.query_parts import study_part

@@ -9,6 +9,7 @@ import runpy
 import sys
 import zipfile
 
+import msgspec
 import pytest
 from conftest import REPOSITORY, SIX, record
 from forms import LINES, zipped
@@ -161,7 +162,7 @@ def test_every_field_that_is_kept(tmp_path):
     path = tmp_path / "r"
     path.write_text(json.dumps(full))
     (study,) = read_studies(path)
-    assert study == Study(
+    assert msgspec.structs.replace(study, facts=None) == Study(
         nct_id="NCT00000102",
         aliases=("NCT00000901",),
         title="Drops & pills",

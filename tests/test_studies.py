@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simsearch.errors import IndexCorruptError
-from simsearch.index.studies import StudyStore, write_store
+from simsearch.index.studies import StudyStore
+from simsearch.index.study_writer import write_store
 from simsearch.study import Intervention, Study
 
 text = st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]))
@@ -86,7 +87,7 @@ def test_lists_can_be_read_by_any_sqlite_tool(tmp_path):
 TWO = """
 import sys
 from pathlib import Path
-from simsearch.index.studies import write_store
+from simsearch.index.study_writer import write_store
 from simsearch.study import Study
 countries = ("Chad", "France", "Iran", "Peru", "Togo")
 studies = [Study(nct_id=f"NCT{n:08}", title="x", status="COMPLETED", countries=countries)

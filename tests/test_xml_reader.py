@@ -141,7 +141,7 @@ def summary(text):
 
 
 def test_every_field_that_is_kept():
-    assert one(FULL) == Study(
+    assert bare(one(FULL)) == Study(
         nct_id="NCT00000102",
         aliases=("NCT00000901", "NCT00000902"),
         title="Drops & pills for Ménière's",
@@ -319,7 +319,12 @@ def as_xml(study):
 def from_json(study):
     text = json.dumps(study).encode()
     (outcome,) = json_reader.read(io.BufferedReader(io.BytesIO(text)), "here")
-    return outcome
+    return bare(outcome)
+
+
+def bare(study):
+    """Return a study without facts, which have tests of their own."""
+    return msgspec.structs.replace(study, facts=None)
 
 
 LISTS = record("NCT00000107", "Iron & more", ["Anemia"], [("DIETARY_SUPPLEMENT", "Iron > 5 mg")],
@@ -328,7 +333,7 @@ LISTS = record("NCT00000107", "Iron & more", ["Anemia"], [("DIETARY_SUPPLEMENT",
 
 @pytest.mark.parametrize("study", [*SIX, LISTS], ids=lambda each: str(from_json(each).nct_id))
 def test_a_study_as_xml_is_the_study_as_json(study):
-    assert one(as_xml(study)) == from_json(study)
+    assert bare(one(as_xml(study))) == from_json(study)
 
 
 def test_several_studies_in_one_root_are_read_in_order():
@@ -338,7 +343,7 @@ def test_several_studies_in_one_root_are_read_in_order():
         + "\n".join(map(as_xml, SIX))
         + "</search_results>"
     )
-    assert documents(text) == [from_json(each) for each in SIX]
+    assert list(map(bare, documents(text))) == [from_json(each) for each in SIX]
 
 
 def test_a_bad_study_among_several_is_rejected_with_its_number():
@@ -577,7 +582,7 @@ def test_real_studies_agree_with_the_same_version_as_json(legacy, shared):
             nct_id = re.search(r'"nctId": ?"(NCT[0-9]{8})"', line)
             if not nct_id or nct_id[1] not in studies:
                 continue
-            ours, theirs = studies[nct_id[1]], from_json(json.loads(line))
+            ours, theirs = bare(studies[nct_id[1]]), from_json(json.loads(line))
             if ours.last_update_date != theirs.last_update_date:
                 continue
             n_compared += 1

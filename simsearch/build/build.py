@@ -29,11 +29,12 @@ from simsearch.encode.encoders import Encoder
 from simsearch.encode.fields import TEXT_VERSION, lexical_text
 from simsearch.errors import PublishError, SourceError
 from simsearch.index.directory import Generation
+from simsearch.index.facts_blobs import Details, dictionary_of
 from simsearch.index.generation_files import STORE_FILE
 from simsearch.index.generations import KEPT, Draft, new_generation
 from simsearch.index.manifest import FORMAT, Manifest, Recipe
 from simsearch.index.opened import OpenedIndex
-from simsearch.index.studies import write_store
+from simsearch.index.study_writer import write_store
 from simsearch.index.terms import TERMS_VERSION, write_lexical
 from simsearch.index.vector_files import write_random_pairs, write_vectors
 from simsearch.index.verify import verify_index
@@ -58,6 +59,7 @@ def build_index(
     allow_empty: bool = False,
     allow_moved: bool = False,
     keep_fit: bool = False,
+    details: Details = "full",
     keep: int = KEPT,
     wait: float = 0,
     say: Log = no_log,
@@ -80,6 +82,8 @@ def build_index(
         keep_fit: reuse the term weights of the current generation, so that the rows of unchanged
             studies stay the same, unless the number of studies has changed by more than 5 %
             since they were fitted.
+        details: what is kept of the facts that are shown and compared (`Study.facts`): `"none"`,
+            `"brief"` (all but detailed descriptions and eligibility criteria) or `"full"`.
         keep: how many generations to keep, including the new one.
         wait: how many seconds to wait for another process that writes there.
         say: called once, with a line that says which process this one is waiting for.
@@ -101,7 +105,7 @@ def build_index(
                 folder,
                 allow_shrink=allow_shrink, allow_empty=allow_empty, allow_moved=allow_moved,
             )  # fmt: skip
-            build = _Build(folder, draft, encoder, guards, progress or no_progress)
+            build = _Build(folder, draft, encoder, guards, details, progress or no_progress)
             return build.run(records, allow_rejects=allow_rejects, keep_fit=keep_fit)
     except sqlite3.Error as error:
         raise PublishError(folder, str(error)) from error
@@ -130,12 +134,19 @@ class _Build:
     """One build: `run` calls the stages in their order."""
 
     def __init__(
-        self, folder: Path, draft: Draft, encoder: Encoder, guards: Guards, progress: Progress
+        self,
+        folder: Path,
+        draft: Draft,
+        encoder: Encoder,
+        guards: Guards,
+        details: Details,
+        progress: Progress,
     ) -> None:
         self._folder = folder
         self._draft = draft
         self._encoder = encoder
         self._guards = guards
+        self._details = details
         self._progress = progress
         self._n_found_before = getattr(encoder, "n_found", 0)
         self._seconds: dict[str, float] = {}
@@ -189,8 +200,12 @@ class _Build:
         """Write the study store, and number the distinct texts of the studies."""
         check_room(self._folder, bytes_to_write(records.n_studies, self._encoder.dimension))
         texts = TextNumbers(records.n_studies)
-        studies = texts.numbered(self._counted("storing", staging))
-        write_store(self._draft.path / STORE_FILE, studies, records.tally.gone, records.became)
+        studies = texts.numbered(self._counted("storing", staging, with_facts=True))
+        samples = () if self._details == "none" else staging.sample_of_facts()
+        write_store(
+            self._draft.path / STORE_FILE, studies, records.tally.gone, records.became,
+            details=self._details, dictionary=dictionary_of(samples, self._details),
+        )  # fmt: skip
         if not texts.n_distinct:
             raise SourceError("the records", "no study has a text to compare")
         self._guards.check_empty(records.n_studies, texts.coverage())
@@ -253,6 +268,7 @@ class _Build:
                 max_tokens=encoder.max_tokens,
             ),
             precision=encoder.precision,
+            details=self._details,
             sources=records.sources,
             versions=_versions(),
         )
@@ -264,10 +280,12 @@ class _Build:
         yield
         self._seconds[name] = time.perf_counter() - began
 
-    def _counted(self, stage: str, staging: Staging) -> Iterator[Study]:
+    def _counted(
+        self, stage: str, staging: Staging, *, with_facts: bool = False
+    ) -> Iterator[Study]:
         """Yield the studies, and report how many have been yielded."""
         n_studies = staging.n_studies
-        for n, study in enumerate(staging.studies()):
+        for n, study in enumerate(staging.studies(with_facts=with_facts)):
             if n % _STEP == 0:
                 self._progress(stage, n, n_studies, "studies")
             yield study

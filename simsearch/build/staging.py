@@ -5,11 +5,19 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
+from simsearch.build.merged_facts import merged_facts
+from simsearch.facts import Facts
 from simsearch.study import Study
+
+_SAMPLES = 2000  # studies whose facts a dictionary is made from
+
+_decode = msgspec.json.Decoder(Study).decode
+_decode_facts = msgspec.json.Decoder(Facts).decode
 
 
 class Staging:
@@ -27,6 +35,8 @@ class Staging:
             CREATE TABLE study (
                 nct_id TEXT PRIMARY KEY, precedence TEXT, dated TEXT, body BLOB
             ) WITHOUT ROWID;
+            CREATE TABLE facts (nct_id TEXT, precedence TEXT, body BLOB);
+            CREATE UNIQUE INDEX facts_of_record ON facts (nct_id, precedence);
             CREATE TABLE alias (alias TEXT, nct_id TEXT);
             CREATE INDEX alias_nct_id ON alias (nct_id);
             BEGIN;
@@ -50,15 +60,20 @@ class Staging:
         The newer record has the later last update, then the later data version, then more
         content; finally its bytes decide, so that the order of the records never does.
         """
-        body = msgspec.json.encode(study)
+        facts = msgspec.json.encode(study.facts) if study.facts else b""
+        body = msgspec.json.encode(msgspec.structs.replace(study, facts=None))
         precedence = "|".join(
             (
                 study.last_update_date.ljust(10),
                 study.data_version.ljust(10),
-                f"{len(body):012}",
-                hashlib.sha256(body).hexdigest(),
+                f"{len(body) + len(facts):012}",
+                hashlib.sha256(body + facts).hexdigest(),
             )
         )
+        if facts:
+            self._database.execute(
+                "INSERT OR IGNORE INTO facts VALUES (?, ?, ?)", (study.nct_id, precedence, facts)
+            )
         kept = self._database.execute(
             "INSERT INTO study VALUES (?, ?, ?, ?) ON CONFLICT (nct_id) DO UPDATE SET "
             "precedence = excluded.precedence, dated = excluded.dated, body = excluded.body "
@@ -119,11 +134,34 @@ class Staging:
         found = self._database.execute("SELECT nct_id FROM study")
         return {nct_id for (nct_id,) in found} | self.dropped
 
-    def studies(self) -> Iterator[Study]:
-        """Yield the studies in the order of their NCT IDs."""
-        decoder = msgspec.json.Decoder(Study)
-        for (body,) in self._database.execute("SELECT body FROM study ORDER BY nct_id"):
-            yield decoder.decode(body)
+    def studies(self, *, with_facts: bool = False) -> Iterator[Study]:
+        """Yield the studies in the order of their NCT IDs.
+
+        Args:
+            with_facts: with `facts`, of all records of a study (see `merged_facts`).
+        """
+        for nct_id, body in self._database.execute(
+            "SELECT nct_id, body FROM study ORDER BY nct_id"
+        ):
+            study = _decode(body)
+            yield self._with_facts(nct_id, study) if with_facts else study
+
+    def sample_of_facts(self) -> Iterator[Facts]:
+        """Yield the facts of some studies, spread evenly over the NCT IDs."""
+        step = max(1, self.n_studies // _SAMPLES)
+        found = self._database.execute("SELECT nct_id, body FROM study ORDER BY nct_id")
+        for nct_id, body in islice(found, 0, None, step):
+            if facts := self._with_facts(nct_id, _decode(body)).facts:
+                yield facts
+
+    def _with_facts(self, nct_id: str, study: Study) -> Study:
+        found = self._database.execute(
+            "SELECT body FROM facts WHERE nct_id = ? ORDER BY precedence DESC", (nct_id,)
+        )
+        records = [_decode_facts(body) for (body,) in found]
+        if not records:
+            return study
+        return msgspec.structs.replace(study, facts=merged_facts(records, study))
 
     def records_date(self) -> str:
         """Return the latest date in the records, ISO, or an empty string."""

@@ -16,7 +16,8 @@ from simsearch.errors import IndexCorruptError
 from simsearch.index.directory import Generation, verify_checksum
 from simsearch.index.faiss_rows import VectorIndex, open_vector_index
 from simsearch.index.npy import mapped_array
-from simsearch.index.studies import TEXTLESS, StudyStore
+from simsearch.index.studies import StudyStore
+from simsearch.index.study_tables import TEXTLESS
 from simsearch.index.terms import LEXICAL_FILES, LexicalIndex, open_lexical_index
 from simsearch.vectors import SIGNALS
 

@@ -14,7 +14,7 @@ from simsearch.files import pretty_json
 from simsearch.index.terms import TERMS_VERSION
 from simsearch.records import SourceFile
 
-FORMAT = 2
+FORMAT = 3
 """Version of the files of a generation; raised when older code could misread them."""
 
 _MAX_DIMENSION, _MAX_STUDIES = 100_000, 2**31
@@ -76,6 +76,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """How many studies that one had; 0 for as many as this one."""
     recipe: Recipe
     precision: str
+    details: str
+    """What the study store keeps of the facts: `none`, `brief` or `full`."""
     sources: tuple[SourceFile, ...]
     versions: dict[str, str]
     """Program or library → its version at the build."""
@@ -144,7 +146,7 @@ def _check(path: Path, manifest: Manifest) -> None:
     recipe = manifest.recipe
     names = (
         manifest.generation, manifest.previous, manifest.fitted, manifest.precision,
-        manifest.built, manifest.records_date, recipe.model, recipe.fingerprint,
+        manifest.details, manifest.built, manifest.records_date, recipe.model, recipe.fingerprint,
     )  # fmt: skip
     if not (
         0 < recipe.dimension < _MAX_DIMENSION

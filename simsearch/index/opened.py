@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn, Self, TypeVar
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -214,12 +215,20 @@ class OpenedIndex:
         return self.locate(nct_id)[1] is not None
 
     def study(self, nct_id: str) -> Study:
-        """Return a study by any ID that `row_of` takes; raises what it raises."""
-        return self.store.studies([self.row_of(nct_id)])[0]
+        """Return a study by any ID that `row_of` takes, with its facts; raises what it raises."""
+        row = self.row_of(nct_id)
+        (study,), (facts,) = self.store.studies([row]), self.study_facts([row])
+        return msgspec.structs.replace(study, facts=facts)
 
     def study_facts(self, rows: Sequence[int]) -> list[Facts | None]:
-        """Return the facts of the studies with these rows; None where none are kept."""
-        return [None for _ in rows]
+        """Return what is shown and compared of the studies with these rows, in their order.
+
+        None stands for a study whose record gave none, or for each in an index without details.
+
+        Raises:
+            IndexCorruptError: the facts of one of them are damaged.
+        """
+        return self.store.facts(rows)
 
     def rows(self, field: str, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.floating]:
         """Return some rows of a field.

@@ -1,77 +1,27 @@
-"""The studies of an index, in SQLite: what answers show and filters select by.
-
-One row per study, numbered by its position in the order of NCT IDs. Lists are JSON arrays, so
-that any SQLite tool can read them (`json_each`). Schema, writer and reader are in one file
-because they change together.
-"""
+"""The studies of an index: what answers show and filters select by (`study_tables`)."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from heapq import merge
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from simsearch.callbacks import Progress, no_progress
-from simsearch.encode.fields import has_words, whole_text
 from simsearch.errors import IndexClosedError, IndexCorruptError
+from simsearch.facts import Facts
+from simsearch.index.study_tables import COLUMNS, COMPARED, LISTS, NUMBERS
 from simsearch.records import Gone
 from simsearch.study import Study
 
-# Columns of one value (text, number, yes/no) and of JSON arrays, named as in Study.
-_SCALARS = (
-    "nct_id", "title", "official_title", "acronym", "summary", "status", "last_known_status",
-    "study_type", "sponsor",
-    "start_date", "completion_date", "last_update_date", "enrollment", "has_results",
-    "data_version",
-)  # fmt: skip
-_LISTS = (
-    "aliases", "phases", "conditions", "interventions", "keywords", "countries",
-    "condition_mesh", "intervention_mesh", "outcomes", "mentions",
-)  # fmt: skip
-_COLUMNS = (*_SCALARS, *_LISTS)
-
-COMPARED = tuple(name for name in _COLUMNS if name not in ("nct_id", "data_version"))
-"""The fields by which two records of a study are compared: all but the date of download."""
-
-_SCHEMA = f"""
-CREATE TABLE study (
-    row INTEGER PRIMARY KEY,
-    {
-    ", ".join(
-        f"{name} INTEGER" if name in ("enrollment", "has_results") else f"{name} TEXT NOT NULL"
-        for name in _COLUMNS
-    )
-}
-);
-CREATE UNIQUE INDEX study_nct_id ON study (nct_id);
-CREATE TABLE alias (alias TEXT PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE facet (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, value TEXT NOT NULL);
-CREATE TABLE has_facet (
-    facet INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (facet, row)
-) WITHOUT ROWID;
-CREATE TABLE gone (
-    nct_id TEXT PRIMARY KEY, since TEXT NOT NULL, became TEXT NOT NULL
-) WITHOUT ROWID;
-"""
-
-# Created when all studies are in: each serves one filter without reading the studies.
-_INDEXES = """
-CREATE INDEX study_start_date ON study (start_date) WHERE start_date > '';
-CREATE INDEX study_enrollment ON study (enrollment) WHERE enrollment IS NOT NULL;
-CREATE INDEX study_has_results ON study (has_results) WHERE has_results IS NOT NULL;
-"""
-
-TEXTLESS = ("text", ("missing",))
-"""Facet and values of the studies without a text to compare, as `StudyStore.rows_of` takes them."""
+if TYPE_CHECKING:  # zstandard is loaded when facts are read
+    from simsearch.index.facts_blobs import FactsReader
 
 _DIFFERING = f"""
 SELECT here.nct_id, ifnull(there.row, -1), here.row
@@ -92,56 +42,6 @@ _BLOCK = 20_000  # studies compared between two reports of progress
 _MAX_VARIABLES = 500  # in one statement; every build of SQLite takes that many
 
 
-def write_store(
-    path: Path,
-    studies: Iterable[Study],
-    gone: Iterable[Gone] = (),
-    survivors: Mapping[str, str] = MappingProxyType({}),
-) -> None:
-    """Write the studies of an index.
-
-    Args:
-        path: the file, which does not exist yet.
-        studies: all studies, in row order.
-        gone: the studies that have left the registry.
-        survivors: obsolete NCT ID → NCT ID of the study that replaced it, whichever studies
-            list it as an alias.
-
-    Raises:
-        sqlite3.Error: the file cannot be written.
-    """
-    marks = ", ".join("?" * (len(_COLUMNS) + 1))
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute("PRAGMA journal_mode = OFF")
-        database.execute("PRAGMA synchronous = OFF")  # `Draft.seal` syncs the file
-        database.executescript(_SCHEMA)
-        facets: dict[tuple[str, str], int] = {}
-        for row, study in enumerate(studies):
-            # Sorted, so that the same studies make the same file: sets differ between processes.
-            numbers = [facets.setdefault(facet, len(facets)) for facet in sorted(_facets(study))]
-            database.executemany(
-                "INSERT INTO has_facet VALUES (?, ?)", [(number, row) for number in numbers]
-            )
-            database.execute(f"INSERT INTO study VALUES ({marks})", (row, *_values(study)))
-            database.executemany(
-                "INSERT OR IGNORE INTO alias VALUES (?, ?)",
-                [(alias, row) for alias in study.aliases],
-            )
-        database.executemany(
-            "INSERT INTO facet VALUES (?, ?, ?)",
-            [(number, *facet) for facet, number in facets.items()],
-        )
-        database.executescript(_INDEXES)
-        database.executemany(
-            "INSERT OR REPLACE INTO alias SELECT ?, row FROM study WHERE nct_id = ?",
-            survivors.items(),
-        )
-        database.executemany(
-            "INSERT OR IGNORE INTO gone VALUES (?, ?, ?)",
-            [(each.nct_id, each.since, each.became) for each in gone],
-        )
-
-
 class StudyStore:
     """Read access to the studies of an index, by the row numbers that its vectors have too.
 
@@ -154,6 +54,7 @@ class StudyStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._closed = False
+        self._reader: FactsReader | None = None
         self.address = path.resolve().as_uri() + "?mode=ro&immutable=1"
         """The URI by which SQLite opens the file, read-only."""
         try:
@@ -204,7 +105,7 @@ class StudyStore:
         for start in range(0, len(rows), _MAX_VARIABLES):
             part = [int(row) for row in rows[start : start + _MAX_VARIABLES]]
             marks = ", ".join("?" * len(part))
-            statement = f"SELECT row, {', '.join(_COLUMNS)} FROM study WHERE row IN ({marks})"
+            statement = f"SELECT row, {', '.join(COLUMNS)} FROM study WHERE row IN ({marks})"
             for row, *values in self._all(statement, *part):
                 try:
                     found[row] = _study(values)
@@ -215,13 +116,38 @@ class StudyStore:
             raise IndexCorruptError(self._path, f"the study of row {missing[0]:,} is missing")
         return [found[row] for row in rows]
 
+    def facts(self, rows: Sequence[int]) -> list[Facts | None]:
+        """Return the facts of the studies with these row numbers, in the order given.
+
+        None stands for a study of which the index keeps no facts.
+        """
+        found: dict[int, Facts] = {}
+        for start in range(0, len(rows), _MAX_VARIABLES):
+            part = [int(row) for row in rows[start : start + _MAX_VARIABLES]]
+            marks = ", ".join("?" * len(part))
+            blobs = self._all(f"SELECT row, body FROM facts WHERE row IN ({marks})", *part)
+            if blobs:
+                found |= self._unpacked(blobs)
+        return [found.get(int(row)) for row in rows]
+
+    def _unpacked(self, blobs: list[tuple[Any, ...]]) -> dict[int, Facts]:
+        """Return row → facts."""
+        from simsearch.index.facts_blobs import BROKEN, FactsReader
+
+        try:
+            if self._reader is None:
+                self._reader = FactsReader(self._one("SELECT body FROM facts_dictionary") or b"")
+            return {row: self._reader.unpack(blob) for row, blob in blobs}
+        except BROKEN as error:
+            raise self._damaged(error) from error
+
     def nct_ids(self) -> list[str]:
         """Return the NCT IDs of all studies, in row order."""
         found = self._all("SELECT nct_id FROM study ORDER BY row")
         return self._texts(nct_id for (nct_id,) in found)
 
     def values_of(self, kind: str) -> list[str]:
-        """Return the values of a facet (`status`, `country`, …; see `_facets`), sorted."""
+        """Return the values of a facet (`status`, `country`, …; see `study_tables`), sorted."""
         found = self._all("SELECT value FROM facet WHERE kind = ? ORDER BY value", kind)
         return self._texts(value for (value,) in found)
 
@@ -273,6 +199,17 @@ class StudyStore:
     def rows_enrolling(self, least: int) -> npt.NDArray[np.int64]:
         """Return (n,) the rows of the studies with at least so many participants."""
         return self._rows("SELECT row FROM study WHERE enrollment >= ?", least)
+
+    def rows_between(self, column: str, least: float, most: float) -> npt.NDArray[np.int64]:
+        """Return (n,) the rows of the studies in which a number has a value in a range.
+
+        Args:
+            column: one of `study_tables.NUMBERS`.
+            least: the smallest value wanted.
+            most: the greatest.
+        """
+        name = NUMBERS[NUMBERS.index(column)]
+        return self._rows(f"SELECT row FROM design WHERE {name} BETWEEN ? AND ?", least, most)
 
     def rows_with_results(self, *, has_results: bool) -> npt.NDArray[np.int64]:
         """Return (n,) the rows of the studies known to have results, or known to have none."""
@@ -357,29 +294,9 @@ class StudyStore:
             raise self._damaged(error) from error
 
 
-def _facets(study: Study) -> set[tuple[str, str]]:
-    """Return the kinds and values by which filters select a study."""
-    several = {
-        "phase": study.phases,
-        "country": study.countries,
-        "intervention_type": [each.type for each in study.interventions],
-    }
-    found = {(kind, value) for kind, values in several.items() for value in values}
-    if not has_words([whole_text(study)]):
-        found.add((TEXTLESS[0], *TEXTLESS[1]))
-    found |= {(kind, getattr(study, kind)) for kind in ("status", "study_type", "sponsor")}
-    return {(kind, value) for kind, value in found if value}
-
-
-def _values(study: Study) -> list[object]:
-    scalars = [getattr(study, name) for name in _SCALARS]
-    lists = [msgspec.json.encode(getattr(study, name)).decode() for name in _LISTS]
-    return scalars + lists
-
-
 def _study(values: Sequence[object]) -> Study:
-    fields = dict(zip(_COLUMNS, values, strict=True))
-    for name in _LISTS:
+    fields = dict(zip(COLUMNS, values, strict=True))
+    for name in LISTS:
         fields[name] = msgspec.json.decode(str(fields[name]))
     if fields["has_results"] is not None:
         fields["has_results"] = bool(fields["has_results"])

@@ -13,7 +13,7 @@ from simsearch.encode.fields import FIELDS, has_words, lexical_text
 from simsearch.errors import VerificationError
 from simsearch.index.directory import Generation, open_generation, verify_checksums
 from simsearch.index.opened import OpenedIndex
-from simsearch.index.studies import TEXTLESS
+from simsearch.index.study_tables import TEXTLESS
 from simsearch.index.vector_files import random_pairs
 from simsearch.study import Study
 

@@ -11,6 +11,7 @@ from typing import cast
 
 from simsearch.errors import NctIdError
 from simsearch.records import vocabulary
+from simsearch.records.assemble_facts import RawFacts, assemble_facts
 from simsearch.records.text import clean_name, clean_text
 from simsearch.study import Intervention, Study, named_nct_ids, parse_nct_id
 
@@ -57,19 +58,22 @@ def assemble_study(
     enrollment: int | None = None,
     has_results: bool | None = None,
     data_version: str | None = None,
+    facts: RawFacts | None = None,
 ) -> Study:
     """Return a clean study from its raw parts, which are named like the fields of `Study`.
 
     Texts may have entities and irregular white space; only the summary may have Markdown
     escapes. Vocabulary and dates may be those of any form. `outcomes` are the measures, primary
     before secondary. `searched` are further texts and numbers of the record: only the NCT IDs
-    that they name are kept. With `draft`, the NCT ID may be missing.
+    that they name are kept. `facts` are what is shown and compared. With `draft`, the NCT ID may
+    be missing.
 
     Raises:
         NctIdError: the NCT ID is missing or malformed.
     """
     own_id = _nct_id(nct_id, draft=draft)
     own_aliases = _aliases(aliases, own_id) if aliases else ()
+    own_interventions = _interventions(interventions) if interventions else ()
     return Study(
         nct_id=own_id,
         aliases=own_aliases,
@@ -79,7 +83,7 @@ def assemble_study(
         summary=clean_text(summary, markup=True),
         conditions=_distinct(conditions) if conditions else (),
         keywords=_distinct(keywords) if keywords else (),
-        interventions=_interventions(interventions) if interventions else (),
+        interventions=own_interventions,
         condition_mesh=_distinct(condition_mesh) if condition_mesh else (),
         intervention_mesh=_distinct(intervention_mesh) if intervention_mesh else (),
         status=vocabulary.status(status or ""),
@@ -96,6 +100,7 @@ def assemble_study(
         enrollment=_count(enrollment),
         has_results=has_results,
         data_version=vocabulary.date(data_version or ""),
+        facts=(assemble_facts(facts, own_interventions, (own_id, *own_aliases)) if facts else None),
     )
 
 

@@ -22,7 +22,8 @@ from simsearch.records.outcomes import (
     nct_id_reason,
     own_nct_id,
 )
-from simsearch.records.registry import Record, study_from_record
+from simsearch.records.registry import study_from_record
+from simsearch.records.registry_parts import Record
 from simsearch.study import Study
 
 _decoder = msgspec.json.Decoder(Record)

@@ -1,148 +1,41 @@
-"""A record in the layout of the ClinicalTrials.gov API v2 → `Study`.
-
-The structs declare the parts of a record that are read, under the names of the registry's data
-dictionary (API v2 study data structure). They are strict about types, ignore unknown fields, and
-read null as absent.
-"""
+"""A record in the layout of the ClinicalTrials.gov API v2 → `Study`."""
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
 
 from simsearch.records import vocabulary
 from simsearch.records.assemble import assemble_study
+from simsearch.records.assemble_facts import RawArm, RawFacts, RawGiven, RawOutcome, RawSite
+from simsearch.records.other_numbers import RawNumber
+from simsearch.records.registry_parts import (
+    ArmsInterventions,
+    Conditions,
+    ContactsLocations,
+    DateStruct,
+    Derived,
+    Description,
+    Design,
+    DesignInfo,
+    Eligibility,
+    EnrollmentInfo,
+    GeoPoint,
+    Identification,
+    MaskingInfo,
+    MeshModule,
+    MiscInfo,
+    Outcome,
+    Outcomes,
+    OwnId,
+    PostDate,
+    Protocol,
+    Record,
+    References,
+    Sponsor,
+    Sponsors,
+    Status,
+)
 from simsearch.study import Study
-
-
-class _Part(msgspec.Struct, rename="camel", gc=False):
-    """Base of the parts of a record; the API v2 has its names in camelCase."""
-
-
-class OtherId(_Part):
-    id: str | None = None
-
-
-class Identification(_Part):
-    nct_id: str | None = None
-    nct_id_aliases: list[str] | None = None
-    org_study_id_info: OtherId | None = None
-    secondary_id_infos: list[OtherId] | None = None
-    brief_title: str | None = None
-    official_title: str | None = None
-    acronym: str | None = None
-
-
-class DateStruct(_Part):
-    date: str | None = None
-
-
-class Status(_Part):
-    overall_status: str | None = None
-    last_known_status: str | None = None
-    start_date_struct: DateStruct | None = None
-    completion_date_struct: DateStruct | None = None
-    last_update_post_date_struct: DateStruct | None = None
-
-
-class Sponsor(_Part):
-    name: str | None = None
-
-
-class Sponsors(_Part):
-    lead_sponsor: Sponsor | None = None
-
-
-class Description(_Part):
-    brief_summary: str | None = None
-    detailed_description: str | None = None
-
-
-class Conditions(_Part):
-    conditions: list[str] | None = None
-    keywords: list[str] | None = None
-
-
-class EnrollmentInfo(_Part):
-    count: int | float | str | None = None
-
-
-class Design(_Part):
-    study_type: str | None = None
-    phases: list[str] | None = None
-    enrollment_info: EnrollmentInfo | None = None
-
-
-class RegisteredIntervention(_Part):
-    name: str | None = None
-    type: str | None = None
-    other_names: tuple[str, ...] | None = None
-
-
-class ArmsInterventions(_Part):
-    interventions: list[RegisteredIntervention] | None = None
-
-
-class Outcome(_Part):
-    measure: str | None = None
-
-
-class Outcomes(_Part):
-    primary_outcomes: list[Outcome] | None = None
-    secondary_outcomes: list[Outcome] | None = None
-
-
-class Eligibility(_Part):
-    eligibility_criteria: str | None = None
-
-
-class Location(_Part):
-    country: str | None = None
-
-
-class ContactsLocations(_Part):
-    locations: list[Location] | None = None
-
-
-class Protocol(_Part):
-    identification_module: Identification | None = None
-    status_module: Status | None = None
-    sponsor_collaborators_module: Sponsors | None = None
-    description_module: Description | None = None
-    conditions_module: Conditions | None = None
-    design_module: Design | None = None
-    arms_interventions_module: ArmsInterventions | None = None
-    outcomes_module: Outcomes | None = None
-    eligibility_module: Eligibility | None = None
-    contacts_locations_module: ContactsLocations | None = None
-
-
-class Mesh(_Part):
-    term: str | None = None
-
-
-class MeshModule(_Part):
-    meshes: list[Mesh] | None = None
-
-
-class MiscInfo(_Part):
-    version_holder: str | None = None
-
-
-class Derived(_Part):
-    misc_info_module: MiscInfo | None = None
-    condition_browse_module: MeshModule | None = None
-    intervention_browse_module: MeshModule | None = None
-
-
-class Record(_Part):
-    """The root of a record, or of a page of records (`studies`)."""
-
-    protocol_section: Protocol | None = None
-    derived_section: Derived | None = None
-    has_results: bool | None = None
-    studies: list[msgspec.Raw] | None = None
-    next_page_token: str | None = None
-
 
 # Defaults for parts that a record lacks.
 _NO_DERIVED = Derived()
@@ -159,9 +52,15 @@ _NO_CONTACTS_LOCATIONS = ContactsLocations()
 _NO_PROTOCOL = Protocol()
 _NO_SPONSOR = Sponsor()
 _NO_DATE_STRUCT = DateStruct()
+_NO_POST_DATE = PostDate()
 _NO_ENROLLMENT_INFO = EnrollmentInfo()
 _NO_MISC_INFO = MiscInfo()
 _NO_MESH_MODULE = MeshModule()
+_NO_DESIGN_INFO = DesignInfo()
+_NO_MASKING_INFO = MaskingInfo()
+_NO_REFERENCES = References()
+_NO_GEO_POINT = GeoPoint()
+_NO_OWN_ID = OwnId()
 
 
 def study_from_record(record: Record, *, draft: bool = False) -> Study:
@@ -205,7 +104,7 @@ def study_from_record(record: Record, *, draft: bool = False) -> Study:
         countries=[place.country for place in places.locations or ()],
         start_date=(status.start_date_struct or _NO_DATE_STRUCT).date,
         completion_date=(status.completion_date_struct or _NO_DATE_STRUCT).date,
-        last_update_date=(status.last_update_post_date_struct or _NO_DATE_STRUCT).date,
+        last_update_date=(status.last_update_post_date_struct or _NO_POST_DATE).date,
         outcomes=[
             each.measure
             for several in (outcomes.primary_outcomes, outcomes.secondary_outcomes)
@@ -214,18 +113,103 @@ def study_from_record(record: Record, *, draft: bool = False) -> Study:
         searched=[
             description.detailed_description,
             eligibility.eligibility_criteria,
-            *_other_ids(identification),
+            *(number for number, *_ in _numbers(identification)),
         ],
         enrollment=vocabulary.count((design.enrollment_info or _NO_ENROLLMENT_INFO).count),
         has_results=record.has_results,
         data_version=(derived.misc_info_module or _NO_MISC_INFO).version_holder,
+        facts=_facts(protocol),
     )
 
 
-def _other_ids(identification: Identification) -> list[str | None]:
-    own = identification.org_study_id_info
+def _facts(protocol: Protocol) -> RawFacts:
+    identification = protocol.identification_module or _NO_IDENTIFICATION
+    status = protocol.status_module or _NO_STATUS
+    sponsors = protocol.sponsor_collaborators_module or _NO_SPONSORS
+    arms = protocol.arms_interventions_module or _NO_ARMS_INTERVENTIONS
+    outcomes = protocol.outcomes_module or _NO_OUTCOMES
+    eligibility = protocol.eligibility_module or _NO_ELIGIBILITY
+    start = status.start_date_struct or _NO_DATE_STRUCT
+    primary = status.primary_completion_date_struct or _NO_DATE_STRUCT
+    return RawFacts(
+        why_stopped=status.why_stopped,
+        start_date_type=start.type,
+        primary_completion_date=primary.date,
+        primary_completion_date_type=primary.type,
+        completion_date_type=(status.completion_date_struct or _NO_DATE_STRUCT).type,
+        first_posted_date=(status.study_first_post_date_struct or _NO_POST_DATE).date,
+        results_first_posted_date=(status.results_first_post_date_struct or _NO_POST_DATE).date,
+        description=(protocol.description_module or _NO_DESCRIPTION).detailed_description,
+        **_design(protocol.design_module or _NO_DESIGN),
+        arms=[
+            RawArm(each.label, each.type, each.description, each.intervention_names or ())
+            for each in arms.arm_groups or ()
+        ],
+        interventions=[
+            RawGiven(each.type, each.name, each.description, each.arm_group_labels or ())
+            for each in arms.interventions or ()
+        ],
+        primary_outcomes=_outcomes(outcomes.primary_outcomes),
+        secondary_outcomes=_outcomes(outcomes.secondary_outcomes),
+        other_outcomes=_outcomes(outcomes.other_outcomes),
+        criteria=eligibility.eligibility_criteria,
+        minimum_age=eligibility.minimum_age,
+        maximum_age=eligibility.maximum_age,
+        sex=eligibility.sex,
+        healthy_volunteers=eligibility.healthy_volunteers,
+        study_population=eligibility.study_population,
+        sampling_method=eligibility.sampling_method,
+        sponsor_class=(sponsors.lead_sponsor or _NO_SPONSOR).class_,
+        collaborators=[(each.name, each.class_) for each in sponsors.collaborators or ()],
+        sites=_sites(protocol.contacts_locations_module or _NO_CONTACTS_LOCATIONS),
+        references=[
+            (each.citation, each.pmid, each.type)
+            for each in (protocol.references_module or _NO_REFERENCES).references or ()
+        ],
+        other_numbers=_numbers(identification),
+    )
+
+
+def _design(module: Design) -> dict[str, Any]:
+    """Return the fields of `RawFacts` that the design module has."""
+    design = module.design_info or _NO_DESIGN_INFO
+    masking = design.masking_info or _NO_MASKING_INFO
+    return {
+        "enrollment_type": (module.enrollment_info or _NO_ENROLLMENT_INFO).type,
+        "allocation": design.allocation,
+        "intervention_model": design.intervention_model,
+        "primary_purpose": design.primary_purpose,
+        "masking": masking.masking,
+        "who_masked": masking.who_masked or (),
+        "observational_model": design.observational_model,
+        "time_perspective": design.time_perspective,
+        "patient_registry": module.patient_registry,
+    }
+
+
+def _outcomes(outcomes: list[Outcome] | None) -> list[RawOutcome]:
+    return [(each.measure, each.time_frame, each.description) for each in outcomes or ()]
+
+
+def _sites(module: ContactsLocations) -> list[RawSite]:
+    sites = []
+    for each in module.locations or ():
+        point = each.geo_point or _NO_GEO_POINT
+        sites.append(
+            RawSite(
+                each.country, each.facility, each.city, each.state, each.zip, each.status,
+                point.lat, point.lon,
+            )
+        )  # fmt: skip
+    return sites
+
+
+def _numbers(identification: Identification) -> list[RawNumber]:
+    own = identification.org_study_id_info or _NO_OWN_ID
+    others = identification.secondary_id_infos or ()
     return [
-        each.id for each in (*([own] if own else ()), *(identification.secondary_id_infos or ()))
+        (own.id, own.type, None),
+        *((each.id, each.type, each.domain) for each in others),
     ]
 
 

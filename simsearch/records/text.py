@@ -56,6 +56,26 @@ def clean_text(text: str | None, *, markup: bool = False) -> str:
         and (text.isascii() or ("\ufffd" not in text and unicodedata.is_normalized("NFC", text)))
     ):
         return "" if text[0] in _FILLER_STARTS and _is_filler(text) else text
+    text = _resolved(text, markup=markup)
+    return "" if _is_filler(text) else text
+
+
+def clean_lines(text: str | None) -> str:
+    """Return a long text with Markdown escapes as `clean_text` does, a line for each of its own.
+
+    Lines are paragraphs and items of lists; blank lines and indentation are dropped.
+    """
+    if not text:
+        return ""
+    written = text[:MAX_LENGTH].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if len(written) == 1:
+        return clean_text(text, markup=True)
+    lines = [_resolved(line, markup=True) for line in written if line and not line.isspace()]
+    return "\n".join(filter(None, lines))
+
+
+def _resolved(text: str, *, markup: bool) -> str:
+    """Return a text without escapes, entities, irregular white space and invisible characters."""
     if markup:
         text = _ESCAPE.sub(r"\1", text)
     before = ""
@@ -64,7 +84,7 @@ def clean_text(text: str | None, *, markup: bool = False) -> str:
         text = _CONTROL.sub(" ", _INVISIBLE.sub("", text.translate(_SYMBOLS)))
         text = _ENTITY.sub(_entity, text)
         text = " ".join(unicodedata.normalize("NFC", text).split())
-    return "" if _is_filler(text) else text
+    return text
 
 
 @lru_cache(maxsize=2**17)

@@ -62,6 +62,78 @@ _COUNTRIES = MappingProxyType(
 )
 
 
+INTERVENTION_TYPES = frozenset(
+    {"BEHAVIORAL", "BIOLOGICAL", "COMBINATION_PRODUCT", "DEVICE", "DIAGNOSTIC_TEST",
+     "DIETARY_SUPPLEMENT", "DRUG", "GENETIC", "OTHER", "PROCEDURE", "RADIATION"}
+)  # fmt: skip
+
+# Words of the older forms → those of the API v2, where more than the style differs.
+_WORDS = MappingProxyType(
+    {
+        "N_A": "NA",
+        "ANTICIPATED": "ESTIMATED",
+        "ESTIMATE": "ESTIMATED",
+        "BOTH": "ALL",
+        "U_S_FED": "FED",
+        "INDIVIDUAL": "INDIV",
+        "OPEN_LABEL": "NONE",
+        "SINGLE_BLIND": "SINGLE",
+        "DOUBLE_BLIND": "DOUBLE",
+        "SUBJECT": "PARTICIPANT",
+        "CAREGIVER": "CARE_PROVIDER",
+    }
+)
+_MASKED = ("PARTICIPANT", "CARE_PROVIDER", "INVESTIGATOR", "OUTCOMES_ASSESSOR")
+_DESIGN_PART = re.compile(r"(?:^|[|,;])\s*([A-Z][A-Za-z ]+):")
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def word(text: str) -> str:
+    """Return a word of any enumeration as the API v2 has it: `Parallel Assignment` → `PARALLEL`."""
+    plain = _upper_snake(text).removesuffix("_ASSIGNMENT")
+    return _WORDS.get(plain, plain)
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def masking(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return a masking and who is masked: `Double Blind (Subject, Investigator)`."""
+    kind, _, names = text.partition("(")
+    plain = word(kind)
+    masked = () if plain == "NONE" else tuple(map(word, names.rstrip(") ").split(",")))
+    return plain, tuple(filter(None, masked))
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def who_masked(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return who is masked, in the registry's order, and then those whom it does not know."""
+    found = dict.fromkeys(filter(None, map(word, texts)))
+    known = [each for each in _MASKED if each in found]
+    return (*known, *(each for each in found if each not in _MASKED))
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def design(text: str) -> dict[str, str]:
+    """Return name → value of the parts of a design in one text, names in lower case.
+
+    `Allocation: Randomized, Masking: Double Blind (Subject, Caregiver)`; the parts may be
+    separated by bars, too.
+    """
+    marks = list(_DESIGN_PART.finditer(text))
+    ends = [*(mark.start() for mark in marks[1:]), len(text)]
+    return {
+        mark[1].lower(): text[mark.end() : end].strip()
+        for mark, end in zip(marks, ends, strict=False)
+    }
+
+
+def yes_or_no(text: str | None) -> bool | None:
+    """Return what a cell or element says: `t`, `Yes`, `Accepts Healthy Volunteers`, `No`, …."""
+    plain = (text or "").strip().lower()
+    if plain in {"t", "true", "yes", "y", "1"} or plain.startswith("accepts"):
+        return True
+    return False if plain in {"f", "false", "no", "n", "0"} else None
+
+
 @lru_cache(maxsize=_CACHE_SIZE)
 def status(text: str) -> str:
     """Return an overall status as the API v2 has it: `Unknown status` → `UNKNOWN`."""

@@ -14,8 +14,8 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
 from simsearch.errors import NctIdError, SourceError
-from simsearch.records import vocabulary
-from simsearch.records.assemble import RawIntervention, assemble_study
+from simsearch.records import vocabulary, xml_facts
+from simsearch.records.assemble import assemble_study
 from simsearch.records.outcomes import (
     MAX_DOCUMENT_BYTES,
     NotRecordsError,
@@ -26,6 +26,7 @@ from simsearch.records.outcomes import (
     own_nct_id,
     readable_nct_id,
 )
+from simsearch.records.xml_texts import Texts, as_markup, one
 
 _STUDY = "clinical_study"
 _NCT_ID = "id_info/nct_id"
@@ -36,14 +37,13 @@ _SEARCHED = (
 )  # fmt: skip
 _CHUNK_BYTES = 2**16
 _MAX_DEPTH = 64
-_KEPT_DEPTH = 3  # sponsors/lead_sponsor/agency
+_KEPT_DEPTH = 4  # location/facility/address/city
+_RESULTS = "clinical_results"
+_TYPED = frozenset({"enrollment", "start_date", "primary_completion_date", "completion_date"})
 
 _PROLOGUE = re.compile(rb"(?:<\?.*?\?>|<!--.*?-->|\s+)*", re.DOTALL)
 _ROOT = re.compile(rb"<(?:!DOCTYPE\s+)?([A-Za-z_][\w.:-]*)", re.IGNORECASE)
 _STUDY_TAG = re.compile(rb"<clinical_study[\s/>]")
-
-# A list item is a paragraph of its own, with two blanks after its dash.
-_LIST_ITEM = re.compile(r"(\A\s*|\n[ \t]*\n[ \t]*)-  (?=\S)")
 
 
 def recognises(head: bytes) -> bool:
@@ -104,43 +104,11 @@ def _feed(parser: DefusedXMLParser, chunk: bytes) -> str:
     return ""
 
 
-class _Texts:
-    """The texts of one study, in order, by their path below `clinical_study`."""
-
-    def __init__(self) -> None:
-        self.interventions: list[RawIntervention] = []
-        self._texts: dict[str, list[str]] = {}
-
-    def add(self, path: str, text: str) -> None:
-        """Add the text of an element that has ended."""
-        self._texts.setdefault(path, []).append(text)
-        if path == "intervention":
-            self.interventions.append(
-                (self._pop("intervention/intervention_type"),
-                 self._pop("intervention/intervention_name"),
-                 tuple(self._texts.pop("intervention/other_name", ())))
-            )  # fmt: skip
-
-    def __contains__(self, path: str) -> bool:
-        return path in self._texts
-
-    def every(self, path: str) -> list[str]:
-        """Return the texts of all elements at `path`."""
-        return self._texts.get(path, [])
-
-    def first(self, path: str) -> str | None:
-        """Return the text of the first element at `path`, or None."""
-        return next(iter(self.every(path)), None)
-
-    def _pop(self, path: str) -> str | None:
-        return next(iter(self._texts.pop(path, ())), None)
-
-
 class _Collector:
-    """Target of the parser, which collects the `_Texts` of each study.
+    """Target of the parser, which collects the `Texts` of each study.
 
-    Only elements at most `_KEPT_DEPTH` levels below `clinical_study` are kept: nearly all of the
-    results and sites, which are most of a document, lie deeper.
+    Only elements at most `_KEPT_DEPTH` levels below `clinical_study` are kept, and nothing of the
+    results, which are most of a document.
     """
 
     def __init__(self) -> None:
@@ -148,9 +116,9 @@ class _Collector:
         self.collection = False
         self._open: list[str] = []
         self._text: list[str] = []
-        self._study: _Texts | None = None
+        self._study: Texts | None = None
         self._study_depth = 0
-        self._complete: list[_Texts] = []
+        self._complete: list[Texts] = []
 
     @property
     def nct_id(self) -> str:
@@ -158,7 +126,7 @@ class _Collector:
         text = self._study.first(_NCT_ID) if self._study else None
         return readable_nct_id((text or "").encode())
 
-    def take(self) -> list[_Texts]:
+    def take(self) -> list[Texts]:
         """Return the studies completed since the last call.
 
         A study that is the whole document counts as complete when the document has ended well.
@@ -168,16 +136,18 @@ class _Collector:
         taken, self._complete = self._complete, []
         return taken
 
-    def start(self, tag: str, _attributes: dict[str, str]) -> None:
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
         """Enter an element."""
         if len(self._open) == _MAX_DEPTH:
             raise NotRecordsError(f"it is XML with elements nested over {_MAX_DEPTH} deep")
         if tag == _STUDY and self._study is None:
-            self._study = _Texts()
+            self._study = Texts()
             self._study_depth = len(self._open) + 1
             self.collection = bool(self._open)
         self._open.append(tag)
         self._text = []
+        if self._study is not None and attributes and tag in _TYPED and "type" in attributes:
+            self._study.add(f"{'/'.join(self._open[self._study_depth :])}@type", attributes["type"])
 
     def data(self, text: str) -> None:
         """Add a piece of an element's text."""
@@ -190,7 +160,7 @@ class _Collector:
             if not path:
                 self._complete.append(self._study)
                 self._study = None
-            elif len(path) <= _KEPT_DEPTH:
+            elif len(path) <= _KEPT_DEPTH and (path[0] != _RESULTS or len(path) == 1):
                 self._study.add("/".join(path), "".join(self._text))
         self._open.pop()
         self._text = []
@@ -200,7 +170,7 @@ class _Collector:
         self.closed = True
 
 
-def _study(texts: _Texts, place: str, *, draft: bool) -> Outcome:
+def _study(texts: Texts, place: str, *, draft: bool) -> Outcome:
     nct_id = texts.first(_NCT_ID)
     updated = texts.first("last_update_posted") or texts.first("lastchanged_date")
     try:
@@ -211,10 +181,17 @@ def _study(texts: _Texts, place: str, *, draft: bool) -> Outcome:
             title=texts.first("brief_title"),
             official_title=texts.first("official_title"),
             acronym=texts.first("acronym"),
-            summary=_as_markup(texts.first("brief_summary/textblock") or ""),
+            summary=as_markup(texts.first("brief_summary/textblock") or ""),
             conditions=texts.every("condition"),
             keywords=texts.every("keyword"),
-            interventions=texts.interventions,
+            interventions=[
+                (
+                    one(each, "intervention_type"),
+                    one(each, "intervention_name"),
+                    tuple(each.get("other_name", ())),
+                )
+                for each in texts.groups("intervention")
+            ],
             condition_mesh=texts.every("condition_browse/mesh_term"),
             intervention_mesh=texts.every("intervention_browse/mesh_term"),
             status=texts.first("overall_status"),
@@ -227,22 +204,18 @@ def _study(texts: _Texts, place: str, *, draft: bool) -> Outcome:
             completion_date=texts.first("completion_date"),
             last_update_date=updated,
             outcomes=[
-                *texts.every("primary_outcome/measure"),
-                *texts.every("secondary_outcome/measure"),
+                one(each, "measure")
+                for kind in ("primary_outcome", "secondary_outcome")
+                for each in texts.groups(kind)
             ],
             searched=[text for path in _SEARCHED for text in texts.every(path)],
             enrollment=vocabulary.count(texts.first("enrollment")),
-            has_results="clinical_results" in texts,
+            has_results=_RESULTS in texts,
             data_version=_download_date(texts.first("required_header/download_date") or ""),
+            facts=xml_facts.raw_facts(texts),
         )
     except NctIdError as error:
         return Rejected(place, readable_nct_id((nct_id or "").encode()), nct_id_reason(error))
-
-
-def _as_markup(textblock: str) -> str:
-    r"""Return a text as the API v2 has it: `* ` before list items, backslashes escaped."""
-    plain = textblock.replace("\r", "").replace("\\", r"\\")
-    return _LIST_ITEM.sub(r"\1* ", plain)
 
 
 def _download_date(sentence: str) -> str:
