@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 from conftest import SIX, record
-from serving import serving
+from serving import HOSTILE, serving
 
 import simsearch
 from simsearch.index.directory import demo_index
@@ -196,7 +196,14 @@ def test_static_files_have_their_hash_in_their_names_and_never_change(site):
     assert site.get("/static/..%2fapp.py").status_code == 404
 
 
-PAGES = ["/", f"/study/{ONE}", f"/related?study={ONE}&study=NCT00229619", "/api", "/nothing"]
+PAGES = [
+    "/",
+    "/draft",
+    f"/study/{ONE}",
+    f"/related?study={ONE}&study=NCT00229619",
+    "/api",
+    "/nothing",
+]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -344,18 +351,6 @@ def test_a_new_generation_is_served_and_the_old_one_is_let_go(build):
         assert second.generation in maps
 
 
-HOSTILE = record(
-    "NCT00000301",
-    '<script>alert(1)</script> \u202eevil\u202c "quoted" \x07bell',
-    ['=cmd|"/c calc"!A1', "<img src=x onerror=alert(2)>"],
-    [("DRUG", "<b>bold</b>")],
-    "A summary of aplasia with <iframe src=//evil.example></iframe> & marrow {{ 7*7 }}.",
-)
-HOSTILE["protocolSection"]["sponsorCollaboratorsModule"]["leadSponsor"]["name"] = (
-    "</title><script>alert(3)</script>"
-)
-
-
 @pytest.fixture
 def hostile(build):
     other = record("NCT00000302", "Aplasia & marrow", ["Aplasia"], [], "Aplasia, marrow.")
@@ -366,7 +361,8 @@ def hostile(build):
 def test_what_a_record_says_is_text_on_every_page(hostile):
     one, other = "NCT00000301", "NCT00000302"
     for path in (f"/study/{one}", f"/study/{other}", f"/related?study={one}&study={other}",
-                 f"/related?study={other}&unlike={one}", "/"):  # fmt: skip
+                 f"/related?study={other}&unlike={one}", "/", f"/embed/{one}",
+                 f"/embed/{other}", f"/embed/{other}/fragment?lang=de"):  # fmt: skip
         page = hostile.get(path).text
         for tag in ("<script>alert", "<img src=x", "<b>bold", "<iframe", "</title><script"):
             assert tag not in page, path

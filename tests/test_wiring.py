@@ -80,6 +80,8 @@ LIBRARY: dict[str, Any] = {
     ),
     "related.run.related": stop,
     "search.answer.ask": REAL,
+    "web.mcp.client_config": REAL,
+    "web.mcp_stdio.serve_stdio": stop,
     "web.serving.serve": stop,
 }
 """What the commands call of the library → what is called in its place, once that is recorded."""

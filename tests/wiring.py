@@ -143,6 +143,8 @@ def rows() -> Iterator[Row]:
         ("--verbose -v", "", "serve verbose", True),
     ):  # fmt: skip
         yield Row("serve", *each)
+    yield Row("mcp", index, "other", "serve_stdio index", Path("other"))
+    yield Row("mcp", "--config", "", "client_config #", 1)
 
     for each in (
         ("NCT_ID", "NCT101 NCT104", "related nct_ids", ["NCT101", "NCT104"], ""),

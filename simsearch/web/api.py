@@ -16,7 +16,8 @@ from simsearch import __version__
 from simsearch.index.opened import OpenedIndex
 from simsearch.records import read_draft_text
 from simsearch.search.answer import Answer, ask
-from simsearch.search.shape import study_shape
+from simsearch.search.facts_of import with_facts
+from simsearch.search.show_shape import full_shape
 from simsearch.web import replies
 from simsearch.web.api_models import (
     ERRORS,
@@ -104,9 +105,9 @@ def _index(index: OpenedIndex) -> Response:
 
 
 def _study(index: OpenedIndex, nct_id: str) -> Response:
-    study = index.study(nct_id)
+    (study,) = with_facts(index, [index.study(nct_id)])
     facts = replies.index_shape(index.facts)
-    return replies.json({"ok": True, "study": study_shape(study), "index": facts})
+    return replies.json({"ok": True, "study": full_shape(study), "index": facts})
 
 
 def _related(index: OpenedIndex, nct_id: str, query: RelatedQuery) -> Response:

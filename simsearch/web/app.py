@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from mcp.server.transport_security import TransportSecuritySettings
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,17 +18,19 @@ from starlette.routing import Route
 from simsearch import __version__
 from simsearch.errors import SimsearchError
 from simsearch.index.opened import OpenedIndex
-from simsearch.web import pages, replies
+from simsearch.web import draft, embed, pages, replies
 from simsearch.web.api import include_api
 from simsearch.web.current import CurrentIndex
 from simsearch.web.errors import Problem, http_problem, problem_of
+from simsearch.web.mcp import mcp_server
 from simsearch.web.metrics import Metrics
 from simsearch.web.rendering import static_files
 from simsearch.web.security import Guard
 from simsearch.web.service import Service
-from simsearch.web.settings import Settings
+from simsearch.web.settings import MAX_BODY, Settings
 
 _FOREVER = "public, max-age=31536000, immutable"
+_GUARDED = TransportSecuritySettings(enable_dns_rebinding_protection=False)  # `Guard` does it
 _NEVER = {"cache-control": "no-store"}
 
 
@@ -48,13 +51,19 @@ def create_app(
     """
     settings, metrics = settings or Settings(), metrics or Metrics()
     service = Service(current, settings, metrics)
+    assistants = mcp_server(service.run, str(current.path))
+    endpoint = assistants.streamable_http_app(
+        stateless_http=True, json_response=True, max_request_body_size=MAX_BODY,
+        transport_security=_GUARDED,
+    )  # fmt: skip
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(current.warm)
         following = asyncio.create_task(service.follow(parent))
         try:
-            yield
+            async with assistants.session_manager.run():
+                yield
         finally:
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -65,7 +74,8 @@ def create_app(
         title="simsearch", version=__version__, lifespan=lifespan,
         docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
     )  # fmt: skip
-    app.router.routes += [*_system(service), *pages.routes(service)]
+    app.router.routes += [*_system(service), *pages.routes(service), *draft.routes(service)]
+    app.router.routes += [*embed.routes(service), *endpoint.routes]
     include_api(app, service)
     _report_errors(app, str(current.path))
     app.add_middleware(Guard, current=current, settings=settings, metrics=metrics)

@@ -12,12 +12,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from simsearch.errors import NctIdError
+from simsearch.facts import Facts
 from simsearch.index.opened import OpenedIndex
 from simsearch.output.answer import closeness
 from simsearch.search.answer import Answer, ask
 from simsearch.search.facets import FACETS, facet_counts
+from simsearch.search.facts_of import with_facts
 from simsearch.search.filters import spelled
-from simsearch.search.shape import study_shape
+from simsearch.search.show import lacking
+from simsearch.search.show_shape import SHOW_SCHEMA, full_shape
 from simsearch.study import Study
 from simsearch.web import asking, replies
 from simsearch.web.asking import Asked
@@ -115,18 +118,54 @@ def _start(index: OpenedIndex) -> Response:
 
 
 def _study(index: OpenedIndex, given: str, ending: str, asked: Asked) -> Response:
-    study = index.study(given)
+    row = index.row_of(given)
+    (study,) = with_facts(index, index.store.studies([row]))
     dot = f".{ending}" if ending else ""
     if given != study.nct_id:
         return replies.moved(asking.address(f"/study/{study.nct_id}{dot}", asked))
     asked = msgspec.structs.replace(asked, studies=(study.nct_id,), unlike=(), texts=())
-    answer = ask(index, asked.question())
-    if ending == "json":
-        shown = {"ok": True, "study": study_shape(study), "related": replies.answered(answer)}
-        return replies.json(shown)
-    if ending:
+    answer = ask(index, asked.question()) if index.has_text[row] else None
+    if ending == "json" or (ending and answer is None):
+        return replies.json(
+            {
+                "ok": True, "schema": SHOW_SCHEMA, "study": full_shape(study),
+                "lacks": lacking(study),
+                "related": replies.answered(answer) if answer else None,
+                "index": replies.index_shape(index.facts),
+            }
+        )  # fmt: skip
+    if answer and ending:
         return replies.export(answer, ending, f"related-{study.nct_id}")
-    return replies.html("study.html", study=study, **_list_values(index, answer, asked, study))
+    listed = _list_values(index, answer, asked, study) if answer else {}
+    return replies.html(
+        "study.html", study=study, lacks=lacking(study), sections=_sections(study),
+        **{"answer": None, "facts": index.facts} | listed,
+    )  # fmt: skip
+
+
+def _sections(study: Study) -> list[tuple[str, str]]:
+    """Return the sections of a study's page: anchor and heading."""
+    facts = study.facts or Facts()
+    outcomes = facts.primary_outcomes or facts.secondary_outcomes or facts.other_outcomes
+    are_there = {
+        ("basic", "Basic information"): True,
+        ("summary", "Brief summary"): study.summary,
+        ("description", "Detailed description"): facts.description,
+        ("conditions", "Conditions"): study.conditions,
+        ("design", "Study design"): facts.allocation
+        or facts.intervention_model or facts.observational_model or facts.time_perspective
+        or facts.primary_purpose or facts.masking or facts.who_masked,
+        ("groups", "Study groups"): facts.arms,
+        ("interventions", "Interventions"): study.interventions,
+        ("outcomes", "Outcomes"): outcomes or study.outcomes,
+        ("eligibility", "Eligibility"): facts.criteria
+        or facts.minimum_age or facts.maximum_age or facts.sex,
+        ("sponsors", "Sponsors"): study.sponsor,
+        ("locations", "Locations"): facts.sites or study.countries,
+        ("references", "References"): facts.references,
+        ("numbers", "Other identifiers"): facts.other_numbers or study.aliases,
+    }  # fmt: skip
+    return [section for section, there in are_there.items() if there]
 
 
 def _related(index: OpenedIndex, ending: str, asked: Asked) -> Response:

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from simsearch.design.criteria import split_criteria
 from simsearch.output.marked import marked, marked_excerpt
 from simsearch.search.shape import percentile_label
 from simsearch.study import phase_label, status_label
@@ -128,6 +129,7 @@ def templates() -> Environment:
         "static": static_files().address,
         "marked": marked,
         "marked_excerpt": marked_excerpt,
+        "split_criteria": split_criteria,
     }
     return made
 

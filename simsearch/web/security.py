@@ -174,6 +174,8 @@ class _Request:
         self.scope: MutableMapping[str, Any] = {**scope, "method": self.method}
         self.path: str = scope["path"]
         self.question: bytes = (scope.get("raw_path") or b"") + b"?" + scope["query_string"]
+        if self.path.startswith("/embed/"):  # a fragment names the host
+            self.question += b" " + self.headers.get(b"host", b"")
         first = self.path.lstrip("/").partition("/")[0].partition(".")[0]
         kind = _KINDS.get(first, first)
         self.kind = kind if kind in ROUTES else "other"
