@@ -13,8 +13,8 @@ PACKAGE = Path(simsearch.__file__).parent
 
 # A folder imports only from itself and from those before it. The files at the top come first.
 ORDER = (
-    "records", "registry", "encode", "index", "design", "search", "build", "related", "diff",
-    "evaluation", "output", "web", "cli",
+    "records", "registry", "encode", "index", "design", "search", "build", "related", "export",
+    "diff", "evaluation", "output", "web", "cli",
 )  # fmt: skip
 TOP = {"callbacks", "errors", "facts", "files", "study", "vectors"}
 OWNERS = {
@@ -31,7 +31,8 @@ OWNERS = {
     "markupsafe": ["web"],
     "mcp": ["web"],
     "pandas": ["search.answer", "search.compare"],
-    "pyarrow": ["related.files"],
+    "psycopg": ["export.sessions"],
+    "pyarrow": ["related.files", "export.parquet"],
     "rich": ["output", "cli"],
     "scipy": ["design.groups", "index.terms", "related", "evaluation"],
     "sentence_transformers": ["encode.encoders"],

@@ -33,6 +33,9 @@ REST = {
     "rebuild": "records.jsonl",
     "fetch": "--all",
     "evaluate": "--groups groups.tsv",
+    "export postgres": "postgresql://127.0.0.1:1/trials",
+    "export opensearch": "-o out",
+    "export parquet": "-o out",
     "index prune": "--keep 2",
     "cache prune": "--older-than 3 --cache vectors.sqlite",
 }
@@ -92,6 +95,44 @@ def builds(command: str) -> list[Row]:
         Row(command, "--keep-fit", "", "build_index keep_fit", True, f"{records} --refit"),
         Row(command, "--refit", "", "build_index keep_fit", False, f"{records} --keep-fit"),
     ]  # fmt: skip
+
+
+def exports() -> Iterator[Row]:
+    for command, call in (("postgres", "export_postgres"), ("opensearch", "export_opensearch"),
+                          ("parquet", "export_parquet")):  # fmt: skip
+        yield Row(f"export {command}", "--top-k -k", "3", f"{call} k", 3)
+        yield Row(
+            f"export {command}",
+            "--reasons",
+            "",
+            f"{call} reasons",
+            True,
+            REST[f"export {command}"] + " --no-reasons",
+        )
+        yield Row(f"export {command}", "--no-reasons", "", f"{call} reasons", False)
+        yield Row(f"export {command}", "--threads", "3", f"{call} threads", 3)
+        yield Row(
+            f"export {command}",
+            "--index -i SIMSEARCH_INDEX",
+            "other",
+            "opened_index path",
+            Path("other"),
+        )
+        yield Row(f"export {command}", "--quiet -q", "", f"{call} progress", no_progress)
+    for command in ("opensearch", "parquet"):
+        yield Row(f"export {command}", "--output -o", "out", f"export_{command} folder",
+                  Path("out"), "")  # fmt: skip
+    yield Row("export opensearch", "--alias", "trials", "export_opensearch name", "trials")
+    for each in (
+        ("ADDRESS", "service=aact", "export_postgres address", "service=aact", ""),
+        ("--output -o", "out", "export_psql_files folder", Path("out"), ""),
+        ("--schema", "mine", "export_postgres name", "mine"),
+        ("--schema", "mine", "export_psql_files name", "mine", "-o out"),
+        ("--hnsw", "", "export_postgres hnsw", True),
+        ("--no-hnsw", "", "export_postgres hnsw", False),
+        ("--dry-run", "", "export_postgres dry_run", True),
+    ):
+        yield Row("export postgres", *each)
 
 
 def rows() -> Iterator[Row]:
@@ -238,6 +279,7 @@ def rows() -> Iterator[Row]:
     ):  # fmt: skip
         yield Row("evaluate", *each)
 
+    yield from exports()
     yield Row("index list", index, "other", "list_generations index", Path("other"))
     yield Row("index list", "--format -f", "json", "write name", "json")
     yield Row("index list", "--output -o", "list.json", "written_whole path", Path("list.json"))

@@ -20,7 +20,7 @@ from simsearch.errors import SimsearchError
 
 COMMANDS = (
     "query", "related", "rebuild", "fetch", "update", "info", "diff", "evaluate", "serve", "mcp",
-    "index", "cache",
+    "export", "index", "cache",
 )  # fmt: skip
 """The commands, each in the file of its name here."""
 

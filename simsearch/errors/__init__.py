@@ -20,6 +20,8 @@
     ├── EngineError              Dask workers that cannot be used
     │   └── EngineLostError      ... or cannot be reached
     ├── JudgedSetError           a judged set that cannot be read
+    ├── ExportError              a place that an export cannot be written to
+    │   └── ExportBusyError      ... because another writes there, or the connection was lost
     ├── RelatedFileError         a file of related lists that cannot be read or written
     │   └── RelatedBusyError     ... because another run is writing it
     ├── AddressError             an address at which nothing can be served
@@ -53,8 +55,8 @@ of the command:
     1     an error that a person must look into
     2     ArgumentError, FilterError, NctIdError: wrong usage
     3     GuardError, RejectedRecordsError: not published; a person decides whether it is intended
-    75    IndexBusyError, RelatedBusyError, NoAnswerError, FetchError, EngineLostError: the same
-          command may succeed later (EX_TEMPFAIL of sysexits.h)
+    75    IndexBusyError, RelatedBusyError, ExportBusyError, NoAnswerError, FetchError,
+          EngineLostError: the same command may succeed later (EX_TEMPFAIL of sysexits.h)
 """
 
 from simsearch.errors.asking import (
@@ -67,6 +69,7 @@ from simsearch.errors.asking import (
     UnknownStudyError,
 )
 from simsearch.errors.base import NOT_PUBLISHED, TRY_LATER, WRONG_USAGE, SimsearchError, one_line
+from simsearch.errors.exporting import ExportBusyError, ExportError
 from simsearch.errors.index import (
     BuildError,
     EmptyFieldError,
@@ -120,6 +123,8 @@ __all__ = [
     "EncoderError",
     "EngineError",
     "EngineLostError",
+    "ExportBusyError",
+    "ExportError",
     "FetchError",
     "FetchRefusedError",
     "FilterError",

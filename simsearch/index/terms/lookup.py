@@ -49,6 +49,11 @@ class LexicalIndex:
         """(n_terms,) the terms by number, in ascending order."""
         return self._arrays["terms"]
 
+    @property
+    def idf(self) -> npt.NDArray[np.float32]:
+        """(n_terms,) the inverse document frequency of terms; 0 for one too common to count."""
+        return self._arrays["idf"]
+
     def row(self, number: int) -> TermWeights:
         """Return the stored row of a study."""
         starts = self._arrays["row_starts"]
