@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import combinations
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from simsearch.design.wording import shared_abbreviations, wording
+from simsearch.design.wording import differ, marks, shared_abbreviations, wording
 
 Rows = npt.NDArray[np.float32]
 Embed = Callable[[Sequence[str]], Rows]
 """Texts → (n_texts, dimension) float32 unit rows, or zeros."""
+
+
+_FAR = 4.0
+"""The distance of texts that are two things: more than that of any two rows."""
 
 
 class Mention(msgspec.Struct, frozen=True):
@@ -68,7 +73,7 @@ def grouped(mentions: Sequence[Mention], embed: Embed, distance: float) -> tuple
     if not texts:
         return ()
     rows = embed(texts)
-    places = dict(zip(texts, _clusters(rows, distance), strict=True))
+    places = dict(zip(texts, _clusters(texts, rows, distance), strict=True))
     members: dict[int, list[int]] = {}
     for number, text in enumerate(worded):
         members.setdefault(places[text], []).append(number)
@@ -83,14 +88,18 @@ def grouped(mentions: Sequence[Mention], embed: Embed, distance: float) -> tuple
     return tuple(sorted(groups, key=lambda each: (-len(each.nct_ids), each.label.casefold())))
 
 
-def _clusters(rows: Rows, distance: float) -> list[int]:
-    """Return the number of the cluster of each row."""
+def _clusters(texts: Sequence[str], rows: Rows, distance: float) -> list[int]:
+    """Return the number of the cluster of each text; those whose marks differ are far apart."""
     if len(rows) == 1:
         return [0]
     from scipy.cluster.hierarchy import fcluster, linkage
 
     cosines = rows.astype(np.float64) @ rows.T.astype(np.float64)
     apart = np.clip(1 - cosines, 0, 2).round(9)
+    marked = [(place, its) for place, text in enumerate(texts) if (its := marks(text))]
+    for (one, its), (other, others) in combinations(marked, 2):
+        if differ(its, others):
+            apart[one, other] = apart[other, one] = _FAR
     above = apart[np.triu_indices(len(rows), 1)]
     numbers: list[int] = fcluster(linkage(above, "average"), distance, "distance").tolist()
     return numbers

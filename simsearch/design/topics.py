@@ -11,10 +11,10 @@ from simsearch.design.embedding import embed_criteria, embed_outcomes
 from simsearch.design.groups import Group, Mention, grouped
 from simsearch.study import Study
 
-OUTCOME_DISTANCE = 0.35
+OUTCOME_DISTANCE = 0.45
 """Mean distance up to which outcomes are one (chosen on ten studies: docs/compare.md)."""
 
-CRITERION_DISTANCE = 0.55
+CRITERION_DISTANCE = 0.62
 """The same for criteria."""
 
 MOST_CRITERIA = 60

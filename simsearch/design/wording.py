@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from simsearch.design.wording_patterns import PREAMBLES, TIMES
+from simsearch.design.wording_patterns import PREAMBLES, TAILS, TIMES
 
 _BRACKETS = re.compile(r"\s*[(\[]([^()\[\]]{1,60})[)\]]")
 _WORD = re.compile(r"[^\W_]+")
@@ -27,6 +27,7 @@ _KNOWN = MappingProxyType(
 )  # fmt: skip
 """Abbreviations that records use without explaining them."""
 
+_SAME = MappingProxyType({"survival": "overall survival", "adverse event": "adverse events"})
 _EMPTY = re.compile(r"\(\W*\)|\[\W*\]")
 _LEAST_LEFT = 3  # letters; what leaves fewer says too much away
 
@@ -42,11 +43,53 @@ def wording(text: str, short: Mapping[str, str] = MappingProxyType({})) -> str:
     plain = " ".join(text.split())
     plain = _BRACKETS.sub(lambda found: _within(found[1], plain, known), plain)
     plain = _WORD.sub(lambda found: known.get(found[0], found[0]), plain)
-    for pattern in (*PREAMBLES, *PREAMBLES, *TIMES):
+    for pattern in (*PREAMBLES, *PREAMBLES, *TIMES, *TAILS):
         shorter = pattern.sub(" ", plain).strip(" ,;:.-")
         if sum(map(str.isalpha, shorter)) >= _LEAST_LEFT:
             plain = shorter
-    return " ".join(_EMPTY.sub(" ", plain).casefold().split())
+    plain = _EMPTY.sub(" ", plain).replace("-", " ").casefold()
+    return _SAME.get(plain := " ".join(plain.split()), plain)
+
+
+_FREE = re.compile(r"\b(\w+) free (?:and \w+ )?survival|\b(overall) survival")
+_SIDES = (
+    ("systolic", "diastolic"),
+    ("efficacy", "safety"),
+    ("maximum", "minimum"),
+    ("increase", "decrease"),
+    ("inclusion", "exclusion"),
+    ("incidence", "duration"),
+    ("igg", "igm", "iga"),
+    ("left", "right"),
+)
+_ADVERSE = re.compile(r"\b(serious |severe )?(?:\w+ )?adverse (?:drug )?(?:events?|reactions?)")
+
+
+def marks(text: str) -> frozenset[str]:
+    """Return what distinguishes a wording from others of nearly the same words.
+
+    Two wordings with marks of one kind that differ are two things: `survival: overall` and
+    `survival: disease`.
+    """
+    found = {f"survival: {one or other}" for one, other in _FREE.findall(text)}
+    grades = {f"adverse events: {each.strip() or 'any'}" for each in _ADVERSE.findall(text)}
+    found |= grades if len(grades) == 1 else set()
+    words = set(_WORD.findall(text))
+    for side in _SIDES:
+        here = words.intersection(side)
+        found |= {f"{side[0]}: {each}" for each in here} if len(here) == 1 else set()
+    return frozenset(found)
+
+
+def differ(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Report whether the marks of two wordings make two things of them."""
+    kinds = {each.partition(":")[0] for each in one} & {each.partition(":")[0] for each in other}
+    return any(
+        {each for each in one if each.startswith(f"{kind}:")}.isdisjoint(
+            each for each in other if each.startswith(f"{kind}:")
+        )
+        for kind in kinds
+    )
 
 
 def shared_abbreviations(texts: Iterable[str]) -> dict[str, str]:

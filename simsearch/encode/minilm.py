@@ -11,7 +11,7 @@ scaled to length 1: Reimers and Gurevych, "Sentence-BERT" (2019).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,9 @@ _TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f4115
 
 # Settings of the packaged model from its config.json: the file of weights does not contain them.
 _N_LAYERS, _N_HEADS, _EPSILON, _MAX_TOKENS = 6, 12, 1e-12, 256
+
+# Tokens multiplied at once: 43 MB of weights are read for each such product.
+_MAX_PACKED = 1024
 
 # Coefficients of formula 7.1.26 (see `_gelu`), from that of t⁰.
 _COEFFICIENTS = np.array(
@@ -102,32 +105,39 @@ class MiniLM:
         """Return (n_texts, dimension) float32 unit rows."""
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
+        rows: list[_Rows] = []
         # A second thread saves little on one text, and on a busy machine costs a second.
         with one_blas_thread():
-            return unit_rows([self._row(self._tokens(text)) for text in texts])
+            for together in _packed([_cut(self._tokens(text)) for text in texts]):
+                rows += self._rows(together)
+        return unit_rows(rows)
 
     def _tokens(self, text: str) -> list[int]:
         numbers: list[int] = self._tokenizer.encode(text).ids
         return numbers
 
-    def _row(self, tokens: list[int]) -> _Rows:
-        """Return (dimension,) float32, the mean of the tokens' vectors in the last layer."""
-        if len(tokens) > _MAX_TOKENS:  # the last token, [SEP], stays the last
-            tokens = [*tokens[: _MAX_TOKENS - 1], tokens[-1]]
+    def _rows(self, texts: Sequence[list[int]]) -> list[_Rows]:
+        """Return for each text (dimension,) float32, the mean of its tokens' last vectors.
+
+        The texts' tokens are multiplied together, which reads the weights once; a token attends
+        only to those of its own text.
+        """
+        places = self._weights["embeddings.position_embeddings.weight"]
+        ends = np.cumsum([len(tokens) for tokens in texts])
+        parts = [slice(end - len(tokens), end) for end, tokens in zip(ends, texts, strict=True)]
         states = (
-            np.concatenate([self._words[token : token + 1] for token in tokens])
-            + self._weights["embeddings.position_embeddings.weight"][: len(tokens)]
+            np.concatenate([self._words[token : token + 1] for each in texts for token in each])
+            + np.concatenate([places[: len(tokens)] for tokens in texts])
             + self._weights["embeddings.token_type_embeddings.weight"][0]
         )
         states = self._normalized(states, "embeddings.LayerNorm")
         for number in range(_N_LAYERS):
-            states = self._layer(states, f"encoder.layer.{number}")
-        mean: _Rows = states.mean(axis=0)
-        return mean
+            states = self._layer(states, f"encoder.layer.{number}", parts)
+        return [states[part].mean(axis=0) for part in parts]
 
-    def _layer(self, states: _Rows, layer: str) -> _Rows:
+    def _layer(self, states: _Rows, layer: str, parts: Sequence[slice]) -> _Rows:
         """Return (n_tokens, dimension) the states after a layer: attention, then feed-forward."""
-        heads = self._attention(states, f"{layer}.attention.self")
+        heads = self._attention(states, f"{layer}.attention.self", parts)
         states = self._normalized(
             states + self._product(heads, f"{layer}.attention.output.dense"),
             f"{layer}.attention.output.LayerNorm",
@@ -137,7 +147,7 @@ class MiniLM:
             states + self._product(wide, f"{layer}.output.dense"), f"{layer}.output.LayerNorm"
         )
 
-    def _attention(self, states: _Rows, attention: str) -> _Rows:
+    def _attention(self, states: _Rows, attention: str, parts: Sequence[slice]) -> _Rows:
         """Return (n_tokens, dimension) the outputs of the attention heads, concatenated."""
         query, key, value = (
             self._product(states, f"{attention}.{part}")
@@ -145,10 +155,14 @@ class MiniLM:
             .transpose(1, 0, 2)
             for part in ("query", "key", "value")
         )
-        scores = query @ key.transpose(0, 2, 1) / np.sqrt(np.float32(query.shape[-1]))
-        shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        shares /= shares.sum(axis=-1, keepdims=True)
-        gathered: _Rows = (shares @ value).transpose(1, 0, 2).reshape(states.shape)
+        gathered = np.empty_like(states)
+        for part in parts:
+            scores = query[:, part] @ key[:, part].transpose(0, 2, 1)
+            scores /= np.sqrt(np.float32(query.shape[-1]))
+            shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
+            shares /= shares.sum(axis=-1, keepdims=True)
+            heads = shares @ value[:, part]
+            gathered[part] = heads.transpose(1, 0, 2).reshape(-1, states.shape[1])
         return gathered
 
     def _product(self, states: _Rows, matrix: str) -> _Rows:
@@ -160,6 +174,22 @@ class MiniLM:
         scale = self._weights[f"{layer}.weight"] / np.sqrt(variance + np.float32(_EPSILON))
         normalized: _Rows = centred * scale + self._weights[f"{layer}.bias"]
         return normalized
+
+
+def _cut(tokens: list[int]) -> list[int]:
+    """Return at most `_MAX_TOKENS` tokens; the last one, [SEP], stays the last."""
+    return tokens if len(tokens) <= _MAX_TOKENS else [*tokens[: _MAX_TOKENS - 1], tokens[-1]]
+
+
+def _packed(texts: Sequence[list[int]]) -> Iterator[list[list[int]]]:
+    """Yield texts in lists of at most `_MAX_PACKED` tokens, in their order."""
+    together: list[list[int]] = []
+    for tokens in texts:
+        if sum(map(len, together)) + len(tokens) > _MAX_PACKED and together:
+            yield together
+            together = []
+        together.append(tokens)
+    yield together
 
 
 def _gelu(values: _Rows) -> _Rows:
