@@ -33,10 +33,15 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
     n: int
     """How many studies it sums up."""
     about: str
-    """What they are, in words: `14 close trials, phases 2 to 4`."""
+    """What they are, in words: `close trials, phases 2 to 4`."""
     measures: tuple[Measure, ...]
     shares: tuple[Share, ...]
     stopped: tuple[Stopped, ...]
+
+    @property
+    def headline(self) -> str:
+        """How many studies of which kind: `14 close trials, phases 2 to 4`."""
+        return f"{self.n:,} {self.about}"
 
     def measure(self, name: str) -> Measure:
         """Return a measure by its name."""
@@ -75,7 +80,7 @@ def benchmark(
 
 
 def described(designs: Sequence[Design], adjective: str = "") -> str:
-    """Return what some studies are: `14 close trials, phases 2 to 4`."""
+    """Return what some studies are: `close trials, phases 2 to 4`."""
     types = {each.study_type for each in designs}
     noun = {"INTERVENTIONAL": "trial", "OBSERVATIONAL": "observational study"}.get(
         next(iter(types)) if len(types) == 1 else "", "study"
@@ -89,7 +94,7 @@ def described(designs: Sequence[Design], adjective: str = "") -> str:
             phases = f", phases early 1 to {labels[-2]}"
     else:
         phases = f", phase {labels[0]}" if labels else ""
-    return " ".join(filter(None, (f"{len(designs):,}", adjective, noun))) + phases
+    return f"{adjective} {noun}".strip() + phases
 
 
 def _enrollments(designs: Sequence[Design], asked: Sequence[Design]) -> Iterator[Measure]:

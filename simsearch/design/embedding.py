@@ -29,13 +29,14 @@ _SAME = {
     "unable": "inability", "unwilling": "inability", "heart": "cardiac",
     "psychiatric": "mental", "psychological": "mental",
 }  # fmt: skip
-_SAY_NOTHING = frozenset(
-    "patient subject participant individual person male female men women adult who with without "
-    "and or of the in to for at by on from as is are be been has have had that which this these "
-    "any other known history evidence presence current currently previous previously prior "
-    "present documented including such eg ie must will not no be able within than at least one "
-    "following defined according criteria use using used clinically significant severe time".split()
-)
+_WORDS_OF_RECORDS = """
+patient subject participant individual person male female men women adult who with without and or
+of the in to for at by on from as is are be been has have had that which this these any other known
+history evidence presence current currently previous previously prior present documented including
+such eg ie must will not no able within than least one following defined according criteria use
+using used clinically significant severe time
+"""
+_SAY_NOTHING = frozenset(_WORDS_OF_RECORDS.split())
 
 
 def embed_outcomes(texts: Sequence[str]) -> npt.NDArray[np.float32]:

@@ -89,10 +89,10 @@ TAILS = tuple(
         r"""[\s,(]+(?:as\s+)?(?:measured|assessed|evaluated|determined|defined|graded|estimated
         |analy[sz]ed|calculated|recorded|reported)\s+
         (?:by|using|with|through|via|in|on|according\s+to|based\s+on|per)\b.*$""",
-        rf"\s+(?:of|in|for|among)\s+(?:(?:these|the|this|all|both|each|study)\s+)*{_PEOPLE}"
-        r"(?:\s+to\s+treatment)?$",
-        r"\s+(?:before|after|following|during|in|between)\s+(?:the\s+)?(?:study\s+)?"
-        r"(?:intervention|treatment|therapy|study|trial|groups?|(?:two\s+|treatment\s+)groups|arms?)$",
+        rf"""\s+(?:of|in|for|among)\s+(?:(?:these|the|this|all|both|each|study)\s+)*{_PEOPLE}
+        (?:\s+to\s+treatment)?$""",
+        r"""\s+(?:before|after|following|during|in|between)\s+(?:the\s+)?(?:study\s+)?
+        (?:intervention|treatment|therapy|study|trial|(?:two\s+|treatment\s+)?groups?|arms?)$""",
         r"\s+(?:rates?|scales?|scores?|levels?|assessments?|outcomes?|values?|measurements?)$",
     )
 )

@@ -30,16 +30,22 @@ def strip(measure: Measure) -> str:
         return ""
     place, is_log = _scale([*values, *(each for each in asked if each >= 0)])
     shapes = [
-        f'<line class="chart-axis" x1="{_MARGIN}" x2="{_WIDTH - _MARGIN}" '
-        f'y1="{_MIDDLE}" y2="{_MIDDLE}"/>'
+        (
+            f'<line class="chart-axis" x1="{_MARGIN}" x2="{_WIDTH - _MARGIN}" '
+            f'y1="{_MIDDLE}" y2="{_MIDDLE}"/>'
+        )
     ]
     if measure.lower is not None and measure.upper is not None and measure.median is not None:
         lower, upper, median = map(place, (measure.lower, measure.upper, measure.median))
         shapes += [
-            f'<rect class="chart-box" x="{lower:.1f}" y="{_MIDDLE - 8}" '
-            f'width="{max(upper - lower, 1):.1f}" height="16" rx="2"/>',
-            f'<line class="chart-median" x1="{median:.1f}" x2="{median:.1f}" '
-            f'y1="{_MIDDLE - 8}" y2="{_MIDDLE + 8}"/>',
+            (
+                f'<rect class="chart-box" x="{lower:.1f}" y="{_MIDDLE - 8}" '
+                f'width="{max(upper - lower, 1):.1f}" height="16" rx="2"/>'
+            ),
+            (
+                f'<line class="chart-median" x1="{median:.1f}" x2="{median:.1f}" '
+                f'y1="{_MIDDLE - 8}" y2="{_MIDDLE + 8}"/>'
+            ),
         ]
     shapes += [
         f'<circle class="chart-dot" cx="{place(value):.1f}" cy="{_MIDDLE}" r="3">'
@@ -64,8 +70,10 @@ def bar(share: Share) -> str:
         return ""
     width = (_WIDTH - 2 * _MARGIN) * share.count / share.n
     shapes = [
-        f'<rect class="chart-rest" x="{_MARGIN}" y="4" width="{_WIDTH - 2 * _MARGIN}" height="8" '
-        'rx="2"/>',
+        (
+            f'<rect class="chart-rest" x="{_MARGIN}" y="4" width="{_WIDTH - 2 * _MARGIN}" '
+            'height="8" rx="2"/>'
+        ),
         f'<rect class="chart-share" x="{_MARGIN}" y="4" width="{width:.1f}" height="8" rx="2"/>',
     ]
     return _svg(share.name, share_words(share), shapes, height=16)

@@ -13,6 +13,7 @@ from simsearch.design.benchmark import Benchmark
 from simsearch.design.groups import Group
 from simsearch.design.measures import Measure, Share
 from simsearch.design.rows import Design
+from simsearch.facts import Outcome
 from simsearch.output.charts import bar, strip
 from simsearch.output.compare_parts import (
     FREQUENT,
@@ -29,7 +30,7 @@ from simsearch.output.design_words import (
     counted_words,
     measure_notes,
     number,
-    outcome,
+    plural,
     share_words,
     standing_sentence,
     yes_or_no,
@@ -39,6 +40,8 @@ from simsearch.output.page import page
 from simsearch.search.compare import Compared, Comparison
 from simsearch.search.shape import percentile_label, query_title
 from simsearch.study import STUDY_URL, status_label
+
+_OUTCOMES = 4  # of one study in the table
 
 
 def comparison_html(comparison: Comparison, _: View) -> Iterator[str]:
@@ -50,9 +53,11 @@ def comparison_html(comparison: Comparison, _: View) -> Iterator[str]:
 def comparison_fragment(comparison: Comparison) -> str:
     """Return the whole comparison: headings, standings, benchmark, groups and table."""
     parts = [
-        f'<header class="sx-head"><p class="sx-kicker">Designs compared</p>'
-        f"<h1>{escape(query_title(comparison.query) or 'Studies side by side')}</h1>"
-        f'<p class="sx-lead">{escape(intro(comparison))}</p></header>',
+        (
+            f'<header class="sx-head"><p class="sx-kicker">Designs compared</p>'
+            f"<h1>{escape(query_title(comparison.query) or 'Studies side by side')}</h1>"
+            f'<p class="sx-lead">{escape(intro(comparison))}</p></header>'
+        ),
         *(f'<p class="sx-note">{escape(each)}</p>' for each in missing_note(comparison)),
         benchmark_fragment(comparison),
         topics_fragment(comparison),
@@ -69,8 +74,8 @@ def benchmark_fragment(comparison: Comparison) -> str:
         return ""
     counted = counted_words(bench.n, comparison.n_far, named=comparison.named)
     return (
-        f'<section class="sx-part"><h2>Benchmark: {escape(bench.about)}</h2>'
-        f'<p class="sx-dim">Of {escape(counted)}. A dot is a study, the box the middle half, the '
+        f'<section class="sx-part"><h2>Benchmark: {escape(bench.headline)}</h2>'
+        f'<p class="sx-dim">{escape(counted)} A dot is a study, the box the middle half, the '
         "line in it the median, a diamond the query study. n: studies that give the figure.</p>"
         f"{_standings(bench)}"
         f'<div class="sx-grid">{"".join(map(_measure, _shown(bench)))}</div>'
@@ -164,7 +169,21 @@ def _groups(
     return (
         f"<details{' open' if open_ else ''}><summary><h3>{name}</h3> "
         f'<span class="sx-dim">{escape(groups_note(groups, own, n, len(shown)))}</span></summary>'
-        f'<ol class="sx-groups">{items}</ol></details>'
+        f'<ol class="sx-groups">{items}</ol>{_rest(groups, shown, own)}</details>'
+    )
+
+
+def _rest(groups: Sequence[Group], shown: Sequence[Group], own: set[str]) -> str:
+    """Return the groups that are not listed, one below the other."""
+    others = [each for each in groups if each not in shown and set(each.nct_ids) - own]
+    if not others:
+        return ""
+    items = "".join(
+        f"<li>{escape(each.label)} {' '.join(map(_link, each.nct_ids))}</li>" for each in others
+    )
+    return (
+        f'<details class="sx-rest"><summary>{plural(len(others), "other")}</summary>'
+        f"<ul>{items}</ul></details>"
     )
 
 
@@ -212,7 +231,9 @@ def _compared(each: Compared) -> str:
 
 def _row(design: Design, kind: str, relation: str) -> str:
     shown = dict(cells(design))
-    outcomes = "".join(f"<li>{escape(outcome(each))}</li>" for each in design.primary_outcomes)
+    outcomes = "".join(map(_outcome, design.primary_outcomes[:_OUTCOMES]))
+    more = len(design.primary_outcomes) - _OUTCOMES
+    outcomes += f'<li class="sx-dim">and {more} more</li>' if more > 0 else ""
     columns = "".join(
         f"<td><ul>{outcomes}</ul></td>"
         if name == "Primary outcomes" and outcomes
@@ -224,6 +245,11 @@ def _row(design: Design, kind: str, relation: str) -> str:
         f'<tr class="sx-row {f"sx-{kind}" if kind else ""}"><th scope="row">{_link(design.nct_id)}'
         f"<span>{escape(design.title)}</span></th><td>{escape(relation)}</td>{columns}</tr>"
     )
+
+
+def _outcome(each: Outcome) -> str:
+    frame = f' <span class="sx-dim">{escape(each.time_frame)}</span>' if each.time_frame else ""
+    return f"<li>{escape(each.measure)}{frame}</li>"
 
 
 def _link(nct_id: str) -> str:

@@ -70,8 +70,8 @@ def groups_note(groups: Sequence[Group], own: Collection[str], n: int, n_shown: 
     if not n:
         return "not given by any of the studies"
     rest = len(others) - n_shown
-    more = f"; {plural(rest, 'other')} not listed" if rest else ""
-    return f"{plural(n, 'study')} read{more}"
+    more = f"; {plural(rest, 'other')}" if rest else ""
+    return f"of {plural(n, 'study')} that name them{more}"
 
 
 def frames_words(group: Group) -> str:

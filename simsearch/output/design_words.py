@@ -159,16 +159,18 @@ def standing_sentence(standing: Standing, measure: Measure, bench: Benchmark) ->
     value = plural(standing.value, _one(measure.unit))
     if standing.planned:
         value += " (planned)"
-    of = f"{bench.about} ({measure.name}, n = {measure.n})"
+    what = "" if measure.unit == "participants" and "," not in measure.name else measure.name
+    what = what.removeprefix("enrollment, ") if what.startswith("enrollment") else what
+    of = f"{measure.n} {bench.about}" + (f" ({what})" if what else "")
     if standing.place is None:
-        return f"{value}: too few to compare with ({measure.n} of {bench.about})"
+        return f"{value}: too few to compare with ({of})"
     where = {
-        "below all": f"less than all of {of}, from {number(measure.least)}",
+        "below all": f"less than any of {of}, which have {number(measure.least)} or more",
         "below": f"below the lower quartile, {number(measure.lower)}, of {of}",
         "within": f"within the middle half, {number(measure.lower)} to {number(measure.upper)}, "
         f"of {of}",
         "above": f"above the upper quartile, {number(measure.upper)}, of {of}",
-        "above all": f"more than all of {of}, up to {number(measure.greatest)}",
+        "above all": f"more than any of {of}, which have {number(measure.greatest)} or less",
     }
     return f"{value}: {where[standing.place]}"
 
@@ -190,18 +192,16 @@ def measure_notes(measure: Measure) -> list[str]:
         found.append(f"{measure.n_missing} not given")
     if measure.left_out:
         found.append(f"{len(measure.left_out)} left out, {measure.why_left_out}")
-    if 0 < measure.n and measure.median is None:
+    if measure.n > 0 and measure.median is None:
         found.append(f"only {measure.n}: too few for quartiles")
     return found
 
 
 def counted_words(n_close: int, n_far: int, *, named: bool) -> str:
-    """Return what the benchmark counts: `6 of the 20 are not close, and are left out`."""
+    """Return how many of the studies the benchmark leaves out, in a sentence."""
     if named:
-        return "all of the studies that were given"
+        return "All of the studies that were given."
     if not n_far:
-        return "all of them are close"
-    if not n_close:
-        return f"none of these {n_far} is close"
-    those = "is not close and is" if n_far == 1 else "are not close and are"
-    return f"{n_far} of these {n_close + n_far} {those} left out"
+        return "All of these studies are close."
+    those = "is not close, and" if n_far == 1 else "are not close, and"
+    return f"{n_far} of these {n_close + n_far} studies {those} left out."

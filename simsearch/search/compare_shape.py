@@ -114,7 +114,7 @@ def comparison_repr(comparison: Comparison) -> str:
     title = "Designs of " + (query_title(comparison.query) or f"{len(comparison)} studies")
     lines = (f"{each.nct_id or 'draft':<11}  {each.title}" for each in comparison.designs)
     return "\n".join(
-        [title, *lines, f"Benchmark: {comparison.benchmark.about}", comparison.facts.line]
+        [title, *lines, f"Benchmark: {comparison.benchmark.headline}", comparison.facts.line]
     )
 
 
@@ -133,7 +133,7 @@ def comparison_html(comparison: Comparison) -> str:
     return (
         f"<div><p>{escape(query_title(comparison.query)) or 'Designs'}</p>"
         f"<table><thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table>"
-        f"<p>Benchmark: {escape(comparison.benchmark.about)}</p><table><thead><tr>"
+        f"<p>Benchmark: {escape(comparison.benchmark.headline)}</p><table><thead><tr>"
         "<th></th><th>median</th><th>lower quartile</th><th>upper quartile</th><th>n</th></tr>"
         f"</thead><tbody>{figures}</tbody></table>"
         f"<p><small>{escape(comparison.facts.line)}</small></p></div>"
