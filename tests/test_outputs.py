@@ -17,6 +17,8 @@ from simsearch.output.formats import ENDINGS, FORMATS
 
 WITH_OUTPUT = (
     "query NCT101",
+    "show NCT101",
+    "compare NCT101 --no-groups",
     "related NCT101",
     "info",
     "diff",

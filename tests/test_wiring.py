@@ -84,6 +84,8 @@ LIBRARY: dict[str, Any] = {
     ),
     "related.run.related": stop,
     "search.answer.ask": REAL,
+    "search.compare.compare": REAL,
+    "search.show.show": REAL,
     "web.mcp.client_config": REAL,
     "web.mcp_stdio.serve_stdio": stop,
     "web.serving.serve": stop,

@@ -114,6 +114,26 @@ WeightOption = Annotated[
     ),
 ]
 
+HideSameSponsorOption = Annotated[
+    bool,
+    typer.Option(
+        "--hide-same-sponsor",
+        help="Hide studies of the query study's lead sponsor.",
+        rich_help_panel="Filters",
+    ),
+]
+MinPercentileOption = Annotated[
+    float,
+    typer.Option(
+        "--min-percentile",
+        metavar="P",
+        min=0,
+        max=100,
+        help="Leave out neighbours below this percentile.",
+        show_default=False,
+    ),
+]
+
 
 def _filter(*names: str, metavar: str, help_text: str) -> Any:
     return typer.Option(

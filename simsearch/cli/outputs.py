@@ -16,7 +16,15 @@ from simsearch.cli.command import OptionGroup
 from simsearch.cli.terminal import fail, print_pieces, view
 from simsearch.files import written_whole
 from simsearch.index.directory import index_around
-from simsearch.output.formats import ENDINGS, KINDS_OF, View, format_names, write
+from simsearch.output.formats import (
+    BINARY,
+    ENDINGS,
+    KINDS_OF,
+    View,
+    format_names,
+    write,
+    write_binary,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +58,8 @@ class Output(OptionGroup):
             BadParameter: it is so.
         """
         if self.output is None:
+            if self.format in BINARY:
+                raise typer.BadParameter(f"-f {self.format} goes into a file: name it with -o")
             return
         said = ENDINGS.get(self.output.suffix.lower())
         if self.format_ is None and said not in self.names:
@@ -86,10 +96,17 @@ class Output(OptionGroup):
             return
         try:
             with written_whole(self.output) as file:
-                for piece in write(self.kind, thing, self.format, View(**shown)):
-                    file.write(piece.encode("utf-8", errors="replace"))
+                for piece in self._pieces(thing, View(**shown)):
+                    file.write(piece)
         except OSError as error:
             fail(f"cannot write {self.output}: {error.strerror or error}", 1)
+
+    def _pieces(self, thing: Any, shown: View) -> Iterator[bytes]:
+        if self.format in BINARY:
+            yield from write_binary(self.kind, thing, self.format, shown)
+        else:
+            for piece in write(self.kind, thing, self.format, shown):
+                yield piece.encode("utf-8", errors="replace")
 
 
 def _endings(names: Sequence[str]) -> Iterator[str]:
@@ -180,15 +197,19 @@ def output_group(kind: str, names: Sequence[str] = ()) -> type[Output]:
 
 if TYPE_CHECKING:
     AnswerOutput: TypeAlias = Output
+    ComparisonOutput: TypeAlias = Output
     DiffOutput: TypeAlias = Output
     EvaluationOutput: TypeAlias = Output
     GenerationsOutput: TypeAlias = Output
     InfoOutput: TypeAlias = Output
     ListsOutput: TypeAlias = Output
+    StudyOutput: TypeAlias = Output
 else:  # a new kind of result is one line here
     AnswerOutput = output_group("answer")
+    ComparisonOutput = output_group("comparison")
     DiffOutput = output_group("diff")
     EvaluationOutput = output_group("evaluation")
     GenerationsOutput = output_group("generations")
     InfoOutput = output_group("info")
     ListsOutput = output_group("lists", ("jsonl", "csv", "parquet"))
+    StudyOutput = output_group("study")

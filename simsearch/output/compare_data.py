@@ -1,4 +1,7 @@
-"""A comparison as data: JSON, CSV, an Excel workbook. The shapes are `search/compare_shape.py`'s."""
+"""A comparison as data: JSON, CSV, an Excel workbook.
+
+The shapes are those of `search/compare_shape.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from simsearch.errors import MissingLibraryError
+from simsearch.errors import MissingExtraError
 from simsearch.files import pretty_json, spreadsheet_safe
 from simsearch.output.design_words import share_words
 from simsearch.output.formats import View
@@ -37,12 +40,12 @@ def comparison_excel(comparison: Comparison, view: View) -> Iterator[bytes]:
     """Yield a workbook: studies, benchmark, shares, outcomes, criteria; a text is never a formula.
 
     Raises:
-        MissingLibraryError: openpyxl is not installed.
+        MissingExtraError: openpyxl is not installed.
     """
     try:
         from openpyxl import Workbook
     except ImportError as error:
-        raise MissingLibraryError("openpyxl", "an Excel workbook", "excel") from error
+        raise MissingExtraError("an Excel workbook", "openpyxl", "excel") from error
     book = Workbook()
     book.remove(book.active)
     for name, (headings, rows) in _sheets(comparison).items():

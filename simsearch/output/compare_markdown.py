@@ -52,7 +52,9 @@ def _table(comparison: Comparison) -> Iterator[str]:
     headings = ["Study", "Title", "Relation", *cells(Design(nct_id="", title=""))]
     yield _row(headings) + _row(["---"] * len(headings))
     for design in comparison.asked:
-        yield _row([_link(design.nct_id), markdown_cell(design.title), "the query", *_cells(design)])
+        yield _row(
+            [_link(design.nct_id), markdown_cell(design.title), "the query", *_cells(design)]
+        )
     for each in comparison.studies:
         relation = each.relation if each.is_close else f"not close; {each.relation}"
         yield _row(

@@ -102,10 +102,15 @@ def months(value: float | None, kind: str) -> str:
 
 
 def ages(design: Design) -> str:
-    """Return the ages as registered: `18–75 years`, `6 months to 5 years`, `18 years or more`."""
-    least, most = design.minimum_age.lower(), design.maximum_age.lower()
+    """Return the ages of those who are taken (see `age_range`)."""
     if not design.has_facts:
         return NOT_GIVEN
+    return age_range(design.minimum_age, design.maximum_age)
+
+
+def age_range(minimum: str, maximum: str) -> str:
+    """Return ages as registered: `18–75 years`, `6 months to 5 years`, `18 years or more`."""
+    least, most = minimum.lower(), maximum.lower()
     if not least and not most:
         return "no limit"
     if not most:
@@ -163,7 +168,10 @@ def standing_sentence(standing: Standing, measure: Measure, bench: Benchmark) ->
     what = what.removeprefix("enrollment, ") if what.startswith("enrollment") else what
     of = f"{measure.n} {bench.about}" + (f" ({what})" if what else "")
     if standing.place is None:
-        return f"{value}: too few to compare with ({of})"
+        few = {0: "none of the studies gives", 1: "only one study gives"}.get(
+            measure.n, f"only {measure.n} studies give"
+        )
+        return f"{value}: not placed, {few} it" + (f" ({what})" if what else "")
     where = {
         "below all": f"less than any of {of}, which have {number(measure.least)} or more",
         "below": f"below the lower quartile, {number(measure.lower)}, of {of}",

@@ -19,6 +19,8 @@ from simsearch.files import spreadsheet_safe
 FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "table": {
+            "comparison": "compare_text:comparison_table",
+            "study": "show_text:study_text",
             "answer": "answer:answer_table",
             "diff": "diff:diff_table",
             "info": "reports:info_table",
@@ -26,6 +28,8 @@ FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "evaluation": "evaluation:evaluation_table",
         },
         "json": {
+            "comparison": "compare_data:comparison_json",
+            "study": "show_data:study_json",
             "answer": "answer:answer_json",
             "diff": "diff:diff_json",
             "info": "reports:info_json",
@@ -34,15 +38,20 @@ FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "jsonl": {"answer": "answer:answer_jsonl", "diff": "diff:diff_jsonl"},
         "csv": {
+            "comparison": "compare_data:comparison_csv",
             "answer": "answer:answer_csv",
             "diff": "diff:diff_csv",
             "evaluation": "evaluation:evaluation_csv",
         },
         "markdown": {
+            "comparison": "compare_markdown:comparison_markdown",
+            "study": "show_markdown:study_markdown",
             "answer": "answer:answer_markdown",
             "diff": "diff:diff_markdown",
             "evaluation": "evaluation:evaluation_markdown",
         },
+        "html": {"comparison": "compare_html:comparison_html", "study": "show_html:study_html"},
+        "excel": {"comparison": "compare_data:comparison_excel"},
         "ids": {"answer": "answer:answer_ids", "diff": "diff:diff_ids"},
         "ris": {"answer": "exports:answer_ris", "diff": "exports:diff_ris"},
         "bibtex": {"answer": "exports:answer_bibtex", "diff": "exports:diff_bibtex"},
@@ -59,11 +68,16 @@ ENDINGS: Mapping[str, str] = MappingProxyType(
         ".csv": "csv",
         ".md": "markdown",
         ".parquet": "parquet",
+        ".html": "html",
+        ".xlsx": "excel",
         ".ris": "ris",
         ".bib": "bibtex",
     }
 )
 """Ending of a file's name → the format that it says."""
+
+BINARY = frozenset({"excel"})
+"""Formats that are bytes, and go into a file only."""
 
 KINDS_OF: Mapping[str, str] = MappingProxyType({"asreview": "csv"})
 """Format → the one that it is a kind of, whose ending its files have."""
@@ -99,7 +113,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         return {name: spreadsheet_safe(cell) for name, cell in row.items()}
 
 
-Writer = Callable[[Any, View], Iterable[str]]
+Writer = Callable[[Any, View], Iterable[Any]]
 
 
 def format_names(kind: str) -> tuple[str, ...]:
@@ -116,6 +130,17 @@ def write(kind: str, thing: Any, name: str, view: View) -> Iterator[str]:
         name: the format, one of `format_names(kind)`.
         view: how it is shown.
     """
+    for piece in _writer(kind, name)(thing, view):
+        yield str(piece)
+
+
+def write_binary(kind: str, thing: Any, name: str, view: View) -> Iterator[bytes]:
+    """Yield what one of the `BINARY` formats makes of something; arguments as of `write`."""
+    for piece in _writer(kind, name)(thing, view):
+        yield bytes(piece)
+
+
+def _writer(kind: str, name: str) -> Writer:
     module, _, function = FORMATS[name][kind].partition(":")
     writer: Writer = getattr(import_module(f"simsearch.output.{module}"), function)
-    yield from writer(thing, view)
+    return writer
