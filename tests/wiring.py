@@ -137,6 +137,52 @@ def exports() -> Iterator[Row]:
         yield Row("export postgres", *each)
 
 
+def designs() -> Iterator[Row]:
+    """Yield the rows of `show` and `compare`."""
+    ids, index = ("NCT00000101", "NCT00000104"), "--index -i SIMSEARCH_INDEX"
+    weighed = ("text=1 {name} lexical=0.25,conditions=0",
+               DEFAULT_WEIGHTS | {"text": 1, "lexical": 0.25, "conditions": 0})  # fmt: skip
+    for each in (
+        ("NCT_ID", "NCT104", "show nct_id", "NCT104", ""),
+        ("--online", "", "study_online nct_id", "NCT07000001", "NCT07000001"),
+        ("--top-k -k", "3", "show k", 3),
+        (index, "other", "opened_index path", Path("other")),
+        ("--format -f", "json", "write name", "json"),
+        ("--output -o", "study.html", "write name", "html"),
+        ("--model SIMSEARCH_MODEL", "folder", "load_query_encoder model", "folder",
+         "NCT07000001 --online"),
+        ("--quiet -q", "", "write view.quiet", True),
+    ):  # fmt: skip
+        yield Row("show", *each)
+
+    alone = "--no-groups"
+    for each in (
+        ("NCT_ID", "NCT102 NCT104", "compare question.studies", ("NCT102", "NCT104"), alone),
+        ("--text -t", "iron {name} knee", "compare question.texts", ("iron", "knee")),
+        ("--file", "draft.json", "compare question.drafts.0.title", "Iron for anemia"),
+        ("--ids", "ids.txt", "compare question.studies", ("NCT101", *ids)),
+        ("--with", "NCT102 --with ids.txt", "compare others", ("NCT102", *ids)),
+        ("--groups", "", "compare groups", True),
+        ("--no-groups", "", "compare groups", False, "NCT101"),
+        ("--min-percentile", "99.5", "compare question.min_percentile", 99.5),
+        ("--raw", "", "write view.raw", True),
+        ("--bom", "", "write view.bom", True),
+        ("--not", "NCT105 --not NCT106", "compare question.unlike", ("NCT105", "NCT106")),
+        ("--online", "", "study_online nct_id", "NCT07000001", f"NCT07000001 {alone}"),
+        ("--top-k -k", "3", "compare question.k", 3),
+        ("--hide-same-sponsor", "", "compare question.hide_same_sponsor", True),
+        ("--weight -w", weighed[0], "compare question.weights", weighed[1]),
+        (index, "other", "opened_index path", Path("other")),
+        ("--format -f", "json", "write name", "json"),
+        ("--output -o", "designs.html", "write name", "html"),
+        ("--model SIMSEARCH_MODEL", "folder", "load_query_encoder model", "folder",
+         f"--text iron {alone}"),
+        ("--quiet -q", "", "write view.quiet", True),
+    ):  # fmt: skip
+        yield Row("compare", *each)
+    yield from filters("compare", "compare question.filters")
+
+
 def rows() -> Iterator[Row]:
     ids = ("NCT00000101", "NCT00000104")
     weighed = ("text=1 {name} lexical=0.25,conditions=0",
@@ -189,45 +235,7 @@ def rows() -> Iterator[Row]:
     yield Row("mcp", index, "other", "serve_stdio index", Path("other"))
     yield Row("mcp", "--config", "", "client_config #", 1)
 
-    for each in (
-        ("NCT_ID", "NCT104", "show nct_id", "NCT104", ""),
-        ("--online", "", "study_online nct_id", "NCT07000001", "NCT07000001"),
-        ("--top-k -k", "3", "show k", 3),
-        (index, "other", "opened_index path", Path("other")),
-        ("--format -f", "json", "write name", "json"),
-        ("--output -o", "study.html", "write name", "html"),
-        ("--model SIMSEARCH_MODEL", "folder", "load_query_encoder model", "folder",
-         "NCT07000001 --online"),
-        ("--quiet -q", "", "write view.quiet", True),
-    ):  # fmt: skip
-        yield Row("show", *each)
-
-    alone = "--no-groups"
-    for each in (
-        ("NCT_ID", "NCT102 NCT104", "compare question.studies", ("NCT102", "NCT104"), alone),
-        ("--text -t", "iron {name} knee", "compare question.texts", ("iron", "knee")),
-        ("--file", "draft.json", "compare question.drafts.0.title", "Iron for anemia"),
-        ("--ids", "ids.txt", "compare question.studies", ("NCT101", *ids)),
-        ("--with", "NCT102 --with ids.txt", "compare others", ("NCT102", *ids)),
-        ("--groups", "", "compare groups", True),
-        ("--no-groups", "", "compare groups", False, "NCT101"),
-        ("--min-percentile", "99.5", "compare question.min_percentile", 99.5),
-        ("--raw", "", "write view.raw", True),
-        ("--bom", "", "write view.bom", True),
-        ("--not", "NCT105 --not NCT106", "compare question.unlike", ("NCT105", "NCT106")),
-        ("--online", "", "study_online nct_id", "NCT07000001", f"NCT07000001 {alone}"),
-        ("--top-k -k", "3", "compare question.k", 3),
-        ("--hide-same-sponsor", "", "compare question.hide_same_sponsor", True),
-        (weights, weighed[0], "compare question.weights", weighed[1]),
-        (index, "other", "opened_index path", Path("other")),
-        ("--format -f", "json", "write name", "json"),
-        ("--output -o", "designs.html", "write name", "html"),
-        ("--model SIMSEARCH_MODEL", "folder", "load_query_encoder model", "folder",
-         f"--text iron {alone}"),
-        ("--quiet -q", "", "write view.quiet", True),
-    ):  # fmt: skip
-        yield Row("compare", *each)
-    yield from filters("compare", "compare question.filters")
+    yield from designs()
 
     for each in (
         ("NCT_ID", "NCT101 NCT104", "related nct_ids", ["NCT101", "NCT104"], ""),

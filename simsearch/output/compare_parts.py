@@ -32,15 +32,15 @@ def missing_note(comparison: Comparison) -> list[str]:
     """Say what the index lacks, and what to do."""
     found = []
     without, all_of_them = comparison.n_without_facts, len(comparison.designs)
-    if without and without == all_of_them:
+    if comparison.lacks:
         found.append(
-            "This index keeps no details of its studies (arms, design, eligibility, sites): build "
-            "it again with simsearch rebuild, from records that have them."
+            f"This index does not keep {', '.join(comparison.lacks)}: to have them, rebuild it "
+            "with --details full."
         )
     elif without:
         found.append(
-            f"The index keeps no details of {without} of these {plural(all_of_them, 'study')}: "
-            "their records were read from a form that lacks them."
+            f"The records of {without} of these {plural(all_of_them, 'study')} give no details "
+            "(design, arms, outcomes, sites)."
         )
     if comparison.asked and len(comparison) and not comparison.benchmark.n:
         found.append(

@@ -52,7 +52,7 @@ def sections(shown: Shown) -> list[Section]:
     """
     study, facts = shown.study, shown.study.facts
     found = [
-        Section("Basic information", (_basic(study, facts),)),
+        Section("Basic information", (_basic(study, facts, is_lacking="design" in shown.lacks),)),
         *_prose("Brief summary", study.summary),
         *_lacking(shown),
     ]
@@ -60,7 +60,7 @@ def sections(shown: Shown) -> list[Section]:
         found += [*_prose("Detailed description", facts.description)]
     found.append(Section("Conditions and keywords", (_topic(study),)))
     if facts is not None:
-        found += list(_of_facts(study, facts))
+        found += list(_of_facts(study, facts, is_lacking=bool(shown.lacks)))
     elif study.interventions:
         found.append(Section("Interventions", (_interventions(study, Facts()),)))
     found.append(Section("Sponsor", (_sponsor(study, facts or Facts()),)))
@@ -77,8 +77,8 @@ def numbers_line(study: Study) -> str:
     return " · ".join((study.nct_id or "draft", *gone, *named))
 
 
-def _basic(study: Study, facts: Facts | None) -> Pairs:
-    kept = NOT_GIVEN if facts is not None else NOT_KEPT
+def _basic(study: Study, facts: Facts | None, *, is_lacking: bool) -> Pairs:
+    kept = NOT_KEPT if is_lacking else NOT_GIVEN
     its = facts or Facts()
     status = status_label(study.status) or NOT_GIVEN
     if study.last_known_status:
@@ -125,7 +125,7 @@ def _lacking(shown: Shown) -> list[Section]:
     if not shown.lacks:
         return []
     listed = ", ".join(shown.lacks)
-    text = f"This index does not keep: {listed}. Build it again from records that have them."
+    text = f"This index does not keep {listed}: to have them, rebuild it with --details full."
     return [Section("Not in this index", (Prose(text),))]
 
 
@@ -141,7 +141,7 @@ def _topic(study: Study) -> Pairs:
     return Pairs(tuple(pairs))
 
 
-def _of_facts(study: Study, facts: Facts) -> Iterator[Section]:
+def _of_facts(study: Study, facts: Facts, *, is_lacking: bool) -> Iterator[Section]:
     yield Section("Design", (_design(study, facts),))
     if facts.arms:
         rows = tuple(
@@ -159,7 +159,7 @@ def _of_facts(study: Study, facts: Facts) -> Iterator[Section]:
     ):
         if outcomes or title.startswith("Primary"):
             yield Section(title, (_outcomes(outcomes),))
-    yield Section("Eligibility", tuple(_eligibility(facts)))
+    yield Section("Eligibility", tuple(_eligibility(facts, is_lacking=is_lacking)))
     if facts.sites:
         yield Section(_sites_title(facts.sites), (_sites(facts.sites),))
     if facts.references:
@@ -203,7 +203,7 @@ def _outcomes(outcomes: Sequence[Outcome]) -> Rows | Prose:
     return Rows(("Measure", "Time frame", "Description"), rows)
 
 
-def _eligibility(facts: Facts) -> Iterator[Pairs | Prose]:
+def _eligibility(facts: Facts, *, is_lacking: bool) -> Iterator[Pairs | Prose]:
     pairs = [
         ("Ages", age_range(facts.minimum_age, facts.maximum_age)),
         ("Sex", words(facts.sex) or NOT_GIVEN),
@@ -214,7 +214,8 @@ def _eligibility(facts: Facts) -> Iterator[Pairs | Prose]:
     if facts.sampling_method:
         pairs.append(("Sampling", words(facts.sampling_method)))
     yield Pairs(tuple(pairs))
-    yield Prose(facts.criteria or f"Criteria: {NOT_GIVEN}")
+    if facts.criteria or not is_lacking:
+        yield Prose(facts.criteria or f"Criteria: {NOT_GIVEN}")
 
 
 def _sponsor(study: Study, facts: Facts) -> Pairs:

@@ -15,7 +15,7 @@ from simsearch.errors import ArgumentError
 from simsearch.index.directory import IndexFacts
 from simsearch.index.opened import OpenedIndex
 from simsearch.search.answer import Answer, ask, closeness
-from simsearch.search.facts_of import with_facts
+from simsearch.search.facts_of import lacking, with_facts
 from simsearch.search.nearest import nearest
 from simsearch.search.neighbour import Neighbour
 from simsearch.search.question import Query, Question
@@ -59,6 +59,7 @@ class Comparison:
         topics: primary outcomes and criteria grouped by meaning; None where not asked for.
         facts: what dates and identifies the index.
         close_percentile: the percentile from which a neighbour is close.
+        lacks: the parts of a study's page that the index does not keep.
         named: whether the studies were named by the user, not found as neighbours.
         notes: what a person should know of how the question was understood.
     """
@@ -72,6 +73,7 @@ class Comparison:
         *,
         topics: Topics | None,
         close_percentile: float,
+        lacks: Sequence[str] = (),
         named: bool = False,
         notes: Sequence[str] = (),
     ) -> None:
@@ -81,6 +83,7 @@ class Comparison:
         self.facts = facts
         self.topics = topics
         self.close_percentile = close_percentile
+        self.lacks = tuple(lacks)
         self.named = named
         self.notes = tuple(notes)
         counted = [each.design for each in studies if each.is_close]
@@ -211,6 +214,7 @@ def _comparison(
         index.facts,
         topics=topics_of(close, asked) if groups else None,
         close_percentile=closeness(index.n_studies),
+        lacks=lacking(index),
         named=named,
         notes=notes,
     )

@@ -44,6 +44,7 @@ def comparison_shape(comparison: Comparison) -> dict[str, Any]:
         "n_far": comparison.n_far,
         "named": comparison.named,
         "n_without_facts": comparison.n_without_facts,
+        "lacks": list(comparison.lacks),
         "studies": [
             *(_study_shape("query", each) for each in comparison.asked),
             *(_compared_shape(each) for each in comparison.studies),

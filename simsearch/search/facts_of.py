@@ -19,3 +19,16 @@ def with_facts(index: OpenedIndex, studies: Sequence[Study]) -> list[Study]:
         msgspec.structs.replace(each, facts=facts[each.nct_id]) if each.nct_id in facts else each
         for each in studies
     ]
+
+
+_LONG = ("detailed description", "eligibility criteria")
+_OTHERS = (
+    "why stopped", "design", "arms", "primary outcomes", "ages and sex", "sites", "references",
+    "other numbers",
+)  # fmt: skip
+
+
+def lacking(index: OpenedIndex) -> tuple[str, ...]:
+    """Return the parts of a study's page that an index does not keep, in words."""
+    details = index.generation.manifest.details
+    return {"full": (), "brief": _LONG}.get(details, (*_OTHERS, *_LONG))

@@ -9,7 +9,7 @@ import msgspec
 from simsearch.index.directory import IndexFacts
 from simsearch.index.opened import OpenedIndex
 from simsearch.search.answer import Answer, ask
-from simsearch.search.facts_of import with_facts
+from simsearch.search.facts_of import lacking, with_facts
 from simsearch.search.question import Question
 from simsearch.search.resolve import FindStudy, LoadEncoder
 from simsearch.study import Study
@@ -24,12 +24,9 @@ class Shown(msgspec.Struct, frozen=True):
     """The studies most like it; None where it holds nothing to compare, or k is 0."""
     facts: IndexFacts
     """What dates and identifies the index."""
+    lacks: tuple[str, ...] = ()
+    """The parts of a study's page that the index does not keep, in words."""
     notes: tuple[str, ...] = ()
-
-    @property
-    def lacks(self) -> tuple[str, ...]:
-        """The parts of a study's page that the index does not keep, in words."""
-        return lacking(self.study)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values, in the shape that docs/json.md describes."""
@@ -46,17 +43,6 @@ class Shown(msgspec.Struct, frozen=True):
         from simsearch.search.show_shape import shown_html
 
         return shown_html(self)
-
-
-_KEPT_BY_FACTS = (
-    "design", "arms", "primary outcomes", "eligibility", "sites", "references", "other numbers",
-    "detailed description", "why stopped",
-)  # fmt: skip
-
-
-def lacking(study: Study) -> tuple[str, ...]:
-    """Return the parts of a study's page that its index does not keep, in words."""
-    return () if study.facts else _KEPT_BY_FACTS
 
 
 def show(
@@ -87,8 +73,9 @@ def show(
         study = find_study(canonical)
     else:
         raise index.lacks(canonical)
+    lacks = lacking(index) if row is not None else ()
     if k == 0 or (row is not None and not index.has_text[row]):
-        return Shown(study, None, index.facts)
+        return Shown(study, None, index.facts, lacks)
     question = Question(studies=(nct_id,), k=k)
     related = ask(index, question, find_study=lambda _: study, load_encoder=load_encoder)
-    return Shown(study, related, index.facts, related.notes)
+    return Shown(study, related, index.facts, lacks, related.notes)

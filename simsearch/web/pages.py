@@ -17,9 +17,8 @@ from simsearch.index.opened import OpenedIndex
 from simsearch.output.answer import closeness
 from simsearch.search.answer import Answer, ask
 from simsearch.search.facets import FACETS, facet_counts
-from simsearch.search.facts_of import with_facts
+from simsearch.search.facts_of import lacking, with_facts
 from simsearch.search.filters import spelled
-from simsearch.search.show import lacking
 from simsearch.search.show_shape import SHOW_SCHEMA, full_shape
 from simsearch.study import Study
 from simsearch.web import asking, replies
@@ -129,7 +128,7 @@ def _study(index: OpenedIndex, given: str, ending: str, asked: Asked) -> Respons
         return replies.json(
             {
                 "ok": True, "schema": SHOW_SCHEMA, "study": full_shape(study),
-                "lacks": lacking(study),
+                "lacks": lacking(index),
                 "related": replies.answered(answer) if answer else None,
                 "index": replies.index_shape(index.facts),
             }
@@ -138,7 +137,7 @@ def _study(index: OpenedIndex, given: str, ending: str, asked: Asked) -> Respons
         return replies.export(answer, ending, f"related-{study.nct_id}")
     listed = _list_values(index, answer, asked, study) if answer else {}
     return replies.html(
-        "study.html", study=study, lacks=lacking(study), sections=_sections(study),
+        "study.html", study=study, lacks=lacking(index), sections=_sections(study),
         **{"answer": None, "facts": index.facts} | listed,
     )  # fmt: skip
 
