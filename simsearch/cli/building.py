@@ -185,7 +185,7 @@ def summarised(command: str, *, wanted: bool) -> Iterator[dict[str, Any]]:
 
 
 def build_and_report(
-    sources: Sequence[Path], options: BuildOptions, done: dict[str, Any], *, keep_fit: bool
+    sources: Sequence[Any], options: BuildOptions, done: dict[str, Any], *, keep_fit: bool
 ) -> None:
     """Build and publish an index, and print the report.
 

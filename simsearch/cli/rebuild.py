@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from simsearch.cli.building import BuildOptions, FitOption, build_and_report, summarised
 from simsearch.cli.options import given_path
+from simsearch.records import server_of
 from simsearch.records.mirror import is_empty, user_mirror
+
+
+def given_records(text: str) -> Any:
+    """Return the file, folder or server that a text names."""
+    return server_of(text) or given_path(text)
+
 
 EXAMPLES = """
 simsearch rebuild ctg-studies.json.zip
@@ -17,18 +23,20 @@ simsearch rebuild dump.zip updates.jsonl --index ./index
 simsearch rebuild records.jsonl.gz --keep 5 --wait --json-summary
 zcat records.jsonl.gz | simsearch rebuild -
 simsearch rebuild
+simsearch rebuild postgresql://me@localhost/aact
 simsearch rebuild dump.zip --engine dask --scheduler tcp://10.0.0.5:8786
 """
 
 
 def rebuild(
     records: Annotated[
-        list[Path] | None,
+        list[Any] | None,
         typer.Argument(
             metavar="RECORDS",
-            parser=given_path,
+            parser=given_records,
             help="Registry records in any form: API v2 JSON, the site's CSV, legacy XML, AACT; "
-            "a zip or folder of these; plain or gzip; - for standard input. Default: the mirror.",
+            "a zip or folder of these; plain or gzip; - for standard input; postgresql://… for a "
+            "server with AACT. Default: the mirror.",
             show_default=False,
         ),
     ] = None,

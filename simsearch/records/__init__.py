@@ -22,6 +22,7 @@ from simsearch.records.outcomes import Gone, Notice, Outcome, Rejected, SourceFi
 from simsearch.study import Study, parse_nct_id
 
 if TYPE_CHECKING:
+    from simsearch.records.aact_server import Server, ServerWalk
     from simsearch.records.sources import SourceWalk
 
 __all__ = [
@@ -46,10 +47,8 @@ _MAX_COUNTED = 100  # records that are counted where one is needed
 class StudyReader:
     """Iterate over the studies of several sources; see `read_studies`."""
 
-    def __init__(self, sources: Sequence[str | os.PathLike[str]]) -> None:
-        from simsearch.records.sources import SourceWalk
-
-        self._walks = [SourceWalk(source) for source in sources]
+    def __init__(self, sources: Sequence[str | os.PathLike[str] | Server]) -> None:
+        self._walks = [_walk_of(source) for source in sources]
 
     @property
     def bytes_read(self) -> int:
@@ -80,7 +79,7 @@ class StudyReader:
         for walk in self._walks:
             yield from self._outcomes(walk)
 
-    def _outcomes(self, walk: SourceWalk) -> Iterator[Outcome]:
+    def _outcomes(self, walk: SourceWalk | ServerWalk) -> Iterator[Outcome]:
         n_studies = 0
         first_trouble = ""
         for outcome in walk:
@@ -95,11 +94,34 @@ class StudyReader:
             raise SourceError(walk.description.name, f"contains no usable study record{reason}")
 
 
-def read_studies(*sources: str | os.PathLike[str]) -> StudyReader:
+def server_of(source: object) -> Server | None:
+    """Return the server that a source is the address of; None for a file or folder."""
+    text = str(source)
+    if not text.startswith(("postgres:", "postgresql:")):
+        return None
+    from simsearch.records.aact_server import SCHEMES, Server
+
+    if isinstance(source, Server):
+        return source
+    return Server(text) if text.startswith(SCHEMES) else None
+
+
+def _walk_of(source: str | os.PathLike[str] | Server) -> SourceWalk | ServerWalk:
+    if server := server_of(source):
+        from simsearch.records.aact_server import ServerWalk
+
+        return ServerWalk(server)
+    from simsearch.records.sources import SourceWalk
+
+    return SourceWalk(cast("str | os.PathLike[str]", source))
+
+
+def read_studies(*sources: str | os.PathLike[str] | Server) -> StudyReader:
     """Return an iterator over all studies of `sources`, in the order in which they are stored.
 
-    A source is the path of a file or folder, or `-` for standard input. Its form is detected
-    from its content: API v2 JSON (lines, an array, one study, a search page), the site's CSV,
+    A source is the path of a file or folder, `-` for standard input, or the address of a
+    PostgreSQL server with AACT's database (`postgresql://…`). The form of a file is detected from
+    its content: API v2 JSON (lines, an array, one study, a search page), the site's CSV,
     the legacy XML, AACT's zip of tables, a mirror; a zip or folder of these; any of them
     compressed with gzip. The iterator yields a `Study` for each usable record, a `Rejected` for
     each other record, a `Gone` for each study that has left the registry according to a mirror,

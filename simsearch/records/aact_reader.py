@@ -35,7 +35,7 @@ from simsearch.records.aact_tables import (
     members,
     with_line_breaks,
 )
-from simsearch.records.archive import Folder, open_member
+from simsearch.records.archive import Members, open_member
 from simsearch.records.assemble import RawIntervention, assemble_study
 from simsearch.records.outcomes import (
     MAX_DOCUMENT_BYTES,
@@ -65,7 +65,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Cells).decode
 
 
-def read_archive(archive: zipfile.ZipFile | Folder, place: str) -> Iterator[Outcome]:
+def read_archive(archive: zipfile.ZipFile | Members, place: str) -> Iterator[Outcome]:
     """Yield the studies of AACT's tables, in the order of their NCT IDs.
 
     A row of studies.txt that cannot be read yields a `Rejected`; rows are numbered as in an
@@ -95,7 +95,7 @@ def read_archive(archive: zipfile.ZipFile | Folder, place: str) -> Iterator[Outc
 
 def _load(
     scratch: sqlite3.Connection,
-    archive: zipfile.ZipFile | Folder,
+    archive: zipfile.ZipFile | Members,
     member: str,
     name: str,
     place: str,
@@ -128,7 +128,7 @@ def _load(
         yield Notice(place, f"{n_bad:,} of its rows cannot be read (first: {first})")
 
 
-def _lines(archive: zipfile.ZipFile | Folder, member: str, place: str) -> Iterator[bytes]:
+def _lines(archive: zipfile.ZipFile | Members, member: str, place: str) -> Iterator[bytes]:
     """Yield the lines of a member; only LF ends one, because texts may contain a CR."""
     try:
         with open_member(archive, member) as stream:

@@ -10,11 +10,21 @@ import struct
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Protocol, cast
 
 from simsearch.records.outcomes import Stream
 
 _DAMAGE = (ValueError, OverflowError, struct.error, RuntimeError, NotImplementedError)
+
+
+class Members(Protocol):
+    """What is read like an archive."""
+
+    def namelist(self) -> list[str]:
+        """Return the names of the members."""
+
+    def open(self, name: str) -> io.BufferedReader:
+        """Open a member for reading."""
 
 
 class Folder:
@@ -51,14 +61,14 @@ def open_archive(file: IO[bytes] | Stream) -> zipfile.ZipFile:
 
 
 def open_member(
-    archive: zipfile.ZipFile | Folder, member: zipfile.ZipInfo | str
+    archive: zipfile.ZipFile | Members, member: zipfile.ZipInfo | str
 ) -> io.BufferedReader:
     """Open a member for reading, with `peek`.
 
     Raises:
         zipfile.BadZipFile: it is damaged, encrypted, or compressed by an unknown method.
     """
-    if isinstance(archive, Folder):
+    if not isinstance(archive, zipfile.ZipFile):
         return archive.open(str(member))
     try:
         unpacked = archive.open(member)
