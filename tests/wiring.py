@@ -57,6 +57,8 @@ def filters(command: str, path: str) -> list[Row]:
         ("--min-enrollment", "0", "min_enrollment", 0),
         ("--has-results", "", "has_results", True),
         ("--no-results", "", "has_results", False),
+        ("--same-intervention", "", "same_intervention", True),
+        ("--same-condition", "", "same_condition", True),
         ("--or-unknown", "", "or_unknown", True),
         ("--exclude", "NCT105,NCT106 --exclude ids.txt", "exclude",
          ("NCT105", "NCT106", "NCT00000101", "NCT00000104")),

@@ -190,6 +190,22 @@ class FilterOptions(OptionGroup):
         _filter("--has-results/--no-results", metavar="", help_text="With posted results, or not."),
     ] = None
 
+    same_intervention: Annotated[
+        bool,
+        _filter(
+            "--same-intervention",
+            metavar="",
+            help_text="With an intervention of the query study, by name, synonym or MeSH term.",
+        ),
+    ] = False
+    same_condition: Annotated[
+        bool,
+        _filter(
+            "--same-condition",
+            metavar="",
+            help_text="With a condition of the query study, by name or MeSH term.",
+        ),
+    ] = False
     or_unknown: Annotated[
         bool,
         _filter(

@@ -141,6 +141,12 @@ class StudyStore:
         except BROKEN as error:
             raise self._damaged(error) from error
 
+    def columns(self, names: Sequence[str]) -> Iterator[str]:
+        """Yield columns of each study as one text, in row order; lists are JSON."""
+        joined = " || ' ' || ".join(name for name in _COLUMNS if name in names)
+        found = self._all(f"SELECT {joined} FROM study ORDER BY row")
+        yield from self._texts(text for (text,) in found)
+
     def nct_ids(self) -> list[str]:
         """Return the NCT IDs of all studies, in row order."""
         found = self._all("SELECT nct_id FROM study ORDER BY row")

@@ -29,6 +29,7 @@ from simsearch.related.pair_scores import SINGLE_ERROR, PairScores, QueryBatch
 from simsearch.search.filters import NO_FILTERS, Filters, allowed_rows
 from simsearch.search.nearest import FEW, MAX_K, by_similarity, candidate_depth, ranked, rounded
 from simsearch.search.query_parts import study_part
+from simsearch.search.sharing import Sharing, kinds_shared
 from simsearch.vectors import DEFAULT_WEIGHTS, SIGNALS, weights_for
 
 BATCH = 256
@@ -65,6 +66,7 @@ class BatchSearch:
         self.weights = dict(weights)
         self.filters = filters
         self._scores = PairScores(index, self.weights)
+        self._sharing = Sharing(index, filters) if kinds_shared(filters) else None
         allowed = allowed_rows(index.store, filters)
         n_passing = int(allowed.sum())
         self._searched = np.flatnonzero(allowed & index.has_text)
@@ -77,7 +79,7 @@ class BatchSearch:
         """Whether a single query would score its candidates only."""
         self.candidates: CandidateSearch | None = None
         """Finds them; None where no more studies than that may be neighbours."""
-        if self.by_candidates and len(self._searched) > depth:
+        if self.by_candidates and len(self._searched) > depth and not self._sharing:
             passing = np.flatnonzero(allowed) if filters else None
             self.candidates = CandidateSearch(index, self._scores, self._searched, k, passing)
 
@@ -98,6 +100,10 @@ class BatchSearch:
     def lists(self, rows: Ints) -> Lists:
         """Return the lists of these studies, all of which are `with_text`."""
         queries = self.batch(rows)
+        if self._sharing:  # each query has its own neighbours to choose from
+            lists = Lists.empty(len(rows), self.k)
+            self._search_singly(queries, np.ones(len(rows), dtype=np.bool_), lists)
+            return lists
         if self.candidates:
             at, found, singly = self.candidates.best(queries)
             lists = self._ranked(queries, at, found)
@@ -114,8 +120,10 @@ class BatchSearch:
     ) -> None:
         """Replace the lists of the chosen queries by those of single queries."""
         for query in np.flatnonzero(chosen).tolist():
-            part = study_part(self.index, int(queries.rows[query]))
-            found = ranked(self.index, [part], self.k, self.weights, self.filters)
+            row = int(queries.rows[query])
+            among = self._sharing.rows(row) if self._sharing else None
+            part = study_part(self.index, row)
+            found = ranked(self.index, [part], self.k, self.weights, self.filters, among)
             n = len(found.rows)
             lists.rows[query, :n], lists.rows[query, n:] = found.rows, -1
             lists.parts[query, :n], lists.parts[query, n:] = np.rint(found.similarity * SCALE), 0

@@ -16,6 +16,7 @@ from simsearch.search.neighbour import Neighbour
 from simsearch.search.question import Query, Question
 from simsearch.search.reasons import explain
 from simsearch.search.resolve import FindStudy, LoadEncoder, Resolved, resolve
+from simsearch.search.sharing import rows_sharing
 
 if TYPE_CHECKING:  # only where it is installed
     import pandas as pd
@@ -155,10 +156,11 @@ def ask(
         filters = msgspec.structs.replace(filters, other_sponsor=hidden)
         if not query.sponsors:
             notes.append("the query has no sponsor, so none is hidden")
+    among = rows_sharing(index, query.studies, filters)
     if question.is_varied:
-        neighbours = diversified(index, found.parts, question, filters)
+        neighbours = diversified(index, found.parts, question, filters, among)
     else:
-        neighbours = nearest(index, found.parts, question.k, question.weights, filters)
+        neighbours = nearest(index, found.parts, question.k, question.weights, filters, among)
     neighbours = [each for each in neighbours if each.percentile >= question.min_percentile]
     notes += _pushed_away(index, found, neighbours, question)
     if question.explain:

@@ -39,7 +39,11 @@ _BLOCK = 256  # studies compared at once with the leaders
 
 
 def diversified(
-    index: OpenedIndex, parts: Sequence[QueryPart], question: Question, filters: Filters
+    index: OpenedIndex,
+    parts: Sequence[QueryPart],
+    question: Question,
+    filters: Filters,
+    among: npt.NDArray[np.int64] | None = None,
 ) -> list[Neighbour]:
     """Return the neighbours that a question asks for: folded and grouped, then diversified.
 
@@ -53,7 +57,7 @@ def diversified(
     k = question.k
     pool = max(_LEAST_POOL, _POOL_PER_K * k)
     while True:
-        found = nearest(index, parts, min(pool, MAX_K), question.weights, filters)
+        found = nearest(index, parts, min(pool, MAX_K), question.weights, filters, among)
         leaders = _leaders(index, found, question)
         if len(leaders) >= k or len(found) < pool or pool >= MAX_K:
             break

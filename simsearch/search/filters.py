@@ -78,6 +78,10 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     start_before: str = ""
     min_enrollment: int | None = None
     has_results: bool | None = None
+    same_intervention: bool = False
+    """Whether a study must register an intervention of a query study (see `sharing`)."""
+    same_condition: bool = False
+    """The same with conditions."""
     or_unknown: bool = False
     """Whether a study also passes a filter on a field that its record does not have."""
 
@@ -96,8 +100,9 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
             raise ArgumentError("min_enrollment", least, "a whole number")
         if not isinstance(results, bool | None):
             raise ArgumentError("has_results", results, "True, False or None")
-        if not isinstance(self.or_unknown, bool):
-            raise ArgumentError("or_unknown", self.or_unknown, "True or False")
+        for name in ("or_unknown", "same_intervention", "same_condition"):
+            if not isinstance(getattr(self, name), bool):
+                raise ArgumentError(name, getattr(self, name), "True or False")
 
     def __bool__(self) -> bool:
         return self != NO_FILTERS

@@ -106,7 +106,7 @@ class Index:
             **filters: what a neighbour must be, as `Filters` takes it: `status="recruiting"`,
                 `phase=["2", "3"]`, `country`, `sponsor`, `study_type`, `intervention_type`,
                 `other_sponsor`, `start_after`, `start_before`, `min_enrollment`, `has_results`,
-                `or_unknown`,
+                `same_intervention`, `same_condition`, `or_unknown`,
                 `exclude` (NCT IDs of studies to leave out).
 
         Raises:

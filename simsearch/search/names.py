@@ -240,6 +240,45 @@ def _without_states(words: str) -> str:
     return " ".join(kept)
 
 
+def condition_keys(study: Study) -> frozenset[frozenset[str]]:
+    """Return the conditions of a study as sets of words: two studies with one set share it.
+
+    Its registered names, and the MeSH terms that its own registered words support.
+    """
+    texts = (*study.conditions, *titles_of([study]))
+    mesh = (
+        name for name in study.condition_mesh if _tells(name) and supports_condition(texts, name)
+    )
+    found = {
+        form - KINDS_OF_CONDITION or form
+        for name in (*study.conditions, *mesh)
+        for form in _forms(name)
+        if form - HEALTHY_PEOPLE
+    }
+    codes = {frozenset({term}) for form in found for term in form if _is_code(term)}
+    return frozenset(found | codes)
+
+
+def intervention_keys(study: Study) -> frozenset[frozenset[str]]:
+    """Return the interventions of a study as sets of words: two studies with one set share it.
+
+    Its registered names and other names, without doses, forms and controls, the parts of names
+    of several, and the MeSH terms of substances that an intervention of it needs.
+    """
+    names = [name for each in study.interventions for name in (each.name, *each.other_names)]
+    parts = (part for name in names for part in (name, *_JOINTS.split(name)))
+    mesh = (term for term in study.intervention_mesh if _is_substance(term) and _needs(study, term))
+    return frozenset(filter(None, map(_codes_whole, map(_substance, (*parts, *mesh)))))
+
+
+def _codes_whole(terms: frozenset[str]) -> frozenset[str]:
+    """Return terms without the beginnings of codes: `FK-506` is `FK506`, and also `FK`."""
+    codes = tuple(filter(_is_code, terms))
+    return frozenset(
+        term for term in terms if term in codes or not any(code.startswith(term) for code in codes)
+    )
+
+
 def _names(sets: Mapping[str, Sequence[frozenset[str]]]) -> Names:
     return Names(sets, frozenset().union(*chain.from_iterable(sets.values())))
 
@@ -271,11 +310,16 @@ def substances_in_common(asked: Named, its: Named) -> tuple[str, ...]:
         term
         for neighbour in its.studies
         for term in neighbour.intervention_mesh
-        if (not term.split(",")[0].endswith("s") or term.endswith("limus"))
+        if _is_substance(term)
         and any(term in study.intervention_mesh and _needs(study, term) for study in asked.studies)
         and _needs(neighbour, term)
     ]
     return tuple(sorted(shared, key=lambda term: (any(map(str.isdigit, term)), len(term), term)))
+
+
+def _is_substance(mesh_term: str) -> bool:
+    """Report whether a MeSH term is a substance: classes of them are in the plural."""
+    return not mesh_term.split(",", maxsplit=1)[0].endswith("s") or mesh_term.endswith("limus")
 
 
 def _needs(study: Study, term: str) -> bool:
