@@ -143,7 +143,7 @@ class StudyStore:
 
     def columns(self, names: Sequence[str]) -> Iterator[str]:
         """Yield columns of each study as one text, in row order; lists are JSON."""
-        joined = " || ' ' || ".join(name for name in _COLUMNS if name in names)
+        joined = " || ' ' || ".join(name for name in COLUMNS if name in names)
         found = self._all(f"SELECT {joined} FROM study ORDER BY row")
         yield from self._texts(text for (text,) in found)
 
