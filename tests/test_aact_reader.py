@@ -21,9 +21,7 @@ from simsearch.errors import SourceError
 from simsearch.records import Notice, Rejected, aact_reader
 from simsearch.records.aact_reader import read_archive
 from simsearch.records.aact_tables import (
-    TABLES,
     cells_of,
-    kept_rows,
     recognises_archive,
     refusal,
 )
@@ -91,9 +89,16 @@ def tables_of(records: list[dict], rng: random.Random | None = None) -> dict[str
         nct_id = modules["identificationModule"]["nctId"]
         parts = (_own_rows(modules, each), _list_rows(modules), _derived_rows(each))
         for name, columns in itertools.chain(*parts):
-            others = columns.pop("other_names", ())
+            others, labels = columns.pop("other_names", ()), columns.pop("arms", ())
             number = {} if name == "studies" else {"id": 8 + len(rows.get(name, ()))}
             rows.setdefault(name, []).append({**number, "nct_id": nct_id, **columns})
+            for label in labels:
+                group = next(row for row in rows["design_groups"]
+                             if (row["nct_id"], row["title"]) == (nct_id, label))  # fmt: skip
+                joined = rows.setdefault("design_group_interventions", [])
+                joined.append({"id": 8 + len(joined), "nct_id": nct_id,
+                               "design_group_id": group["id"],
+                               "intervention_id": number["id"]})  # fmt: skip
             for other in others:
                 named = rows.setdefault("intervention_other_names", [])
                 named.append({"id": 8 + len(named), "nct_id": nct_id,
@@ -108,11 +113,21 @@ def _own_rows(modules: dict, each: dict) -> Iterator[tuple[str, dict]]:
     identification = modules["identificationModule"]
     status, design = modules.get("statusModule", {}), modules.get("designModule", {})
     start = status.get("startDateStruct", {}).get("date", "")
+    primary = status.get("primaryCompletionDateStruct", {})
     completion = status.get("completionDateStruct", {}).get("date", "")
     yield (
         "studies",
         {
-            "results_first_posted_date": "2020-02-03" if each.get("hasResults") else None,
+            "results_first_posted_date": _date_of(status, "resultsFirstPost"),
+            "study_first_posted_date": _date_of(status, "studyFirstPost"),
+            "why_stopped": status.get("whyStopped"),
+            "start_date_type": status.get("startDateStruct", {}).get("type"),
+            "primary_completion_month_year": primary.get("date", ""),
+            "primary_completion_date": _last_day(primary.get("date", "")),
+            "primary_completion_date_type": primary.get("type"),
+            "completion_date_type": status.get("completionDateStruct", {}).get("type"),
+            "enrollment_type": design.get("enrollmentInfo", {}).get("type"),
+            "patient_registry": _t_or_f(design.get("patientRegistry")),
             "last_update_posted_date": status.get("lastUpdatePostDateStruct", {}).get("date"),
             "start_month_year": start,
             "start_date": _last_day(start),
@@ -129,35 +144,95 @@ def _own_rows(modules: dict, each: dict) -> Iterator[tuple[str, dict]]:
             "source": "An organisation that is not the sponsor",
         },
     )
+    info = design.get("designInfo", {})
+    masked = info.get("maskingInfo", {}).get("whoMasked", ())
+    yield (
+        "designs",
+        {
+            "allocation": info.get("allocation"),
+            "intervention_model": info.get("interventionModel"),
+            "observational_model": info.get("observationalModel"),
+            "primary_purpose": info.get("primaryPurpose"),
+            "time_perspective": info.get("timePerspective"),
+            "masking": info.get("maskingInfo", {}).get("masking"),
+            "subject_masked": _t_or_f("PARTICIPANT" in masked or None),
+            "caregiver_masked": _t_or_f("CARE_PROVIDER" in masked or None),
+            "investigator_masked": _t_or_f("INVESTIGATOR" in masked or None),
+            "outcomes_assessor_masked": _t_or_f("OUTCOMES_ASSESSOR" in masked or None),
+        },
+    )
     description = modules.get("descriptionModule", {})
     yield "brief_summaries", {"description": description.get("briefSummary")}
     yield "detailed_descriptions", {"description": description.get("detailedDescription")}
-    criteria = modules.get("eligibilityModule", {}).get("eligibilityCriteria")
-    yield "eligibilities", {"gender": "ALL", "criteria": criteria}
+    eligibility = modules.get("eligibilityModule", {})
+    yield (
+        "eligibilities",
+        {
+            "gender": eligibility.get("sex"),
+            "minimum_age": eligibility.get("minimumAge"),
+            "maximum_age": eligibility.get("maximumAge"),
+            "healthy_volunteers": _t_or_f(eligibility.get("healthyVolunteers")),
+            "population": eligibility.get("studyPopulation"),
+            "sampling_method": eligibility.get("samplingMethod"),
+            "criteria": eligibility.get("eligibilityCriteria"),
+        },
+    )
+
+
+def _date_of(status: dict, event: str) -> str | None:
+    return status.get(f"{event}DateStruct", {}).get("date")
+
+
+def _t_or_f(value: bool | None) -> str | None:
+    return None if value is None else str(value)[0].lower()
 
 
 def _list_rows(modules: dict) -> Iterator[tuple[str, dict]]:
     """Yield the rows of tables with any number of rows per study."""
-    for alias in modules["identificationModule"].get("nctIdAliases", ()):
-        yield "id_information", {"id_source": "nct_alias", "id_value": alias}
-    own_number = modules["identificationModule"].get("orgStudyIdInfo", {}).get("id")
-    yield "id_information", {"id_source": "org_study_id", "id_value": own_number}
-    for other in modules["identificationModule"].get("secondaryIdInfos", ()):
-        yield "id_information", {"id_source": "secondary_id", "id_value": other["id"]}
+    yield from _number_rows(modules["identificationModule"])
     for kind in ("other", "secondary", "primary"):
         for outcome in modules.get("outcomesModule", {}).get(f"{kind}Outcomes", ()):
-            yield "design_outcomes", {"outcome_type": kind, "measure": outcome.get("measure")}
+            yield "design_outcomes", {"outcome_type": kind, "measure": outcome.get("measure"),
+                                      "time_frame": outcome.get("timeFrame"),
+                                      "description": outcome.get("description")}  # fmt: skip
     for name in ("conditions", "keywords"):
         for text in modules.get("conditionsModule", {}).get(name, ()):
             yield name, {"name": text, "downcase_name": text.lower()}
-    for item in modules.get("armsInterventionsModule", {}).get("interventions", ()):
+    arms = modules.get("armsInterventionsModule", {})
+    for arm in arms.get("armGroups", ()):
+        yield "design_groups", {"group_type": arm.get("type"), "title": arm.get("label"),
+                                "description": arm.get("description")}  # fmt: skip
+    for item in arms.get("interventions", ()):
         yield "interventions", {"intervention_type": item.get("type"), "name": item.get("name"),
+                                "description": item.get("description"),
+                                "arms": item.get("armGroupLabels", ()),
                                 "other_names": item.get("otherNames", ())}  # fmt: skip
+    for cited in modules.get("referencesModule", {}).get("references", ()):
+        yield "study_references", {"pmid": cited.get("pmid"), "citation": cited.get("citation"),
+                                   "reference_type": cited.get("type")}  # fmt: skip
+    for site in modules.get("contactsLocationsModule", {}).get("locations", ()):
+        point = site.get("geoPoint", {})
+        cells = {each: site.get(each) for each in ("status", "city", "state", "zip", "country")}
+        yield "facilities", {"name": site.get("facility"), **cells,
+                             "latitude": point.get("lat"),
+                             "longitude": point.get("lon")}  # fmt: skip
     sponsors = modules.get("sponsorCollaboratorsModule", {})
     roles = [("collaborator", each) for each in sponsors.get("collaborators", ())]
     roles.append(("lead", sponsors.get("leadSponsor", {})))
     for role, sponsor in roles:
-        yield "sponsors", {"lead_or_collaborator": role, "name": sponsor.get("name")}
+        yield "sponsors", {"lead_or_collaborator": role, "name": sponsor.get("name"),
+                           "agency_class": sponsor.get("class")}  # fmt: skip
+
+
+def _number_rows(identification: dict) -> Iterator[tuple[str, dict]]:
+    own = identification.get("orgStudyIdInfo", {})
+    rows = [("nct_alias", {"id": alias}) for alias in identification.get("nctIdAliases", ())]
+    rows += [("org_study_id", own)]
+    rows += [("secondary_id", other) for other in identification.get("secondaryIdInfos", ())]
+    for source, each in rows:
+        yield "id_information", {"id_source": source, "id_value": each.get("id"),
+                                 "id_type": each.get("type"),
+                                 "id_type_description": each.get("domain")}  # fmt: skip
 
 
 def _derived_rows(each: dict) -> Iterator[tuple[str, dict]]:
@@ -184,7 +259,7 @@ def _last_day(date: str) -> str:
 
 
 def from_json(each: dict) -> Study:
-    return msgspec.structs.replace(study_from_record(msgspec.convert(each, Record)), facts=None)
+    return study_from_record(msgspec.convert(each, Record))
 
 
 # Recognising
@@ -237,6 +312,36 @@ FULL["derivedSection"] |= {
 }
 FULL["protocolSection"]["sponsorCollaboratorsModule"]["collaborators"] = [{"name": "Another"}]
 FULL["hasResults"] = True
+FULL["protocolSection"]["statusModule"] |= {
+    "whyStopped": "No money | no time",
+    "primaryCompletionDateStruct": {"date": "2020-02", "type": "ACTUAL"},
+    "studyFirstPostDateStruct": {"date": "2019-01-02"},
+    "resultsFirstPostDateStruct": {"date": "2022-02-03"},
+}
+FULL["protocolSection"]["designModule"] |= {
+    "patientRegistry": False,
+    "designInfo": {
+        "allocation": "NON_RANDOMIZED", "interventionModel": "PARALLEL",
+        "primaryPurpose": "TREATMENT",
+        "maskingInfo": {"masking": "DOUBLE", "whoMasked": ["INVESTIGATOR", "PARTICIPANT"]},
+    },
+}  # fmt: skip
+FULL["protocolSection"]["armsInterventionsModule"] |= {
+    "armGroups": [
+        {"label": "Marrow", "type": "EXPERIMENTAL", "description": "Marrow \\> 1\n* g"},
+        {"label": "None", "type": "NO_INTERVENTION"},
+    ],
+}
+FULL["protocolSection"]["armsInterventionsModule"]["interventions"][1] |= {
+    "description": "Each day", "armGroupLabels": ["Marrow"]
+}  # fmt: skip
+FULL["protocolSection"]["contactsLocationsModule"]["locations"] = [
+    {"facility": "A | B", "city": "Lyon", "country": "France", "status": "RECRUITING",
+     "geoPoint": {"lat": 45.74846, "lon": 4.84671}},
+]  # fmt: skip
+FULL["protocolSection"]["referencesModule"] = {
+    "references": [{"pmid": "1", "type": "RESULT", "citation": "Marrow. 2020."}]
+}
 FULL["protocolSection"]["armsInterventionsModule"]["interventions"][1]["otherNames"] = [
     "Droplets", "DROPS", "d-1 | d-2"
 ]  # fmt: skip
@@ -250,7 +355,10 @@ FULL["protocolSection"]["identificationModule"] |= {
     "secondaryIdInfos": [{"id": "NCT00000105"}, {"id": "D-1"}, {"id": "NCT00000902"}],
 }
 FULL["protocolSection"]["descriptionModule"]["detailedDescription"] = "It goes on\nNCT\n00000103."
-FULL["protocolSection"]["eligibilityModule"] = {"eligibilityCriteria": "* Not in NCT104999."}
+FULL["protocolSection"]["eligibilityModule"] = {
+    "eligibilityCriteria": "Inclusion:\n\n* Not in NCT104999.\n  * 1 \\> 2",
+    "sex": "FEMALE", "minimumAge": "6 Months", "healthyVolunteers": False,
+}  # fmt: skip
 
 
 def test_a_study_is_the_same_from_json_and_from_tables():
@@ -259,6 +367,8 @@ def test_a_study_is_the_same_from_json_and_from_tables():
     assert study.summary == "Adults > 18 years: * take pills * or drops * have about ~5 mg iron."
     assert study.outcomes == ("Hemoglobin ~ 9 g/dL", "Relapse", "Fever | chills")
     assert study.mentions == ("NCT00000103", "NCT00000105", "NCT00104999")
+    assert study.facts.criteria == "Inclusion:\n* Not in NCT104999.\n* 1 > 2"
+    assert study.facts.arms[0].interventions == ("Drops",)
     assert study.interventions[1] == Intervention("Drops", "DRUG", ("Droplets", "d-1 | d-2"))
 
 
@@ -284,8 +394,10 @@ def test_real_records_are_the_same_from_json_and_from_tables(shared):
 
 def _as_tables_can_say_it(study: Study) -> Study:
     """Return a study without what the form loses: quotes, date of the data, unknown results."""
-    plain = msgspec.json.decode(msgspec.json.encode(study).replace(rb"\"", b""), type=Study)
-    return msgspec.structs.replace(plain, data_version="", has_results=bool(study.has_results))
+    text = msgspec.json.encode(study).replace(rb"\"", b"").replace(b"  ", b" ")
+    plain = msgspec.json.decode(text, type=Study)
+    has_results = bool(plain.facts and plain.facts.results_first_posted_date)
+    return msgspec.structs.replace(plain, data_version="", has_results=has_results)
 
 
 # Text
@@ -351,7 +463,8 @@ OLD = study_row(overall_status="Active, not recruiting", phase="Phase 1/Phase 2"
                 study_type="Observational [Patient Registry]", start_month_year="June 2018",
                 start_date="2018-06-30", last_update_posted_date="2018-07-01")  # fmt: skip
 NEW = OLD | {"overall_status": "ACTIVE_NOT_RECRUITING", "phase": "PHASE1/PHASE2",
-             "study_type": "OBSERVATIONAL", "start_month_year": "2018-06"}  # fmt: skip
+             "study_type": "OBSERVATIONAL", "patient_registry": "t",
+             "start_month_year": "2018-06"}  # fmt: skip
 
 
 def test_the_old_vocabulary_and_the_new_give_the_same_study():
@@ -458,13 +571,6 @@ def test_outcomes_of_either_vocabulary_are_primary_before_secondary():
     )  # fmt: skip
 
 
-def test_of_the_long_texts_only_those_that_name_a_study_are_kept():
-    lines = iter([b"1|NCT00000101|Long and plain\n", b"2|NCT00000102|As in~NCT00000103\n"])
-    columns = ["id", "nct_id", "description"]
-    kept = list(kept_rows(lines, columns, TABLES["detailed_descriptions"], "PLACE"))
-    assert [row.nct_id for row in kept] == ["NCT00000102"]
-
-
 def test_lists_are_in_the_order_of_their_ids():
     rows = [{"id": n, "nct_id": ID, "name": f"word {n}"} for n in (10, 9, 100, 1)]
     assert with_table("keywords", *rows).keywords == ("word 1", "word 9", "word 10", "word 100")
@@ -502,7 +608,7 @@ def test_the_sponsor_is_the_lead():
 
 def test_unknown_tables_and_columns_are_ignored():
     tables = {
-        "designs": b"anything",
+        "links": b"anything",
         "studies": table({"new_column": "x", **study_row(), "newer": "y|z"}),
         "conditions": table({"id": 1, "extra": "|", "name": "Aplasia", "nct_id": ID}),
     }

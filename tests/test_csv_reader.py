@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import msgspec
 import pytest
 from conftest import record
 from hypothesis import given
@@ -63,6 +64,11 @@ def outcomes(content, **options):
     return list(csv_reader.read(stream, "t.csv", **options))
 
 
+def bare(found):
+    """Return studies without facts, which have tests of their own."""
+    return [msgspec.structs.replace(each, facts=None) for each in found]
+
+
 def ids(content):
     """Return the NCT IDs read, and the rejected rows."""
     found = outcomes(content)
@@ -107,7 +113,7 @@ def test_a_header_is_recognised_by_two_names_in_any_order(case):
 
 
 def test_every_column_that_is_kept():
-    assert outcomes(table(DROPS)) == [
+    assert bare(outcomes(table(DROPS))) == [
         Study(
             nct_id="NCT00000102",
             title="Drops for aplasia",
@@ -141,7 +147,7 @@ def test_the_older_sites_table_gives_the_same_study():
     }  # fmt: skip
     new = table({**DROPS, "Brief Summary": "", "Primary Outcome Measures": "",
                  "Secondary Outcome Measures": ""})  # fmt: skip
-    assert outcomes(table(classic, columns=CLASSIC_COLUMNS)) == outcomes(new)
+    assert bare(outcomes(table(classic, columns=CLASSIC_COLUMNS))) == bare(outcomes(new))
 
 
 def test_a_study_is_the_same_from_json_and_from_a_row():
@@ -259,7 +265,7 @@ def test_a_withheld_study_is_read_with_the_few_fields_it_has():
         "Sponsor": "[Redacted]", "Other IDs": "X-1", "First Posted": "2025-04-01",
         "Last Update Posted": "2025-04-02",
     }  # fmt: skip
-    assert outcomes(table(row)) == [
+    assert bare(outcomes(table(row))) == [
         Study(
             nct_id="NCT00000103",
             status="WITHHELD",

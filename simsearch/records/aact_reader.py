@@ -25,6 +25,7 @@ import msgspec
 from simsearch.errors import NctIdError, SourceError
 from simsearch.files import batches
 from simsearch.records import vocabulary
+from simsearch.records.aact_facts import other_numbers, raw_facts, registered_date
 from simsearch.records.aact_tables import (
     OUTCOME_TYPES,
     TABLES,
@@ -168,12 +169,16 @@ def _join(scratch: sqlite3.Connection, place: str, studies_member: str) -> Itera
 
 
 def _study(nct_id: str, cells: Cells, parts: dict[str, list[Cells]]) -> Study:
+    tables = {
+        name: [dict(zip(TABLES[name].columns, row, strict=True)) for row in rows]
+        for name, rows in parts.items()
+    }
     study = dict(zip(TABLES["studies"].columns, cells, strict=True))
     results = study["results_first_posted_date"]
-    aliases, other_ids = _ids(parts["id_information"])
+    numbers = other_numbers(tables.get("id_information", ()))
     return assemble_study(
         nct_id=nct_id,
-        aliases=aliases,
+        aliases=_aliases(parts["id_information"]),
         title=study["brief_title"],
         official_title=study["official_title"],
         acronym=study["acronym"],
@@ -187,36 +192,35 @@ def _study(nct_id: str, cells: Cells, parts: dict[str, list[Cells]]) -> Study:
         last_known_status=study["last_known_status"],
         study_type=study["study_type"],
         phases=(study["phase"] or "",),
-        sponsor=next(_column(parts, "sponsors"), None),
+        sponsor=next((name for name, role, _ in parts["sponsors"] if role == "lead"), None),
         countries=_column(parts, "countries"),
-        start_date=_date(study["start_date"], study["start_month_year"]),
-        completion_date=_date(study["completion_date"], study["completion_month_year"]),
+        start_date=registered_date(study, "start"),
+        completion_date=registered_date(study, "completion"),
         last_update_date=study["last_update_posted_date"],
         outcomes=_measures(parts["design_outcomes"]),
-        searched=[*other_ids, *_searched_texts(parts)],
+        searched=[*(number for number, *_ in numbers), *_searched_texts(parts)],
         enrollment=vocabulary.count(study["enrollment"]),
         has_results=None if results is None else bool(results.strip()),
+        facts=raw_facts(study, tables),
     )
 
 
-def _ids(rows: list[Cells]) -> tuple[list[str], list[str | None]]:
-    """Return the aliases and the other numbers of a study."""
-    aliases = [value for value, *kinds in rows if value and "nct_alias" in kinds]
-    return aliases, [value for value, *kinds in rows if "nct_alias" not in kinds]
+def _aliases(rows: list[Cells]) -> list[str]:
+    return [value for value, *kinds in rows if value and "nct_alias" in kinds]
 
 
 def _interventions(parts: dict[str, list[Cells]]) -> Iterator[RawIntervention]:
     others = defaultdict(list)
     for other, intervention_id in parts["intervention_other_names"]:
         others[intervention_id].append(other)
-    for name, kind, number in parts["interventions"]:
+    for name, kind, number, _ in parts["interventions"]:
         yield kind, name, tuple(others[number]) if number else ()
 
 
 def _measures(rows: list[Cells]) -> Iterator[str | None]:
     """Yield the measures of the primary outcomes, then of the secondary."""
     for wanted in OUTCOME_TYPES:
-        yield from (measure for measure, kind in rows if kind and kind.lower() == wanted)
+        yield from (measure for measure, kind, *_ in rows if kind and kind.lower() == wanted)
 
 
 def _searched_texts(parts: dict[str, list[Cells]]) -> Iterator[str]:
@@ -227,8 +231,3 @@ def _searched_texts(parts: dict[str, list[Cells]]) -> Iterator[str]:
 def _column(parts: dict[str, list[Cells]], name: str) -> Iterator[str | None]:
     """Return the cells of a table's first column, in order."""
     return (cells[0] for cells in parts[name])
-
-
-def _date(date: str | None, as_registered: str | None) -> str | None:
-    """Return the date as registered; AACT's own column has 2018-06-30 for 2018-06."""
-    return as_registered if vocabulary.date(as_registered or "") else date

@@ -15,10 +15,9 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from simsearch.records.outcomes import Rejected, readable_nct_id
-from simsearch.study import named_nct_ids
 
 OUTCOME_TYPES = ("primary", "secondary")
-"""The types of outcome that are read, in the order in which a study has them."""
+"""The types of outcome that are compared, in the order in which a study has them."""
 
 _DUMP = "postgres_data.dmp"
 _ESCAPED_OR_TILDE = re.compile(r"\\.|~")
@@ -57,10 +56,6 @@ def _is_mesh_term_of_the_study(_term: str, kind: str | None) -> bool:
     return kind in (None, "mesh-list")
 
 
-def _names_a_study(text: str) -> bool:
-    return bool(named_nct_ids(with_line_breaks(text)))
-
-
 TABLES = {
     "studies": Table(
         ("brief_title",),
@@ -78,28 +73,66 @@ TABLES = {
             "completion_month_year",
             "last_update_posted_date",
             "results_first_posted_date",
+            "why_stopped",
+            "start_date_type",
+            "primary_completion_date",
+            "primary_completion_month_year",
+            "primary_completion_date_type",
+            "completion_date_type",
+            "study_first_posted_date",
+            "enrollment_type",
+            "number_of_arms",
+            "number_of_groups",
+            "patient_registry",
         ),
     ),
     "brief_summaries": Table(("description",)),
     "conditions": Table(("name",)),
     "keywords": Table(("name",)),
-    "interventions": Table(("name",), ("intervention_type", "id")),
+    "interventions": Table(("name",), ("intervention_type", "id", "description")),
     "intervention_other_names": Table(("name", "intervention_id")),
-    "design_outcomes": Table(
-        ("measure", "outcome_type"), keeps=lambda _measure, kind: kind.lower() in OUTCOME_TYPES
+    "design_outcomes": Table(("measure", "outcome_type"), ("time_frame", "description")),
+    "designs": Table(
+        (),
+        (
+            "allocation",
+            "intervention_model",
+            "primary_purpose",
+            "masking",
+            "observational_model",
+            "time_perspective",
+            "subject_masked",
+            "caregiver_masked",
+            "investigator_masked",
+            "outcomes_assessor_masked",
+        ),
     ),
+    "design_groups": Table(("title",), ("group_type", "description", "id")),
+    "design_group_interventions": Table(("design_group_id", "intervention_id")),
     "countries": Table(
         ("name",), ("removed",), lambda _name, removed: removed not in ("t", "true")
     ),
-    "sponsors": Table(("name", "lead_or_collaborator"), keeps=lambda _name, role: role == "lead"),
-    "id_information": Table(  # in old exports the kind of number is in id_type
-        ("id_value",),
-        ("id_source", "id_type"),
-        lambda value, *kinds: "nct_alias" in kinds or bool(named_nct_ids(value)),
+    "facilities": Table(
+        ("name",), ("status", "city", "state", "zip", "country", "latitude", "longitude")
     ),
-    # Of the long texts, only the few that name another study are needed.
-    "detailed_descriptions": Table(("description",), keeps=_names_a_study),
-    "eligibilities": Table(("criteria",), keeps=_names_a_study),
+    "sponsors": Table(("name", "lead_or_collaborator"), ("agency_class",)),
+    "id_information": Table(  # in old exports the kind of number is in id_type
+        ("id_value",), ("id_source", "id_type", "id_type_description")
+    ),
+    "study_references": Table(("citation",), ("pmid", "reference_type")),
+    "detailed_descriptions": Table(("description",)),
+    "eligibilities": Table(
+        (),
+        (
+            "criteria",
+            "gender",
+            "minimum_age",
+            "maximum_age",
+            "healthy_volunteers",
+            "population",
+            "sampling_method",
+        ),
+    ),
     "browse_conditions": Table(("mesh_term",), ("mesh_type",), _is_mesh_term_of_the_study),
     "browse_interventions": Table(("mesh_term",), ("mesh_type",), _is_mesh_term_of_the_study),
 }

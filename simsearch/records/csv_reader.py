@@ -26,6 +26,7 @@ from simsearch.records.csv_cells import (
     interventions,
     measures,
 )
+from simsearch.records.csv_facts import raw_facts
 from simsearch.records.csv_rows import Row, RowReader, long_cells
 from simsearch.records.outcomes import (
     Notice,
@@ -239,4 +240,5 @@ def _study(row: Mapping[str, str], *, draft: bool) -> Study:
         searched=[row.get("other ids")],
         enrollment=enrollment(row.get("enrollment", "")),
         has_results=has_results(row.get("study results", "")),
+        facts=raw_facts(row),
     )

@@ -113,6 +113,7 @@ class SourceWalk:
             return True
         finally:
             self._checking = False
+            self._position = lambda: 0
 
     def __iter__(self) -> Iterator[Outcome]:
         """Yield the studies of the source, and what is wrong with it, in its own order.

@@ -9,6 +9,7 @@ converted to the same style and kept, because the registry adds new ones now and
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from functools import lru_cache
 from types import MappingProxyType
@@ -191,6 +192,15 @@ def count(value: object) -> int | None:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def degrees(text: str | None) -> float | None:
+    """Return a latitude or longitude, or None if the text is no number."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def country(text: str) -> str:
