@@ -14,7 +14,7 @@ PACKAGE = Path(simsearch.__file__).parent
 # A folder imports only from itself and from those before it. The files at the top come first.
 ORDER = (
     "records", "registry", "encode", "index", "design", "search", "build", "related", "export",
-    "diff", "evaluation", "output", "web", "cli",
+    "diff", "review", "evaluation", "output", "web", "cli",
 )  # fmt: skip
 TOP = {"callbacks", "errors", "facts", "files", "study", "vectors"}
 OWNERS = {

@@ -20,7 +20,7 @@ from simsearch.errors import (
 
 EXAMPLES = {
     "str": "x", "int": 1, "float": 0.5, "object": "x", "bool": True, "Path": Path("x"),
-    "Sequence[str]": ("x", "y"),
+    "Sequence[str]": ("x", "y"), "tuple[str, ...]": ("x", "y"),
 }  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from simsearch.cli import main as cli
 from simsearch.encode.vector_cache import Pruned, VectorCache
 from simsearch.index.generations import generation_names
 from simsearch.registry.reports import FetchReport
+from simsearch.review.folder import begin_review
 
 
 class ReachedError(SimsearchError):
@@ -83,6 +84,10 @@ LIBRARY: dict[str, Any] = {
         nct_id=nct_id, title="Iron for anemia"
     ),
     "related.run.related": stop,
+    "review.folder.begin_review": lambda *_, **__: None,
+    "review.folder.open_review": REAL,
+    "review.folder.Review.decide": lambda *_, **__: [],
+    "review.upcoming.upcoming": REAL,
     "search.answer.ask": REAL,
     "search.compare.compare": REAL,
     "search.show.show": REAL,
@@ -115,6 +120,7 @@ class World:
             (folder / name).write_text("a\tNCT00000101\na\tNCT00000102\n")
         (folder / "qrels.tsv").write_text("NCT00000101\tNCT00000102\t1\n")
         VectorCache(folder / "vectors.sqlite").close()
+        begin_review(folder / "rv", {"NCT00000104": "include"}, by="a test")
 
     def named(self, value: Any) -> Any:
         """Return a value, or a list of them, with the names of the generations in its place."""

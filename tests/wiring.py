@@ -39,6 +39,12 @@ REST = {
     "export opensearch": "-o out",
     "export parquet": "-o out",
     "index prune": "--keep 2",
+    "review new": "fresh --included NCT101",
+    "review next": "rv",
+    "review keep": "rv NCT101",
+    "review drop": "rv NCT101",
+    "review later": "rv NCT101",
+    "review status": "rv",
     "cache prune": "--older-than 3 --cache vectors.sqlite",
 }
 
@@ -183,6 +189,46 @@ def designs() -> Iterator[Row]:
     ):  # fmt: skip
         yield Row("compare", *each)
     yield from filters("compare", "compare question.filters")
+
+
+def reviews(index: str) -> Iterator[Row]:
+    """Return the rows of `simsearch review`."""
+    begun = "begin_review"
+    for each in (
+        ("DIR", "other", f"{begun} path", Path("other"), "--included NCT101"),
+        ("--included", "NCT104 --included ids.txt", f"{begun} verdicts",
+         dict.fromkeys(("NCT00000104", "NCT00000101"), "include"), "fresh"),
+        ("--excluded", "ids.txt --excluded NCT105", f"{begun} verdicts",
+         {"NCT00000102": "include",
+          **dict.fromkeys(("NCT00000101", "NCT00000104", "NCT00000105"), "exclude")},
+         "fresh --included NCT102"),
+        ("--question", "Iron", f"{begun} question", "Iron"),
+    ):  # fmt: skip
+        yield Row("review new", *each)
+    for each in (
+        ("DIR", "rv", "open_review path", Path("rv"), ""),
+        ("--top-k -k", "3", "upcoming k", 3),
+        ("--explore", "0.25", "upcoming explore", 0.25),
+        ("--raw", "", "write view.raw", True),
+        ("--bom", "", "write view.bom", True),
+        ("--format -f", "json", "write name", "json"),
+        ("--output -o", "next.ris", "write name", "ris"),
+        ("--quiet -q", "", "write view.quiet", True),
+    ):
+        yield Row("review next", *each)
+    for name, verdict in (("keep", "include"), ("drop", "exclude"), ("later", "undecided")):
+        command = f"review {name}"
+        yield Row(command, "DIR", "rv NCT101", "open_review path", Path("rv"), "")
+        yield Row(command, "NCT_ID", "NCT104", "Review.decide verdicts",
+                  dict.fromkeys(("NCT00000101", "NCT00000104"), verdict))  # fmt: skip
+        yield Row(command, "--by", "Ann", "Review.decide by", "Ann")
+        yield Row(command, "--quiet -q", "", "out", "")
+    yield Row("review status", "DIR", "rv", "open_review path", Path("rv"), "")
+    yield Row("review status", "--format -f", "json", "write name", "json")
+    yield Row("review status", "--output -o", "status.json", "write name", "json")
+    yield Row("review new", "--quiet -q", "", "out", "")
+    for name in ("new", "next", "keep", "drop", "later", "status"):
+        yield Row(f"review {name}", index, "other", "opened_index path", Path("other"))
 
 
 def rows() -> Iterator[Row]:
@@ -332,6 +378,8 @@ def rows() -> Iterator[Row]:
         yield Row("evaluate", *each)
 
     yield from exports()
+    yield from reviews(index)
+
     yield Row("index list", index, "other", "list_generations index", Path("other"))
     yield Row("index list", "--format -f", "json", "write name", "json")
     yield Row("index list", "--output -o", "list.json", "written_whole path", Path("list.json"))

@@ -19,8 +19,8 @@ from simsearch.cli.terminal import fail, fail_to_write, print_text
 from simsearch.errors import SimsearchError
 
 COMMANDS = (
-    "query", "show", "compare", "related", "rebuild", "fetch", "update", "info", "diff", "evaluate",
-    "serve", "mcp", "export", "index", "cache",
+    "query", "show", "compare", "related", "rebuild", "fetch", "update", "info", "diff", "review",
+    "evaluate", "serve", "mcp", "export", "index", "cache",
 )  # fmt: skip
 """The commands, each in the file of its name here."""
 

@@ -204,6 +204,8 @@ if TYPE_CHECKING:
     InfoOutput: TypeAlias = Output
     ListsOutput: TypeAlias = Output
     StudyOutput: TypeAlias = Output
+    NextOutput: TypeAlias = Output
+    StatusOutput: TypeAlias = Output
 else:  # a new kind of result is one line here
     AnswerOutput = output_group("answer")
     ComparisonOutput = output_group("comparison")
@@ -213,3 +215,5 @@ else:  # a new kind of result is one line here
     InfoOutput = output_group("info")
     ListsOutput = output_group("lists", ("jsonl", "csv", "parquet"))
     StudyOutput = output_group("study")
+    NextOutput = output_group("next")
+    StatusOutput = output_group("status")

@@ -24,6 +24,9 @@
     │   └── ExportBusyError      ... because another writes there, or the connection was lost
     ├── RelatedFileError         a file of related lists that cannot be read or written
     │   └── RelatedBusyError     ... because another run is writing it
+    ├── ReviewError              a review's folder that cannot be read or written
+    │   └── ReviewBusyError      ... because another process is writing it
+    ├── ImportedDecisionsError   a file of decisions that cannot be imported
     ├── AddressError             an address at which nothing can be served
     ├── MissingExtraError        a library that only one part needs is not installed
     ├── CacheError               the cache of vectors cannot be used
@@ -55,8 +58,9 @@ of the command:
     1     an error that a person must look into
     2     ArgumentError, FilterError, NctIdError: wrong usage
     3     GuardError, RejectedRecordsError: not published; a person decides whether it is intended
-    75    IndexBusyError, RelatedBusyError, ExportBusyError, NoAnswerError, FetchError,
-          EngineLostError: the same command may succeed later (EX_TEMPFAIL of sysexits.h)
+    75    IndexBusyError, RelatedBusyError, ExportBusyError, ReviewBusyError, NoAnswerError,
+          FetchError, EngineLostError: the same command may succeed later (EX_TEMPFAIL of
+          sysexits.h)
 """
 
 from simsearch.errors.asking import (
@@ -90,6 +94,7 @@ from simsearch.errors.index import (
     ShrinkError,
     VerificationError,
 )
+from simsearch.errors.review import ImportedDecisionsError, ReviewBusyError, ReviewError
 from simsearch.errors.serving import AddressError, MissingExtraError
 from simsearch.errors.sources import (
     ApiError,
@@ -134,6 +139,7 @@ __all__ = [
     "GenerationNameError",
     "GoneStudyError",
     "GuardError",
+    "ImportedDecisionsError",
     "IndexBusyError",
     "IndexClosedError",
     "IndexCorruptError",
@@ -154,6 +160,8 @@ __all__ = [
     "RejectedRecordsError",
     "RelatedBusyError",
     "RelatedFileError",
+    "ReviewBusyError",
+    "ReviewError",
     "ShrinkError",
     "SimsearchError",
     "SourceError",

@@ -109,6 +109,28 @@ def output_lock(output: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def folder_lock(folder: Path, wait: float) -> Iterator[None]:
+    """Hold the lock of any folder, DIR/.lock, which stays.
+
+    Args:
+        folder: it must exist.
+        wait: how many seconds to wait for another process.
+
+    Raises:
+        TimeoutError: another process holds it, and still did at the end of the wait.
+        OSError: the lock cannot be written.
+    """
+    import filelock
+
+    lock = filelock.FileLock(folder / _LOCK)
+    lock.acquire(timeout=wait)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def wait_until_free(index: Path, wait: float, say: Log = no_log) -> None:
     """Return when no process is writing to an index: call it before costly preparations.
 

@@ -30,6 +30,8 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True):
     """Date of the registry's data, `2025-05-08`, or `""`."""
     is_query: bool = False
     """Whether it was asked about: a study that is known to be relevant."""
+    label: str = ""
+    """`1` or `0` where a person decided that it is relevant or not."""
     notes: tuple[str, ...] = ()
     """Why it is here, and what dates that."""
 

@@ -66,6 +66,16 @@ def diff_asreview(bulletin: Bulletin, view: View) -> Iterator[str]:
     return _asreview(diff_citations(bulletin, with_query=True), view)
 
 
+def citations_ris(citations: Iterable[Citation]) -> Iterator[str]:
+    """Yield any citations as RIS, an entry each."""
+    return map(_ris, citations)
+
+
+def citations_asreview(citations: Iterable[Citation], view: View) -> Iterator[str]:
+    """Yield any citations as the CSV that ASReview opens."""
+    return _asreview(citations, view)
+
+
 def _ris(citation: Citation) -> str:
     """Return an entry. AN and M1 have the NCT ID, by which tools know a study again."""
     study = citation.study
@@ -114,7 +124,7 @@ def _asreview_row(citation: Citation) -> dict[str, str]:
         "keywords": ";".join(word.replace(";", ",") for word in citation.keywords),
         "url": citation.study.url,
         "doi": "",
-        "included": "1" if citation.is_query else "",
+        "included": citation.label or ("1" if citation.is_query else ""),
         "year": citation.date[:4],
         "nct_id": citation.study.nct_id,
         "other_numbers": ";".join(each.number for each in citation.other_numbers),

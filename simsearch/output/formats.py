@@ -26,6 +26,8 @@ FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "info": "reports:info_table",
             "generations": "reports:generations_table",
             "evaluation": "evaluation:evaluation_table",
+            "next": "review:next_table",
+            "status": "review:status_table",
         },
         "json": {
             "comparison": "compare_data:comparison_json",
@@ -35,6 +37,8 @@ FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "info": "reports:info_json",
             "generations": "reports:generations_json",
             "evaluation": "evaluation:evaluation_json",
+            "next": "review:next_json",
+            "status": "review:status_json",
         },
         "jsonl": {"answer": "answer:answer_jsonl", "diff": "diff:diff_jsonl"},
         "csv": {
@@ -42,6 +46,7 @@ FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "answer": "answer:answer_csv",
             "diff": "diff:diff_csv",
             "evaluation": "evaluation:evaluation_csv",
+            "next": "review:next_csv",
         },
         "markdown": {
             "comparison": "compare_markdown:comparison_markdown",
@@ -49,13 +54,26 @@ FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "answer": "answer:answer_markdown",
             "diff": "diff:diff_markdown",
             "evaluation": "evaluation:evaluation_markdown",
+            "next": "review:next_markdown",
+        },
+        "ids": {
+            "answer": "answer:answer_ids",
+            "diff": "diff:diff_ids",
+            "next": "review:next_ids",
+        },
+        "ris": {
+            "answer": "exports:answer_ris",
+            "diff": "exports:diff_ris",
+            "next": "review:next_ris",
         },
         "html": {"comparison": "compare_html:comparison_html", "study": "show_html:study_html"},
         "excel": {"comparison": "compare_data:comparison_excel"},
-        "ids": {"answer": "answer:answer_ids", "diff": "diff:diff_ids"},
-        "ris": {"answer": "exports:answer_ris", "diff": "exports:diff_ris"},
         "bibtex": {"answer": "exports:answer_bibtex", "diff": "exports:diff_bibtex"},
-        "asreview": {"answer": "exports:answer_asreview", "diff": "exports:diff_asreview"},
+        "asreview": {
+            "answer": "exports:answer_asreview",
+            "diff": "exports:diff_asreview",
+            "next": "review:next_asreview",
+        },
     }
 )
 """Format → what it can write → `module:function` of this folder, imported when it is used."""

@@ -1,0 +1,190 @@
+"""The studies of a review to screen next: best first, none decided, twins folded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import numpy as np
+
+from simsearch.errors import ArgumentError, ReviewError
+from simsearch.index.directory import IndexFacts
+from simsearch.index.opened import OpenedIndex
+from simsearch.review.folder import Asked, Review, today
+from simsearch.review.ranking import RANKING, Scores, scored
+from simsearch.review.standing import standing
+from simsearch.search.facts_of import with_facts
+from simsearch.search.nearest import percentiles
+from simsearch.search.neighbour import Neighbour
+from simsearch.search.query_parts import study_part
+from simsearch.search.reasons import explain
+from simsearch.study import Study
+from simsearch.vectors import DEFAULT_WEIGHTS, SIGNALS
+
+MAX_K = 1_000
+_LOOKED_AT = 2  # times k studies are looked at for twins
+_EXPLORED = 10  # times k places are explored
+
+
+class Suggestion(msgspec.Struct, frozen=True):
+    """A study to screen.
+
+    `rank` counts from 1; `nearest` is the included study that it is most like, with `similarity`
+    to that one, the `percentile` of that among random pairs of studies, and the `reason` in one
+    line. `twins` are further entries of the same trial. `explored` tells one that exploration
+    brought up, not its place.
+    """
+
+    rank: int
+    study: Study
+    nearest: Study
+    similarity: float
+    percentile: float
+    reason: str
+    twins: tuple[Study, ...] = ()
+    explored: bool = False
+
+
+class Upcoming(msgspec.Struct, frozen=True):
+    """A list of studies to screen, and what it was made of."""
+
+    review: str
+    facts: IndexFacts
+    suggestions: tuple[Suggestion, ...]
+    n_included: int
+    n_excluded: int
+    n_undecided: int
+    notes: tuple[str, ...]
+
+
+def upcoming(index: OpenedIndex, review: Review, k: int = 20, explore: float = 0.0) -> Upcoming:
+    """Return the next studies to screen; the same for the same folder and index.
+
+    Args:
+        index: the index.
+        review: the review.
+        k: how many, 1 to 1,000.
+        explore: share of the list, 0 to .5, that is taken from further down, evenly spread.
+
+    Raises:
+        ArgumentError: k or the share is out of its range.
+        ReviewError: no included study is in the index.
+    """
+    if not 1 <= k <= MAX_K:
+        raise ArgumentError("k", k, f"from 1 to {MAX_K:,}")
+    if not 0 <= explore <= 0.5:  # noqa: PLR2004 - half
+        raise ArgumentError("explore", explore, "from 0 to 0.5")
+    current = review.current()
+    now = standing(index, current)
+    included = [row for row in now.included if index.has_text[row]]
+    if not included:
+        raise ReviewError(review.path, "has no included study that is in this index and has text")
+    excluded = [row for row in now.excluded if index.has_text[row]]
+    found = scored(index, included, excluded)
+    held = ~np.isin(found.rows, now.decided)
+    found = Scores(
+        found.rows[held], found.scores[held], found.nearest[held], found.similarity[held]
+    )
+    return Upcoming(
+        review.settings.name,
+        index.facts,
+        _suggestions(index, found, k, explore, len(current)),
+        len(now.included),
+        len(now.excluded),
+        len(now.undecided),
+        now.notes,
+    )
+
+
+def asked_of(found: Upcoming) -> Asked:
+    """Return the line for the review's folder that says what was asked, and what came."""
+    facts = found.facts
+    return Asked(
+        date=today(),
+        generation=facts.generation,
+        records_date=facts.records_date,
+        n_studies=facts.n_studies,
+        ranking=RANKING,
+        n_included=found.n_included,
+        n_excluded=found.n_excluded,
+        shown=tuple(
+            study.nct_id for each in found.suggestions for study in (each.study, *each.twins)
+        ),
+    )
+
+
+def _suggestions(
+    index: OpenedIndex, found: Scores, k: int, explore: float, seed: int
+) -> tuple[Suggestion, ...]:
+    n = min(_LOOKED_AT * k + 10, len(found.rows))
+    studies = with_facts(index, index.store.studies(found.rows[:n].tolist()))
+    groups = folded(studies)
+    places, explored = _places(groups, len(found.rows), k, explore, seed)
+    rows = found.rows[places].tolist()
+    shown = [
+        studies[at] if at < n else index.store.studies([row])[0]
+        for at, row in zip(places, rows, strict=True)
+    ]
+    nearest = index.store.studies(found.nearest[places].tolist())
+    weights = dict(zip(SIGNALS, (DEFAULT_WEIGHTS[name] for name in SIGNALS), strict=True))
+    high = percentiles(index, found.similarity[places], weights)
+    return tuple(
+        Suggestion(
+            rank,
+            msgspec.structs.replace(study, facts=None),
+            near,
+            float(found.similarity[at]),
+            round(float(high[rank - 1]), 3),
+            _reason(index, near, study, float(found.similarity[at])),
+            tuple(
+                msgspec.structs.replace(studies[twin], facts=None) for twin in groups.get(at, ())
+            ),
+            at in explored,
+        )
+        for rank, (at, study, near) in enumerate(zip(places, shown, nearest, strict=True), start=1)
+    )
+
+
+def _places(
+    groups: dict[int, tuple[int, ...]], n: int, k: int, explore: float, seed: int
+) -> tuple[list[int], set[int]]:
+    """Return the places of the list, and those of them that are explored."""
+    n_explored = round(explore * k)
+    best = list(groups)[: k - n_explored]
+    end = (best[-1] + 1) if best else 0
+    further = range(end, min(n, end + _EXPLORED * k))
+    drawn = sorted(further, key=lambda at: hashlib.sha256(f"{seed} {at}".encode()).digest())
+    explored = set(drawn[:n_explored])
+    return [*best, *sorted(explored)], explored
+
+
+def _reason(index: OpenedIndex, near: Study, study: Study, similarity: float) -> str:
+    part = study_part(index, index.row_of(near.nct_id))
+    as_neighbour = Neighbour(1, study, similarity, {}, 0.0)
+    return explain(index, [part], [near], [as_neighbour], DEFAULT_WEIGHTS)[0].line
+
+
+def folded(studies: Sequence[Study]) -> dict[int, tuple[int, ...]]:
+    """Return place → the places of further entries of the same trial after it.
+
+    Entries are of one trial if they have the same number in another registry, or name each other.
+    """
+    first_with: dict[str, int] = {}
+    groups: dict[int, tuple[int, ...]] = {}
+    for at, study in enumerate(studies):
+        keys = list(_keys(study))
+        first = min((first_with[key] for key in keys if key in first_with), default=at)
+        for key in keys:
+            first_with.setdefault(key, first)
+        groups[first] = (*groups[first], at) if first != at else ()
+    return groups
+
+
+def _keys(study: Study) -> Iterable[str]:
+    if study.facts:
+        for each in study.facts.other_numbers:
+            if each.registry:
+                yield f"{each.registry} {each.number}"
+    for other in study.mentions:
+        yield " ".join(sorted((study.nct_id, other)))
