@@ -11,7 +11,14 @@ from simsearch.search.answer import Answer, ask
 from simsearch.search.filters import NO_FILTERS, Filters
 from simsearch.search.nearest import nearest
 from simsearch.search.neighbour import Neighbour
-from simsearch.search.query_parts import QueryPart, builder_of, draft_part, study_part, text_part
+from simsearch.search.query_parts import (
+    QueryPart,
+    builder_of,
+    draft_part,
+    read_text,
+    study_part,
+    text_part,
+)
 from simsearch.search.question import Question
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
@@ -32,7 +39,9 @@ def similar_to_text(
     index: OpenedIndex, text: str, encoder: Encoder | None = None, k: int = 10
 ) -> list[Neighbour]:
     """Return the neighbours of words, without reasons."""
-    return nearest(index, [text_part(index, text, encoder or builder_of(index))], k)
+    return nearest(
+        index, [text_part(index, read_text(index, text), encoder or builder_of(index))], k
+    )
 
 
 def similar_to_draft(

@@ -54,7 +54,7 @@ def test_the_manifest_records_recipe_sources_and_versions(build, encoder):
     assert {"python", "numpy", "faiss-cpu", "simsearch"} <= set(manifest.versions)
     assert set(manifest.files) == {
         "conditions.npy", "interventions.npy", "studies.sqlite", "text.faiss", "random-pairs.npy",
-        *LEXICAL_FILES,
+        "synonyms.json", *LEXICAL_FILES,
     }  # fmt: skip
 
 

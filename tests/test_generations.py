@@ -298,8 +298,8 @@ def test_verify_all_goes_on_past_a_damaged_generation(three, command):
     assert done.exit_code == 1
     lines = {line.split()[0]: line for line in done.stdout.splitlines()}
     assert "  damaged: " in lines[names[1]]
-    assert "  complete: 6 studies, 13 files" in lines[names[0]]
-    assert "  complete: 6 studies, 13 files" in lines[names[2]]
+    assert "  complete: 6 studies, 14 files" in lines[names[0]]
+    assert "  complete: 6 studies, 14 files" in lines[names[2]]
     assert isinstance(done.exception, IndexCorruptError)
     assert command("verify", "--quiet").output == ""
 

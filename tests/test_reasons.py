@@ -8,7 +8,7 @@ from simsearch import Study
 from simsearch.index.opened import opened_index
 from simsearch.search.names import conditions_in_common, interventions_in_common, named_by
 from simsearch.search.nearest import nearest
-from simsearch.search.query_parts import text_part
+from simsearch.search.query_parts import read_text, text_part
 from simsearch.search.reasons import explain
 from simsearch.search.spelling import one_word_each, only_begins_codes, said_by, words_of
 from simsearch.study import Intervention
@@ -154,7 +154,7 @@ def test_empty_words_are_terms():
     from simsearch.search import stop_words as empty_words
 
     lists = [each for each in vars(empty_words).values() if isinstance(each, frozenset)]
-    assert len(lists) == 12
+    assert len(lists) == 15
     for word in frozenset().union(*lists):
         assert list(terms_of(word)) == ([word] if len(word) > 1 else [])
 
@@ -175,11 +175,11 @@ def test_a_field_near_in_meaning_is_said_to_be(build):
 
 
 def test_a_text_has_words_in_common_and_no_relation(six, encoder):
-    parts = [text_part(six, "knee surgery", encoder)]
+    parts = [text_part(six, read_text(six, "knee surgery"), encoder)]
     (first,) = nearest(six, parts, 1)
     (found,) = explain(six, parts, [], [first], DEFAULT_WEIGHTS)
     assert found.relation == ""
-    assert found.line == "words in common: knee, surgery"
+    assert found.line == "conditions near in meaning; words in common: knee, surgery"
 
 
 def test_of_several_query_studies_one_will_do(six):

@@ -31,7 +31,7 @@ from simsearch.errors import (
 )
 from simsearch.index.opened import opened_index
 from simsearch.search.nearest import exhaustive, nearest, ranked
-from simsearch.search.query_parts import mixes, text_part
+from simsearch.search.query_parts import mixes, read_text, text_part
 from simsearch.search.reasons import explain
 from simsearch.study import Intervention
 from simsearch.vectors import DEFAULT_WEIGHTS, SIGNALS
@@ -195,7 +195,7 @@ def test_a_field_that_the_query_lacks_counts_for_nothing(six):
 def test_words_find_the_studies_that_say_them(six, encoder):
     found = similar_to_text(six, "knee surgery", encoder, 2)
     assert ids(found) == ["NCT00000105", "NCT00000106"]
-    assert set(found[0].signals) == {"text", "lexical"}
+    assert set(found[0].signals) == {"text", "conditions", "lexical"}
 
 
 @pytest.mark.parametrize("text", ["", "   ", "?!", "NCT00000102"])
@@ -329,7 +329,7 @@ def test_away_alone_is_no_query(six):
 
 
 def test_a_study_and_a_text_together_steer_the_answer(six, encoder):
-    parts = [*study_parts(six, ["NCT101"]), text_part(six, "knee surgery", encoder)]
+    parts = [*study_parts(six, ["NCT101"]), text_part(six, read_text(six, "knee surgery"), encoder)]
     found = ids(nearest(six, parts, 5))
     assert found.index("NCT00000105") < ids(similar_to_study(six, "NCT101")).index("NCT00000105")
 

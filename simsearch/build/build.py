@@ -22,6 +22,7 @@ from simsearch.build.disk_space import bytes_to_write, check_room, expected_byte
 from simsearch.build.distinct_texts import EncodedTexts, TextNumbers, encode_texts
 from simsearch.build.guards import Canary, Guards
 from simsearch.build.kept_fit import kept_fit
+from simsearch.build.names_found import NamesFound
 from simsearch.build.report import BuildReport, Tally, report_of
 from simsearch.build.staging import Staging
 from simsearch.callbacks import Log, Progress, no_log, no_progress
@@ -35,6 +36,7 @@ from simsearch.index.generations import KEPT, Draft, new_generation
 from simsearch.index.manifest import FORMAT, Manifest, Recipe
 from simsearch.index.opened import OpenedIndex
 from simsearch.index.study_writer import write_store
+from simsearch.index.synonyms import write_synonyms
 from simsearch.index.terms import TERMS_VERSION, write_lexical
 from simsearch.index.vector_files import write_random_pairs, write_vectors
 from simsearch.index.verify import verify_index
@@ -219,13 +221,16 @@ class _Build:
         )  # fmt: skip
 
     def _weigh(self, staging: Staging, *, keep_fit: bool) -> _Terms:
-        """Write the terms of the studies and their weights."""
+        """Write the terms of the studies and their weights, and the names that mean the same."""
         n_studies = staging.n_studies
         kept = kept_fit(self._folder, n_studies) if keep_fit else None
-        lexical_texts = map(lexical_text, self._counted("weighing", staging))
+        names = NamesFound()
+        studies = names.watched(self._counted("weighing", staging))
+        lexical_texts = map(lexical_text, studies)
         mean_terms = write_lexical(
             self._draft.path, lexical_texts, n_studies, kept.fit if kept else None
         )
+        write_synonyms(self._draft.path, names.synonyms())
         if kept:
             return _Terms(mean_terms, kept.generation, kept.n_studies)
         return _Terms(mean_terms, self._draft.name, n_studies)

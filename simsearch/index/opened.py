@@ -29,6 +29,7 @@ from simsearch.index.directory import (
     find_index,
     open_generation,
     pointed,
+    verify_checksum,
 )
 from simsearch.index.faiss_rows import VectorIndex
 from simsearch.index.generation_files import (
@@ -40,6 +41,7 @@ from simsearch.index.generation_files import (
 )
 from simsearch.index.mistyped import meant
 from simsearch.index.studies import StudyStore
+from simsearch.index.synonyms import SYNONYMS_FILE, Synonyms, read_synonyms
 from simsearch.index.terms import LexicalIndex
 from simsearch.index.values import check_cosines, check_unit_rows
 from simsearch.study import Study, parse_nct_id
@@ -120,6 +122,11 @@ class OpenedIndex:
         path = self.generation.path / PAIRS_FILE
         self.remember("pairs were checked", lambda: check_cosines(path, pairs))
         return pairs
+
+    @property
+    def synonyms(self) -> Synonyms:
+        """Names that mean the same, as the records use them; none in an older generation."""
+        return self.remember("synonyms", lambda: _synonyms(self.generation))
 
     @property
     def has_text(self) -> npt.NDArray[np.bool_]:
@@ -268,6 +275,13 @@ class OpenedIndex:
         """Return field → (dimension,) float32, the vectors of the study with this row."""
         numbers = np.array([row], dtype=np.int64)
         return {field: self.rows(field, numbers)[0].astype(np.float32) for field in FIELDS}
+
+
+def _synonyms(generation: Generation) -> Synonyms:
+    if SYNONYMS_FILE not in generation.manifest.files:
+        return Synonyms(())
+    verify_checksum(generation, SYNONYMS_FILE)
+    return read_synonyms(generation.path)
 
 
 def opened_index(path: Path | str | None = None) -> OpenedIndex:

@@ -18,9 +18,10 @@ import numpy.typing as npt
 from simsearch.encode.fields import FIELDS
 from simsearch.errors import ArgumentError, IndexCorruptError
 from simsearch.index.opened import OpenedIndex
+from simsearch.index.terms import NO_TERMS
 from simsearch.search.filters import NO_FILTERS, Filters, allowed_rows
 from simsearch.search.neighbour import Neighbour
-from simsearch.search.query_parts import Mix, QueryPart, mixes
+from simsearch.search.query_parts import Mix, QueryPart, lexical_signal, mixes
 from simsearch.vectors import DEFAULT_WEIGHTS, SIGNALS, cosines, greatest, total
 
 MAX_K = 10_000
@@ -116,7 +117,7 @@ def ranked(
     if among is None:
         rows, lexical = _candidates(index, near, k, weights, allowed, exact=away is not None)
     else:
-        rows, lexical = among, index.lexical.signal(near.terms)
+        rows, lexical = among, lexical_signal(index, near)
     for own in (row for part in parts for row in part.rows):
         rows = rows[rows != own]
     rows = rows[index.has_text[rows]]
@@ -144,7 +145,7 @@ def exhaustive(
     near, away = mixes(parts, weights)
     rows = np.flatnonzero(index.has_text)
     similarity = np.full(index.n_studies, -np.inf)
-    scored = _scored(index, rows, near, away, index.lexical.signal(near.terms))
+    scored = _scored(index, rows, near, away, lexical_signal(index, near))
     similarity[rows] = scored.similarity
     return similarity
 
@@ -153,8 +154,10 @@ def signals(
     index: OpenedIndex, part: QueryPart, rows: npt.NDArray[np.int64]
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Return signal → (n,) the cosine of one part of a query with each of these rows."""
-    alone = Mix(dict.fromkeys(SIGNALS, 1.0), dict(part.vectors), part.terms)
-    return _added(index, rows, alone, index.lexical.signal(part.terms))
+    concepts = () if part.concepts is None else ((1.0, part.concepts),)
+    terms = NO_TERMS if concepts else part.terms
+    alone = Mix(dict.fromkeys(SIGNALS, 1.0), dict(part.vectors), terms, concepts)
+    return _added(index, rows, alone, lexical_signal(index, alone))
 
 
 def percentiles(
@@ -216,12 +219,12 @@ def _candidates(
     n_passing = index.n_studies if passing is None else len(passing)
     if exact or dict(weights) != dict(DEFAULT_WEIGHTS) or n_passing <= max(FEW, depth):
         rows = np.arange(index.n_studies) if passing is None else passing
-        return rows, index.lexical.signal(near.terms)
+        return rows, lexical_signal(index, near)
     # FAISS releases the interpreter while it scans: the terms are looked up meanwhile.
     query = near.vectors["text"].astype(np.float32)
     with ThreadPoolExecutor(1) as beside:
         by_text = beside.submit(index.text.nearest, query, depth, allowed)
-        lexical = index.lexical.signal(near.terms)
+        lexical = lexical_signal(index, near)
         by_terms = greatest(lexical, depth, passing)
         lists = [by_terms, by_text.result()[0]] if query.any() else [by_terms]
     return np.unique(np.concatenate(lists)), lexical
@@ -240,7 +243,7 @@ def _scored(
         name: values / near.shares[name] for name, values in added.items() if near.shares[name]
     }
     if away:
-        subtracted = _added(index, rows, away, index.lexical.signal(away.terms))
+        subtracted = _added(index, rows, away, lexical_signal(index, away))
         by_signal["away"] = -AWAY_SHARE * total(subtracted.values())
         similarity = similarity + by_signal["away"]
     _check_numbers(index, similarity)

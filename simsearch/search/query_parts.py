@@ -17,6 +17,7 @@ from simsearch.encode.minilm import FINGERPRINT, load_query_encoder
 from simsearch.errors import EncoderError, NothingToCompareError, RecipeError
 from simsearch.index.opened import OpenedIndex
 from simsearch.index.terms import TermWeights, combined
+from simsearch.search.text_words import Concept, TextWords, concepts_signal, words_of_text
 from simsearch.study import Study
 from simsearch.vectors import SIGNALS, total, weights_for
 
@@ -28,7 +29,8 @@ class QueryPart(msgspec.Struct, frozen=True):
     """One study or text of a query, as the index compares it.
 
     `vectors` maps each dense field to (dimension,) float32, unit, or zero where it has none;
-    `terms` is the row of its terms; `rows` are its own rows in the index, which are never
+    `terms` is the row of its terms; a text has `concepts` in place of it, for the lexical signal
+    (see `text_words.py`); `rows` are its own rows in the index, which are never
     neighbours. Neighbours are to be unlike a part that is `away`.
     """
 
@@ -36,20 +38,25 @@ class QueryPart(msgspec.Struct, frozen=True):
     terms: TermWeights
     rows: tuple[int, ...] = ()
     away: bool = False
+    concepts: tuple[Concept, ...] | None = None
 
     @property
     def present(self) -> dict[str, bool]:
         """Signal → whether this part can be compared by it."""
         dense = {field: bool(vector.any()) for field, vector in self.vectors.items()}
-        return {**dense, "lexical": bool(self.terms)}
+        return {**dense, "lexical": bool(self.terms) or self.concepts is not None}
 
 
 class Mix(msgspec.Struct, frozen=True):
-    """A weighted sum of query parts: one vector and one row of terms represent them all."""
+    """A weighted sum of query parts: one vector and one row of terms represent them all.
+
+    `concepts` are those of each text, with its share.
+    """
 
     shares: dict[str, float]
     vectors: Mapping[str, npt.NDArray[np.floating]]
     terms: TermWeights
+    concepts: tuple[tuple[float, tuple[Concept, ...]], ...] = ()
 
 
 def mixes(parts: Sequence[QueryPart], weights: Mapping[str, float]) -> tuple[Mix, Mix | None]:
@@ -77,9 +84,23 @@ def _mix(parts: Sequence[QueryPart], weights: Mapping[str, float]) -> Mix:
             [
                 (mean * share["lexical"], part.terms)
                 for share, part in zip(shares, parts, strict=True)
+                if part.concepts is None
             ]
         ),
+        tuple(
+            (mean * share["lexical"], part.concepts)
+            for share, part in zip(shares, parts, strict=True)
+            if part.concepts is not None
+        ),
     )
+
+
+def lexical_signal(index: OpenedIndex, mix: Mix) -> npt.NDArray[np.float64]:
+    """Return (n_studies,) the lexical signal of every study."""
+    found = index.lexical.signal(mix.terms)
+    for share, concepts in mix.concepts:
+        found = found + share * concepts_signal(index.lexical, concepts)
+    return found
 
 
 def study_part(index: OpenedIndex, row: int, *, away: bool = False) -> QueryPart:
@@ -116,20 +137,38 @@ def draft_part(index: OpenedIndex, draft: Study, encoder: Encoder) -> QueryPart:
     return _encoded(index, encoder, texts, lexical_text(draft), rows)
 
 
-def text_part(index: OpenedIndex, text: str, encoder: Encoder) -> QueryPart:
-    """Return a free text as a part of a query: it has no conditions and interventions.
+def text_part(index: OpenedIndex, words: TextWords, encoder: Encoder) -> QueryPart:
+    """Return a free text as a part of a query: it has no interventions.
+
+    Conditions are compared with the whole text.
+
+    Raises:
+        RecipeError: the encoder is not the one that built the index.
+    """
+    texts = dict.fromkeys(FIELDS, "") | {"text": words.text}
+    part = _encoded(index, encoder, texts, words.text)
+    vectors = {**part.vectors, "conditions": part.vectors["text"]}
+    return msgspec.structs.replace(part, vectors=vectors, concepts=words.concepts)
+
+
+def read_text(index: OpenedIndex, text: str, *, literal: bool = False) -> TextWords:
+    """Return the words of a free text, as the index reads them.
 
     Raises:
         NothingToCompareError: the text holds no word.
-        RecipeError: the encoder is not the one that built the index.
     """
     plain = plain_text(text)
     if not has_words([plain]):
         raise NothingToCompareError(
             "the text", "it holds no word (NCT IDs are not words: name a study by its ID)"
         )
-    words = _TYPED_CODE.sub(lambda code: code[0].upper(), plain)
-    return _encoded(index, encoder, dict.fromkeys(FIELDS, "") | {"text": plain}, words)
+
+    def written(code: re.Match[str]) -> str:
+        joined = code[0].casefold().replace(" ", "")
+        is_known = index.lexical.number_of(joined) is not None
+        return code[0].upper() if is_known else code[0]
+
+    return words_of_text(index, _TYPED_CODE.sub(written, plain), literal=literal)
 
 
 def builder_of(index: OpenedIndex) -> Encoder:

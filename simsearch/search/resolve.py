@@ -10,7 +10,14 @@ import msgspec
 from simsearch.encode.encoders import Encoder
 from simsearch.errors import ArgumentError
 from simsearch.index.opened import OpenedIndex
-from simsearch.search.query_parts import QueryPart, builder_of, draft_part, study_part, text_part
+from simsearch.search.query_parts import (
+    QueryPart,
+    builder_of,
+    draft_part,
+    read_text,
+    study_part,
+    text_part,
+)
 from simsearch.search.question import Query, Question
 from simsearch.study import Study
 
@@ -68,11 +75,20 @@ class _Resolver:
         asked, parts = self._studies(question.studies, drafts)
         parts += [draft_part(self._index, draft, self._encoder) for draft in drafts]
         asked += drafts
-        parts += [text_part(self._index, text, self._encoder) for text in question.texts]
+        parts += self._texts()
         unlike, away = self._studies(question.unlike, (), away=True)
         self._check_apart(asked, unlike, parts, away)
         query = Query(tuple(asked), question.texts, tuple(unlike), len(drafts))
         return Resolved(query, parts + away, tuple(self._notes))
+
+    def _texts(self) -> list[QueryPart]:
+        """Return the parts of the texts, and note how they were read."""
+        parts = []
+        for text in self._question.texts:
+            words = read_text(self._index, text)
+            self._notes += words.notes
+            parts.append(text_part(self._index, words, self._encoder))
+        return parts
 
     def _studies(
         self, nct_ids: tuple[str, ...], drafts: tuple[Study, ...], *, away: bool = False

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 
 def _terms(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -85,3 +88,39 @@ OTHER_BY_PLACE = _terms("""
 
 OTHER_BY_SUFFIX = _terms("coronavirus cov insipidus")
 """After a condition: words that make something else of it: diabetes insipidus."""
+
+SALTS = _terms("""
+    acetate besylate bromide calcium chloride citrate disodium fumarate hydrobromide hydrochloride
+    maleate malate mesylate phosphate potassium sodium succinate sulfate tartrate tosylate
+""")
+"""At the end of names of substances: what the substance is bound to."""
+
+KINDS_OF_INTERVENTION = _terms("""
+    antibiotic block cell chemotherapy device drug exercize group intervention medication part
+    pharmaceutical procedure product reference regimen supplement surgery test therapy vaccine
+""")
+"""In names of interventions: words that are none by themselves."""
+
+DESIGN_WORDS = _terms("""
+    arm ascending assess blind blinded center clinic compare comparing comparison conduct controlled
+    crossover design double evaluation group investigate investigation label multicenter
+    multiple objective open outcome parallel participant people person pharmacodynamic
+    pharmacokinetic phase pilot placebo prospective randomization randomized recruiting
+    research retrospective single subject tolerability tolerance volunteer
+""")
+"""In a text that is asked: how a study is done, which says nothing of what it is about."""
+
+WORDS_OF_OTHER_LANGUAGES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "German": _terms("auf bei das dem den der des die ein eine einer für im mit oder und von"),
+        "Spanish": _terms("con de del el en la las los o para por sin un una y"),
+        "French": _terms("au aux avec chez dans de des du en et l la le les ou par pour sur une"),
+        "Portuguese": _terms("com da das de do dos e em na no para por sem uma"),
+        "Italian": _terms("che con da degli dei del della delle di il in nei nel nella per una"),
+        "Dutch": _terms("bij de een en het met of van voor"),
+    }
+)
+"""Language → its commonest short words."""
+
+FOREIGN_PHRASES = ("de novo", "en bloc", "en face", "in vivo", "torsade de pointes")
+"""What English texts borrow of other languages."""

@@ -24,6 +24,8 @@ from simsearch.index.values import (
 if TYPE_CHECKING:  # a query needs no scipy
     from scipy.sparse import csr_array
 
+_HALF_PRESENT = 0.01
+
 _NUMBERS = {"row": "row_terms", "posting": "posting_rows"}
 """By what the weights are arranged → the array of the numbers beside them."""
 
@@ -69,9 +71,8 @@ class LexicalIndex:
 
         Terms that are too common, and all but the `MAX_TERMS` heaviest of a study, are in none.
         """
-        vocabulary = self._arrays["terms"]
-        number = int(np.searchsorted(vocabulary, term.encode()))
-        if number == len(vocabulary) or vocabulary[number] != term.encode():
+        number = self.number_of(term)
+        if number is None:
             return np.zeros(0, dtype=np.int64)
         starts = self._arrays["posting_starts"]
         part = slice(int(starts[number]), int(starts[number + 1]))
@@ -109,6 +110,46 @@ class LexicalIndex:
         check_weights(path_of(self._folder, "posting_weights"), weights)
         products = weights * np.repeat(query.weights, ends - starts)
         return np.bincount(rows, products, minlength=self.n_rows).astype(np.float64, copy=False)
+
+    def number_of(self, term: str) -> int | None:
+        """Return the number of a term; None if no text has it."""
+        vocabulary, name = self._arrays["terms"], term.encode()
+        number = int(np.searchsorted(vocabulary, name))
+        known = number < len(vocabulary) and bool(vocabulary[number] == name)
+        return number if known else None
+
+    def idf_of(self, number: int) -> float:
+        """Return the idf of a term; 0 for one that is too common to count."""
+        return float(self._arrays["idf"][number])
+
+    def n_with(self) -> npt.NDArray[np.int64]:
+        """Return (n_terms,) how many studies have each term in their row."""
+        return np.diff(self._arrays["posting_starts"]).astype(np.int64)
+
+    def presence(
+        self, terms: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """Return (n_studies,) the sum of the weights of the terms that a study has.
+
+        A term counts by how much of the study's row it is, soon saturated: .5 where it is
+        `_HALF_PRESENT` of the row for each unit of its idf, near 1 where the study is about it.
+
+        Args:
+            terms: (n,) numbers of terms with an idf above 0.
+            weights: (n,) what each counts.
+        """
+        if not len(terms):
+            return np.zeros(self.n_rows)
+        starts, ends = (self._arrays["posting_starts"][terms + step] for step in (0, 1))
+        parts = list(map(slice, starts.tolist(), ends.tolist()))
+        rows = np.concatenate([self._arrays["posting_rows"][part] for part in parts])
+        stored = np.concatenate([self._arrays["posting_weights"][part] for part in parts])
+        check_numbers(path_of(self._folder, "posting_rows"), rows, self.n_rows)
+        check_weights(path_of(self._folder, "posting_weights"), stored)
+        lengths = ends - starts
+        often = stored / np.repeat(self._arrays["idf"][terms].astype(np.float64), lengths)
+        counted = np.repeat(weights, lengths) * often / (often + _HALF_PRESENT)
+        return np.bincount(rows, counted, minlength=self.n_rows).astype(np.float64, copy=False)
 
     def products(
         self, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]

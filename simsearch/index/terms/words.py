@@ -47,11 +47,11 @@ def terms_of(text: str) -> Iterator[str]:
             yield _cut("".join(parts))
         for part in parts:
             if len(part) > 1 and not part.isdigit():
-                yield _cut(_plain(part))
+                yield _cut(plain(part))
 
 
 @lru_cache(maxsize=2**17)
-def _plain(word: str) -> str:
+def plain(word: str) -> str:
     """Return a word in the singular and in American spelling: `haemorrhages` → `hemorrhage`.
 
     The same rules apply to every word, right or wrong (`exercise` → `exercize`).
