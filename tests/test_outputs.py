@@ -58,8 +58,10 @@ def declared(command: Any, context: Any, name: str = "") -> dict[str, set[str]]:
 def test_output_and_format_go_together_in_every_command_and_mean_the_same():
     root = typer.main.get_command(cli.app)
     for name, options in declared(root, typer.Context(root, info_name="simsearch")).items():
-        of_output = {"-o", "--output", "-f", "--format"}
-        assert options & of_output in (set(), of_output), name
+        file, form = {"-o", "--output"}, {"-f", "--format"}
+        assert options & form in (set(), form), name
+        assert options & file in (set(), file, {"--output"}), name
+        assert not options & form or options & file, name
 
 
 @pytest.mark.parametrize(

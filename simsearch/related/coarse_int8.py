@@ -1,14 +1,17 @@
 """The studies nearest by the whole text for many queries at once, approximately: 8-bit integers.
 
 torch's matrix product of 8-bit integers takes a quarter of the time of one in single precision,
-and half that of one in bfloat16 (DECISIONS.md). Whatever is found must be scored again.
+and half that of one in bfloat16 (DECISIONS.md), but many times as long on a processor without
+VNNI: which is faster is measured once. Whatever is found must be scored again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
+from itertools import repeat
+from time import perf_counter
 
 import msgspec
 import numpy as np
@@ -18,6 +21,7 @@ import torch
 CHUNK = 4096
 """Studies compared at a time: their scores stay in the processor's cache."""
 
+_GREATEST = 127  # entry of a coarse row
 _EXACT_ENTRY = 79  # see `greatest_exact_entry`
 _DEVIATIONS = 6  # standard deviations that the error of a cosine is taken to stay within
 _TRIED = 256  # rows, as many as a batch of queries has
@@ -25,6 +29,8 @@ _GROUP = 16  # columns whose greatest score is compared first
 _SAMPLE = 16_384  # columns from which the score of a near column is estimated
 _NEAR_PER_CANDIDATE = 4
 _QUANTILE_ROOM = 8
+
+_TIMES = 3  # that each way of multiplying is tried; the fastest counts
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating]
@@ -52,15 +58,28 @@ class CoarseTexts:
         stored: (n_studies, dimension) float16 unit rows.
         columns: (n,) the rows that are searched, more than `depth`.
         depth: the number of nearest studies wanted for a query.
+        in_integers: whether to multiply integers, or the same numbers as floats; what is found
+            is the same. None takes what is faster on this processor.
     """
 
-    def __init__(self, stored: npt.NDArray[np.float16], columns: Ints, depth: int) -> None:
+    def __init__(
+        self,
+        stored: npt.NDArray[np.float16],
+        columns: Ints,
+        depth: int,
+        *,
+        in_integers: bool | None = None,
+    ) -> None:
         self._stored = stored
         self._columns = columns
         parts = (stored[start : start + CHUNK] for start in range(0, len(stored), CHUNK))
         greatest_entry = max(float(np.abs(part).max(initial=0)) for part in parts)
         dimension = stored.shape[1]
-        self._unit = greatest_exact_entry(dimension) / (greatest_entry or 1.0)
+        if in_integers is None:
+            in_integers = integers_are_faster(dimension)
+        self._product = _integer_product if in_integers else _float_product
+        greatest_coarse = greatest_exact_entry(dimension) if in_integers else _GREATEST
+        self._unit = greatest_coarse / (greatest_entry or 1.0)
         # The entries of both unit rows have errors of up to half a step, uniformly distributed: a
         # standard deviation of √(1/12) of a step, and of √(2/12) for a cosine.
         self._within = _DEVIATIONS * float(np.sqrt(2 / 12)) / self._unit
@@ -88,10 +107,10 @@ class CoarseTexts:
             text: (n_queries, dimension) unit or zero rows, at most 65,536.
         """
         coarse = self._coarsened(text)
-        sample = torch._int_mm(coarse, self._sample.T)  # noqa: SLF001 - as torchao calls it
+        sample = self._product(coarse, self._sample)
         floor = sample.topk(self._sample_rank, dim=1).values[:, -1].contiguous()
         found = [
-            _above(torch._int_mm(coarse, self._coarse[start : start + CHUNK].T), floor, start)  # noqa: SLF001
+            _above(self._product(coarse, self._coarse[start : start + CHUNK]), floor, start)
             for start in range(0, len(self._columns), CHUNK)
         ]
         at, columns, products = (np.concatenate(each) for each in zip(*found, strict=True))
@@ -102,6 +121,38 @@ class CoarseTexts:
         )
 
 
+def _integer_product(rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Return (n, m) int32, the products of (n, dimension) and (m, dimension) int8."""
+    return torch._int_mm(rows, others.T)  # noqa: SLF001 - as torchao calls it
+
+
+def _float_product(rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Return the same as float32: exact up to a dimension of 1,040, where sums reach 2²⁴."""
+    return torch.mm(rows.float(), others.float().T)
+
+
+@cache
+def integers_are_faster(dimension: int) -> bool:
+    """Report whether this processor multiplies 8-bit integers faster than floats.
+
+    Some fifty milliseconds, once for a dimension.
+    """
+    rows = torch.ones((_TRIED, dimension), dtype=torch.int8)
+    others = torch.ones((CHUNK, dimension), dtype=torch.int8)
+    with one_thread_each():
+        integers, floating = (
+            min(map(_seconds, repeat(partial(product, rows, others), _TIMES)))
+            for product in (_integer_product, _float_product)
+        )
+    return integers <= floating
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = perf_counter()
+    call()
+    return perf_counter() - began
+
+
 @cache
 def greatest_exact_entry(dimension: int) -> int:
     """Return the greatest entries that this processor multiplies exactly.
@@ -110,14 +161,14 @@ def greatest_exact_entry(dimension: int) -> int:
     pairs of products are summed in 16 bits, where large sums saturate. Those of entries up to 79
     do not: 2 · (79 + 128) · 79 < 2¹⁵.
     """
-    rows = torch.full((_TRIED, dimension), 127, dtype=torch.int8)
-    is_exact = bool((torch._int_mm(rows, rows.T) == 127 * 127 * dimension).all())  # noqa: SLF001
-    return 127 if is_exact else _EXACT_ENTRY
+    rows = torch.full((_TRIED, dimension), _GREATEST, dtype=torch.int8)
+    is_exact = bool((_integer_product(rows, rows) == _GREATEST**2 * dimension).all())
+    return _GREATEST if is_exact else _EXACT_ENTRY
 
 
 def _above(
     products: torch.Tensor, floor: torch.Tensor, start: int
-) -> tuple[Ints, Ints, npt.NDArray[np.int32]]:
+) -> tuple[Ints, Ints, npt.NDArray[np.number]]:
     """Return the entries that reach their row's floor: rows, columns and values.
 
     The greatest of every `_GROUP` columns is compared first: few groups reach the floor.
