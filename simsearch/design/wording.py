@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from simsearch.design.wording_patterns import PREAMBLES, TAILS, TIMES
+from simsearch.design.wording_patterns import PREAMBLES, SAME, SIDES, TAILS, TIMES
 
 _BRACKETS = re.compile(r"\s*[(\[]([^()\[\]]{1,60})[)\]]")
 _WORD = re.compile(r"[^\W_]+")
@@ -27,8 +27,8 @@ _KNOWN = MappingProxyType(
 )  # fmt: skip
 """Abbreviations that records use without explaining them."""
 
-_SAME = MappingProxyType({"survival": "overall survival", "adverse event": "adverse events"})
 _EMPTY = re.compile(r"\(\W*\)|\[\W*\]")
+_MOST_WORDS = 8  # that an abbreviation of other letters than their initials stands for
 _LEAST_LEFT = 3  # letters; what leaves fewer says too much away
 
 
@@ -47,37 +47,26 @@ def wording(text: str, short: Mapping[str, str] = MappingProxyType({})) -> str:
         shorter = pattern.sub(" ", plain).strip(" ,;:.-")
         if sum(map(str.isalpha, shorter)) >= _LEAST_LEFT:
             plain = shorter
-    plain = _EMPTY.sub(" ", plain).replace("-", " ").casefold()
-    return _SAME.get(plain := " ".join(plain.split()), plain)
+    plain = " ".join(_EMPTY.sub(" ", plain).replace("-", " ").casefold().split())
+    for said, meant in SAME.items():
+        plain = said.sub(meant, plain)
+    return plain
 
 
 _FREE = re.compile(r"\b(\w+) free (?:and \w+ )?survival|\b(overall) survival")
-_SIDES = (
-    ("systolic", "diastolic"),
-    ("efficacy", "safety"),
-    ("maximum", "minimum"),
-    ("increase", "decrease"),
-    ("inclusion", "exclusion"),
-    ("incidence", "duration"),
-    ("igg", "igm", "iga"),
-    ("left", "right"),
-)
 _ADVERSE = re.compile(r"\b(serious |severe )?(?:\w+ )?adverse (?:drug )?(?:events?|reactions?)")
 
 
 def marks(text: str) -> frozenset[str]:
     """Return what distinguishes a wording from others of nearly the same words.
 
-    Two wordings with marks of one kind that differ are two things: `survival: overall` and
-    `survival: disease`.
+    Two wordings with marks of one kind, none of them the same, are two things:
+    `survival: overall` and `survival: disease`.
     """
     found = {f"survival: {one or other}" for one, other in _FREE.findall(text)}
-    grades = {f"adverse events: {each.strip() or 'any'}" for each in _ADVERSE.findall(text)}
-    found |= grades if len(grades) == 1 else set()
-    words = set(_WORD.findall(text))
-    for side in _SIDES:
-        here = words.intersection(side)
-        found |= {f"{side[0]}: {each}" for each in here} if len(here) == 1 else set()
+    found |= {f"adverse events: {each.strip() or 'any'}" for each in _ADVERSE.findall(text)}
+    for kind, sides in SIDES.items():
+        found |= {f"{kind}: {name}" for name, pattern in sides.items() if pattern.search(text)}
     return frozenset(found)
 
 
@@ -112,10 +101,22 @@ def _within(inner: str, whole: str, known: Mapping[str, str]) -> str:
 
 
 def _spelled(short: str, before: str) -> str:
-    """Return the last words of a text whose initials an abbreviation has; empty if none."""
+    """Return the words before an abbreviation that it stands for; empty if they are others.
+
+    Those are the last ones, whose initials it has, or all of a few that have its letters in
+    order: `Diffusing capacity of the lungs for carbon monoxide (DLCO)`.
+    """
     if not _SHORT.match(short):
         return ""
     letters = [letter for letter in short.rstrip("s").casefold() if letter.isalnum()]
-    words = list(_WORD.finditer(before))[-len(letters) :]
-    initials = [word[0][0].casefold() for word in words]
-    return before[words[0].start() :].strip(" ,-") if words and initials == letters else ""
+    every = list(_WORD.finditer(before))
+    words = every[-len(letters) :]
+    if words and [word[0][0].casefold() for word in words] == letters:
+        return before[words[0].start() :].strip(" ,-")
+    if len(letters) < _LEAST_LEFT or not 1 < len(every) <= _MOST_WORDS:
+        return ""
+    rest = iter(before.casefold().lstrip())
+    is_in = before.casefold().lstrip().startswith(letters[0]) and all(
+        letter in rest for letter in letters
+    )
+    return before.strip(" ,-") if is_in else ""

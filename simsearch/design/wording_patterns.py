@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 _FLAGS = re.IGNORECASE | re.VERBOSE
 
@@ -97,3 +99,62 @@ TAILS = tuple(
     )
 )
 """How it is measured, and in whom: what stands behind the thing that is measured."""
+
+SAME = MappingProxyType(
+    {
+        re.compile(pattern): meant
+        for pattern, meant in {
+            r"\b(?:case )?fatality\b|\bdeaths?\b": "mortality",
+            r"\b(?:all cause|overall|any cause) mortality\b"
+            r"|\bmortality (?:from|of|due to) any cause\b": "mortality",
+            r"^survival$": "overall survival",
+            r"\b(?:length|duration) of (?:hospital stay|stay in hospital|hospitali[sz]ation|stay)\b"
+            r"|\bhospital length of stay\b": "length of hospital stay",
+            r"\badverse event\b": "adverse events",
+            r"\bopiates?\b": "opioid",
+            r"\bhospitalisation": "hospitalization",
+        }.items()
+    }
+)
+"""How the same is said in other words → one of them."""
+
+
+def _sides(**patterns: str) -> Mapping[str, re.Pattern[str]]:
+    return MappingProxyType({name: re.compile(rf"\b(?:{each})") for name, each in patterns.items()})
+
+
+SIDES: Mapping[str, Mapping[str, re.Pattern[str]]] = MappingProxyType(
+    {
+        "pressure": _sides(systolic="systolic", diastolic="diastolic"),
+        "aim": _sides(efficacy="efficacy|effectiveness", safety="safety"),
+        "end": _sides(maximum="maxim", minimum="minim"),
+        "way": _sides(increase="increas", decrease="decreas|reduc"),
+        "antibody": _sides(
+            neutralizing="neutrali[sz]", igg="igg", igm="igm", iga="iga", spike="spike|binding"
+        ),
+        "titer": _sides(seroconversion="seroconver", titer="tit(?:er|re)|geometric mean"),
+        "solicited": _sides(solicited="solicited", unsolicited="unsolicited"),
+        "place": _sides(local="local|injection site", systemic="systemic"),
+        "receptor": _sides(agonist="agonist", antagonist="antagonist"),
+        "sign": _sides(
+            heart="heart rate|pulse", pressure="blood pressure", temperature="temperature",
+            breath="respirat", saturation="oxygen saturation|oximetry", pupil="pupil",
+        ),
+        "habit": _sides(craving="craving", use="use$"),
+        "end of care": _sides(
+            mortality="mortality|died|surviv",
+            hospital="hospital",
+            icu="icu|intensive care|critical",
+            ventilation="ventilat|intubat", infection="incidence|infection|documented",
+            antibodies="antibod", work="absen",
+        ),
+        "test": _sides(
+            sensitivity="sensitivity",
+            specificity="specificity",
+            positive="positive pred",
+            negative="negative pred",
+        ),
+        "dose": _sides(tolerated="maximum tolerated", limiting="dose limiting"),
+    }
+)  # fmt: skip
+"""Kind → what distinguishes wordings of nearly the same words."""

@@ -44,6 +44,7 @@ def comparison_excel(comparison: Comparison, view: View) -> Iterator[bytes]:
     """
     try:
         from openpyxl import Workbook
+        from openpyxl.styles import Font
     except ImportError as error:
         raise MissingExtraError("an Excel workbook", "openpyxl", "excel") from error
     book = Workbook()
@@ -54,7 +55,7 @@ def comparison_excel(comparison: Comparison, view: View) -> Iterator[bytes]:
         for row in rows:
             sheet.append([_cell(each, raw=view.raw) for each in row])
         for cell in sheet[1]:
-            cell.font = cell.font.copy(bold=True)
+            cell.font = Font(bold=True)
         sheet.freeze_panes = "A2"
         for column in sheet.columns:
             widest = max(len(str(cell.value or "")) for cell in column)
