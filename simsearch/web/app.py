@@ -18,7 +18,7 @@ from starlette.routing import Route
 from simsearch import __version__
 from simsearch.errors import SimsearchError
 from simsearch.index.opened import OpenedIndex
-from simsearch.web import draft, embed, pages, replies
+from simsearch.web import draft, embed, pages, replies, views
 from simsearch.web.api import include_api
 from simsearch.web.current import CurrentIndex
 from simsearch.web.errors import Problem, http_problem, problem_of
@@ -75,7 +75,7 @@ def create_app(
         docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
     )  # fmt: skip
     app.router.routes += [*_system(service), *pages.routes(service), *draft.routes(service)]
-    app.router.routes += [*embed.routes(service), *endpoint.routes]
+    app.router.routes += [*views.routes(service), *embed.routes(service), *endpoint.routes]
     include_api(app, service)
     _report_errors(app, str(current.path))
     app.add_middleware(Guard, current=current, settings=settings, metrics=metrics)
@@ -112,7 +112,12 @@ def _system(service: Service) -> list[Route]:
             raise HTTPException(404)
         return Response(found[0], 200, {"cache-control": _FOREVER}, found[1])
 
+    async def icon(_: Request) -> Response:
+        content = static_files().content("icon.svg")
+        return Response(content, 200, {"cache-control": "public, max-age=86400"}, "image/svg+xml")
+
     return [
+        Route("/favicon.ico", icon),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/metrics", metrics),

@@ -88,6 +88,6 @@ def _listed(index: OpenedIndex, request: Request, template: str) -> Response:
     asked = msgspec.structs.replace(asked, studies=(study.nct_id,))
     answer = ask(index, asked.question())
     return replies.html(
-        template, answer=answer, look=look, label=LABELS[look.lang], study=study,
+        template, answer=answer, level=2, look=look, label=LABELS[look.lang], study=study,
         facts=index.facts, origin=f"//{request.url.netloc}" if "list" in template else "",
     )  # fmt: skip

@@ -23,6 +23,7 @@ from simsearch.search.show_shape import SHOW_SCHEMA, full_shape
 from simsearch.study import Study
 from simsearch.web import asking, replies
 from simsearch.web.asking import Asked
+from simsearch.web.linking import Addresses, asked_of, view_tabs
 from simsearch.web.service import Service
 from simsearch.web.settings import MAX_TEXT
 
@@ -73,14 +74,14 @@ class _Pages:
     async def study(self, request: Request) -> Response:
         """Show a study, and last the studies most like it."""
         given, ending = _split(request.path_params["name"])
-        asked = _asked(request)
+        asked = asked_of(request)
         if isinstance(asked, Response):
             return asked
         return await self._service.run(partial(_study, given=given, ending=ending, asked=asked))
 
     async def related(self, request: Request) -> Response:
         """Show the studies most like several, or like words, and unlike others."""
-        asked = _asked(request)
+        asked = asked_of(request)
         if isinstance(asked, Response):
             return asked
         ending = request.path_params.get("ending", "")
@@ -89,16 +90,6 @@ class _Pages:
         if not (asked.studies or asked.texts):
             return replies.moved("/")
         return await self._service.run(partial(_related, ending=ending, asked=asked))
-
-
-def _asked(request: Request) -> Asked | Response:
-    """Return what is asked; or the address without empty parameters, as a form sends them."""
-    pairs = request.query_params.multi_items()
-    kept = asking.without_empty(pairs)
-    asked = asking.parsed(kept)
-    if len(kept) < len(pairs) and not request.url.path.endswith(".json"):
-        return replies.moved(asking.address(request.url.path, asked))
-    return asked
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -189,12 +180,13 @@ def _list_values(
         "asked": asked,
         "own": own,
         "counts": facet_counts(index, answer.filters),
-        "here": _Addresses(own, base),
-        "several": _Addresses("/related", asked),
-        "export": _Addresses(own, base),
+        "here": Addresses(own, base),
+        "several": Addresses("/related", asked),
+        "export": Addresses(own, base),
         "exports": {ending: shown[2] for ending, shown in replies.EXPORTS.items()},
         "more": more,
         "closeness": closeness(answer),
+        "view": view_tabs(asked),
         "chosen": _chosen(index, asked),
         "cleared": asking.address(
             own, Asked(studies=base.studies, unlike=asked.unlike, texts=asked.texts)
@@ -207,15 +199,3 @@ def _list_values(
 def _chosen(index: OpenedIndex, asked: Asked) -> dict[str, tuple[str, ...]]:
     """Return filter → its values as the index spells them."""
     return {kind: spelled(index.store, kind, getattr(asked, kind)) for kind in FACETS}
-
-
-class _Addresses(msgspec.Struct, frozen=True):
-    """Gives the address of a page with some parameters changed."""
-
-    path: str
-    asked: Asked
-
-    def __call__(self, ending: str = "", **changed: Any) -> str:
-        path = f"{self.path}.{ending}" if ending else self.path
-        given = {name: tuple(v) if isinstance(v, list) else v for name, v in changed.items()}
-        return asking.address(path, self.asked, **given)

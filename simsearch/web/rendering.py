@@ -134,9 +134,9 @@ def templates() -> Environment:
     return made
 
 
-def page(name: str, **values: Any) -> str:
+def page(template: str, /, **values: Any) -> str:
     """Return a page or a part of one."""
-    return templates().get_template(name).render(values)
+    return templates().get_template(template).render(values)
 
 
 def _shown(value: object) -> object:

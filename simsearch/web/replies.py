@@ -39,10 +39,10 @@ EXPORTS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
 """Ending of an address → the format of answers, its type and its name."""
 
 
-def html(name: str, *, status: int = 200, cache: str = HOLDS, **values: Any) -> Response:
+def html(template: str, /, *, status: int = 200, cache: str = HOLDS, **values: Any) -> Response:
     """Return a page."""
     return Response(
-        page(name, **values), status, {"cache-control": cache}, "text/html; charset=utf-8"
+        page(template, **values), status, {"cache-control": cache}, "text/html; charset=utf-8"
     )
 
 
