@@ -26,6 +26,7 @@ PAGES = {
     "several": f"/related?study={ONE}&study={OTHER}&unlike=NCT00001626",
     "filtered": f"/study/{ONE}?status=COMPLETED&phase=PHASE2&fold=true",
     "nothing": f"/study/{ONE}?min_enrollment=999999",
+    "designs": f"/compare?{VIEWS}",
     "timeline": f"/timeline?{VIEWS}",
     "map": f"/map?{VIEWS}",
     "draft": "/draft",
@@ -187,7 +188,7 @@ def test_everything_works_by_keyboard_alone(page):
                 " document.activeElement.innerText].filter(Boolean).join(' ').trim()"
             )
         )
-        if page.evaluate("document.activeElement.tagName") == "SUMMARY":
+        if page.evaluate("document.activeElement.matches('.why > summary')"):
             page.keyboard.press("Enter")
             assert page.locator(".reason").first.is_visible()
             break

@@ -120,7 +120,7 @@ def _shares(bench: Benchmark) -> str:
     query = '<th scope="col">Query</th>' if has_query else ""
     return (
         '<div class="sx-scroll"><table class="sx-shares"><thead><tr><th scope="col">Share</th>'
-        f'<th scope="col">Of those that say</th><th></th><th scope="col">Not given</th>{query}</tr>'
+        f'<th scope="col">Of those that say</th><td></td><th scope="col">Not given</th>{query}</tr>'
         f"</thead><tbody>{rows}</tbody></table></div>"
     )
 

@@ -16,11 +16,15 @@ from simsearch import __version__
 from simsearch.index.opened import OpenedIndex
 from simsearch.records import read_draft_text
 from simsearch.search.answer import Answer, ask
+from simsearch.search.compare import compare
 from simsearch.search.facts_of import with_facts
 from simsearch.search.show_shape import full_shape
+from simsearch.study import Study
 from simsearch.web import replies
 from simsearch.web.api_models import (
     ERRORS,
+    CompareAnswer,
+    CompareBody,
     IndexAnswer,
     RelatedAnswer,
     RelatedBody,
@@ -91,6 +95,15 @@ def _router(service: Service) -> APIRouter:
         _refuse_unknown(request, ())
         return await service.run(partial(_several, body=body))
 
+    @router.post(
+        "/compare",
+        response_model=CompareAnswer,
+        summary="The designs of a study and of those most like it, with a benchmark",
+    )
+    async def compared(request: Request, body: CompareBody) -> Response:
+        _refuse_unknown(request, ())
+        return await service.run(partial(_compared, body=body))
+
     return router
 
 
@@ -128,11 +141,19 @@ def _next(answer: Answer, nct_id: str, query: RelatedQuery) -> str | None:
 
 
 def _several(index: OpenedIndex, body: RelatedBody) -> Response:
-    drafts = []
-    if body.draft is not None:
-        drafts = [read_draft_text(msgspec.json.encode(body.draft), "the draft")]
-    answer = ask(index, body.asked().question(drafts))
+    answer = ask(index, body.asked().question(_drafts(body)))
     return replies.json({"ok": True, **replies.answered(answer, next=None)}, cache="no-store")
+
+
+def _compared(index: OpenedIndex, body: CompareBody) -> Response:
+    found = compare(index, body.asked().question(_drafts(body)), groups=body.groups)
+    return replies.json({"ok": True, **replies.compared(found)}, cache="no-store")
+
+
+def _drafts(body: RelatedBody) -> list[Study]:
+    if body.draft is None:
+        return []
+    return [read_draft_text(msgspec.json.encode(body.draft), "the draft")]
 
 
 def _without_automatic_errors(description: dict[str, Any]) -> None:
@@ -151,9 +172,7 @@ def _operations(description: dict[str, Any]) -> Any:
     for path, operations in description["paths"].items():
         for method, operation in operations.items():
             body = operation.get("requestBody")
-            fields = (
-                description["components"]["schemas"]["RelatedBody"]["properties"] if body else {}
-            )
+            fields = _fields(description, body) if body else {}
             parameters = [
                 (each["name"], each["in"], each["schema"], each.get("description", ""))
                 for each in operation.get("parameters", ())
@@ -168,6 +187,13 @@ def _operations(description: dict[str, Any]) -> Any:
                     (name, where, _kind(schema), why) for name, where, schema, why in parameters
                 ],
             }  # fmt: skip
+
+
+def _fields(description: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """Return field → schema of the body that an operation takes."""
+    name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    fields: dict[str, Any] = description["components"]["schemas"][name]["properties"]
+    return fields
 
 
 def _kind(schema: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from simsearch.web.settings import (
     MAX_TEXT,
     MAX_VALUE,
     MAX_VALUES,
+    MOST_VIEWED,
 )
 
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_VALUE)]
@@ -44,6 +45,8 @@ class Filtering(BaseModel):
         None
     )
     or_unknown: Annotated[bool, Field(description="Keep studies that do not say.")] = False
+    same_condition: Annotated[bool, Field(description="That share a condition.")] = False
+    same_intervention: Annotated[bool, Field(description="That share an intervention.")] = False
     hide_same_sponsor: bool = False
     fold: Annotated[bool, Field(description="Near-duplicates under the best of them.")] = False
     diverse: Annotated[
@@ -95,6 +98,21 @@ class RelatedBody(Filtering):
     def asked(self, **about: Any) -> Asked:
         """Return the question, without the draft."""
         given = self.model_dump(exclude={"draft", "text"})
+        texts = (self.text,) if self.text.strip() else ()
+        return Asked(**given, texts=texts, **about)
+
+
+class CompareBody(RelatedBody):
+    """A question whose nearest studies' designs are compared."""
+
+    k: Annotated[int, Field(ge=1, le=MOST_VIEWED, description="How many of the nearest.")] = 20
+    groups: Annotated[
+        bool, Field(description="Group outcomes and criteria by meaning; takes a second more.")
+    ] = False
+
+    def asked(self, **about: Any) -> Asked:
+        """Return the question, without the draft."""
+        given = self.model_dump(exclude={"draft", "text", "groups"})
         texts = (self.text,) if self.text.strip() else ()
         return Asked(**given, texts=texts, **about)
 
@@ -184,6 +202,17 @@ class RelatedAnswer(BaseModel):
     next: Annotated[str | None, Field(description="Address of the next ones; null at the end.")] = (
         None
     )
+
+
+class CompareAnswer(BaseModel):
+    """Designs side by side, and their benchmark, as `simsearch compare --format json` prints it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    ok: Literal[True]
+    studies: list[dict[str, Any]]
+    benchmark: dict[str, Any]
+    index: IndexModel
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {

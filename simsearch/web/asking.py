@@ -28,6 +28,7 @@ LISTS = ("status", "phase", "study_type", "intervention_type", "country", "spons
 
 FILTERS = (
     *LISTS, "start_after", "start_before", "min_enrollment", "has_results", "or_unknown", "exclude",
+    "same_condition", "same_intervention",
 )  # fmt: skip
 """The parameters that are fields of `Filters`."""
 
@@ -66,6 +67,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     min_enrollment: int | None = None
     has_results: bool | None = None
     or_unknown: bool = False
+    same_condition: bool = False
+    same_intervention: bool = False
     k: int = 10
     hide_same_sponsor: bool = False
     fold: bool = False
@@ -229,6 +232,7 @@ def _plain(_: str, text: str) -> str:
 _PARSERS: Mapping[str, Any] = {
     "start_after": _plain, "start_before": _plain, "group_by": _plain,
     "min_enrollment": _number, "k": _number,
+    "same_condition": _truth, "same_intervention": _truth,
     "has_results": _truth, "or_unknown": _truth, "hide_same_sponsor": _truth, "fold": _truth,
     "diverse": _decimal, "min_percentile": _decimal,
 }  # fmt: skip

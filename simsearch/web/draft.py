@@ -13,13 +13,16 @@ from starlette.routing import Route
 from simsearch.errors import NothingToCompareError
 from simsearch.index.opened import OpenedIndex
 from simsearch.output.answer import closeness
+from simsearch.output.compare_html import benchmark_fragment
 from simsearch.records import read_draft_text
 from simsearch.search.answer import ask
+from simsearch.search.compare import compare
 from simsearch.search.question import Question
 from simsearch.study import Intervention, Study
 from simsearch.web import replies
 from simsearch.web.service import Service
 from simsearch.web.settings import MAX_BODY, MAX_TEXT
+from simsearch.web.views import own_links
 
 K = 20
 """How many neighbours of a draft are shown."""
@@ -94,8 +97,10 @@ def _listed(text: str) -> tuple[str, ...]:
 
 
 def _answer(index: OpenedIndex, study: Study) -> Response:
-    answer = ask(index, Question(drafts=(study,), k=K))
+    question = Question(drafts=(study,), k=K)
+    answer = ask(index, question)
+    designs = compare(index, question, groups=False)
     return replies.html(
         "drafted.html", cache=_KEEP_NOTHING, facts=index.facts, answer=answer, study=study,
-        closeness=closeness(answer),
+        closeness=closeness(answer), benchmark=own_links(benchmark_fragment(designs)),
     )  # fmt: skip

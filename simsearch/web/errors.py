@@ -31,6 +31,13 @@ class BusyError(SimsearchError):
         return "the server is busy"
 
 
+class NoPageError(SimsearchError):
+    """An address at which there is nothing."""
+
+    def _message(self) -> str:
+        return "there is no such page"
+
+
 class ParameterError(SimsearchError):
     """A parameter that there is not; `known` are those there are."""
 
@@ -56,6 +63,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _STATUS: tuple[tuple[type[SimsearchError], int], ...] = (
+    (NoPageError, 404),
     (GoneStudyError, 410),
     (UnknownStudyError, 404),
     (NothingToCompareError, 422),
@@ -111,6 +119,7 @@ def _next_step(error: SimsearchError) -> str:
 
 
 _STEPS: tuple[tuple[type[SimsearchError], str], ...] = (
+    (NoPageError, f"begin at / or open a study, such as /study/{EXAMPLE}"),
     (NctIdError, f"give an NCT ID like {EXAMPLE}, or ask with words: text=…"),
     (UnknownStudyError, "check the number, or paste the study's record at /draft"),
     (NothingToCompareError, "give a title, conditions, interventions or a summary"),

@@ -10,9 +10,7 @@ from starlette.responses import Response
 
 from simsearch.web import asking, replies
 from simsearch.web.asking import Asked
-
-MOST_VIEWED = 50
-"""The most neighbours of a view other than the list."""
+from simsearch.web.settings import MOST_VIEWED
 
 _LEAST_VIEWED = 20
 

@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simsearch.errors import NctIdError
 from simsearch.facts import Facts
 from simsearch.index.opened import OpenedIndex
 from simsearch.output.answer import closeness
@@ -23,6 +22,7 @@ from simsearch.search.show_shape import SHOW_SCHEMA, full_shape
 from simsearch.study import Study
 from simsearch.web import asking, replies
 from simsearch.web.asking import Asked
+from simsearch.web.errors import NoPageError
 from simsearch.web.linking import Addresses, asked_of, view_tabs
 from simsearch.web.service import Service
 from simsearch.web.settings import MAX_TEXT
@@ -86,7 +86,7 @@ class _Pages:
             return asked
         ending = request.path_params.get("ending", "")
         if ending and ending not in ("json", *replies.EXPORTS):
-            raise NctIdError(ending, "is no format of a list")
+            raise NoPageError
         if not (asked.studies or asked.texts):
             return replies.moved("/")
         return await self._service.run(partial(_related, ending=ending, asked=asked))
@@ -191,7 +191,7 @@ def _list_values(
         "cleared": asking.address(
             own, Asked(studies=base.studies, unlike=asked.unlike, texts=asked.texts)
         ),
-        "is_competing": set(asking.COMPETING) <= set(asked.status),
+        "is_competing": set(asking.COMPETING) == set(asked.status) and asked.same_condition,
         "competing": asking.COMPETING,
     }
 

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from simsearch.design.criteria import split_criteria
 from simsearch.output.marked import marked, marked_excerpt
+from simsearch.output.page import stylesheet
 from simsearch.search.shape import percentile_label
 from simsearch.study import phase_label, status_label
 
@@ -84,6 +85,8 @@ class Static(Mapping[str, tuple[bytes, str]]):
         for path in sorted((_FOLDER / "static").iterdir()):
             if path.suffix in _TYPES:
                 content = path.read_bytes()
+                if path.name == "style.css":  # and the rules of what the library draws
+                    content += stylesheet().encode()
                 digest = hashlib.sha256(content).hexdigest()[:12]
                 name = f"{path.stem}.{digest}{path.suffix}"
                 self._files[name] = content, _TYPES[path.suffix]

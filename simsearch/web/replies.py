@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from simsearch.index.directory import IndexFacts
 from simsearch.output.formats import View, format_names, write
 from simsearch.search.answer import Answer
+from simsearch.search.compare import Comparison
 from simsearch.search.shape import answer_shape
 from simsearch.web.errors import Problem
 from simsearch.web.rendering import page
@@ -114,6 +115,11 @@ def answered(answer: Answer, **further: Any) -> dict[str, Any]:
         "notes": answer.notes,
         "index": index_shape(answer.facts),
     } | further
+
+
+def compared(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison as JSON has it, without where the index lies."""
+    return comparison.to_dict() | {"index": index_shape(comparison.facts)}
 
 
 def index_name(facts: IndexFacts) -> str:

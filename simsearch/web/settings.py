@@ -7,6 +7,9 @@ import msgspec
 MAX_K = 200
 """The most neighbours of one answer."""
 
+MOST_VIEWED = 50
+"""The most neighbours of a timeline, a map or a comparison."""
+
 MAX_STUDIES = 50
 """The most studies asked about at once, and likewise the most to keep away from."""
 

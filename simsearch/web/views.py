@@ -13,15 +13,22 @@ from starlette.routing import Route
 
 from simsearch.errors import ArgumentError
 from simsearch.index.opened import OpenedIndex
+from simsearch.output.compare_html import benchmark_fragment, table_fragment, topics_fragment
+from simsearch.output.compare_parts import intro, missing_note
+from simsearch.output.formats import View, write
 from simsearch.output.neighbourhood_map import neighbourhood_map, trust
 from simsearch.output.timeline import timeline
 from simsearch.search.answer import Answer, ask
+from simsearch.search.compare import compare
 from simsearch.search.neighbourhood import neighbourhood
-from simsearch.study import Study
+from simsearch.search.question import DEFAULT_K
+from simsearch.study import STUDY_URL, Study
 from simsearch.web import replies
 from simsearch.web.asking import Asked
-from simsearch.web.linking import MOST_VIEWED, Addresses, asked_of, view_tabs
+from simsearch.web.errors import NoPageError
+from simsearch.web.linking import Addresses, asked_of, view_tabs
 from simsearch.web.service import Service
+from simsearch.web.settings import MOST_VIEWED
 
 
 def routes(service: Service) -> list[Route]:
@@ -35,14 +42,61 @@ def routes(service: Service) -> list[Route]:
                 return asked
             if not asked.studies:
                 raise ArgumentError("study", "", "the NCT ID of a study")
-            if asked.k > MOST_VIEWED:
-                raise ArgumentError("k", asked.k, f"from 1 to {MOST_VIEWED}")
+            asked = _within(asked, request)
             view = partial(_view, name=name, ending=ending, asked=asked, draw=made[name])
             return await service.run(view)
 
         return Route(f"/{name}.{ending}" if ending else f"/{name}", shown)
 
-    return [route(name, ending) for name in made for ending in ("", "json", "svg")]
+    async def compared(request: Request) -> Response:
+        asked = asked_of(request)
+        if isinstance(asked, Response):
+            return asked
+        ending = request.path_params.get("ending", "")
+        if ending not in ("", "json", "csv"):
+            raise NoPageError
+        if not (asked.studies or asked.texts):
+            raise ArgumentError("study", "", "the NCT ID of a study")
+        asked = _within(asked, request)
+        return await service.run(partial(_compared, ending=ending, asked=asked))
+
+    pictures = [route(name, ending) for name in made for ending in ("", "json", "svg")]
+    return [*pictures, Route("/compare", compared), Route("/compare.{ending}", compared)]
+
+
+def _within(asked: Asked, request: Request) -> Asked:
+    """Return what is asked, for 20 neighbours where it does not say how many.
+
+    Raises:
+        ArgumentError: for more than a view shows.
+    """
+    if asked.k > MOST_VIEWED:
+        raise ArgumentError("k", asked.k, f"from 1 to {MOST_VIEWED}")
+    return asked if "k" in request.query_params else msgspec.structs.replace(asked, k=DEFAULT_K)
+
+
+def _compared(index: OpenedIndex, ending: str, asked: Asked) -> Response:
+    found = compare(index, asked.question(), groups=ending != "csv")
+    if ending == "json":
+        return replies.json({"ok": True, **replies.compared(found)})
+    if ending == "csv":
+        text = "".join(write("comparison", found, "csv", View()))
+        headers = {
+            "cache-control": replies.HOLDS,
+            "content-disposition": 'attachment; filename="designs.csv"',
+        }
+        return Response(text, 200, headers, "text/csv; charset=utf-8")
+    parts = (benchmark_fragment(found), topics_fragment(found), table_fragment(found))
+    return replies.html(
+        "compare.html", facts=index.facts, answer=found, asked=asked, notes=missing_note(found),
+        intro=intro(found), fragments=own_links("".join(parts)), view=view_tabs(asked),
+        export=Addresses("/compare", asked), several=Addresses("/compare", asked),
+    )  # fmt: skip
+
+
+def own_links(fragment: str) -> Markup:
+    """Return a fragment of the library, whose texts are escaped, with links to our own pages."""
+    return Markup(fragment.replace(f'href="{STUDY_URL}', 'href="/study/'))  # noqa: S704
 
 
 class _Picture(msgspec.Struct, frozen=True):
