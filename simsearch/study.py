@@ -37,6 +37,9 @@ _STATUS_LABELS = MappingProxyType(
     }
 )
 
+NOT_AN_ID = "is not an NCT ID"
+"""The reason of a `NctIdError` for a text without one."""
+
 STUDY_URL = "https://clinicaltrials.gov/study/"
 
 
@@ -117,7 +120,15 @@ def parse_nct_id(text: str) -> str:
         return inside.pop()
     if inside:
         raise NctIdError(text, f"names {len(inside)} studies instead of one")
-    raise NctIdError(text, "is not an NCT ID")
+    raise NctIdError(text, NOT_AN_ID)
+
+
+def is_nct_id(text: str) -> bool:
+    """Report whether a text is, or contains, one NCT ID; see `parse_nct_id`."""
+    try:
+        return bool(parse_nct_id(text))
+    except NctIdError:
+        return False
 
 
 def named_nct_ids(text: str) -> set[str]:

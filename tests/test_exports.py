@@ -259,3 +259,38 @@ def test_a_draft_and_words_are_exported_too(build, encoder):
     first, _ = rispy.loads(written(answer, "ris"))
     assert first["notes"][0].startswith("Neighbour 1 of draft iron pills: similarity ")
     json.loads(written(answer, "json"))
+
+
+def test_a_comparison_is_exported_too(six):
+    from simsearch.search.compare import compare as compared
+    from simsearch.search.question import Question
+
+    found = compared(six, Question(studies=("NCT00000101",), k=2), groups=False)
+    first, second = rispy.loads("".join(write("comparison", found, "ris", View())))
+    assert first["accession_number"] == "NCT00000102"
+    assert first["notes"][0].startswith("Neighbour 1 of NCT00000101: similarity ")
+    assert first["notes"][1].startswith("Reason: same condition")
+    assert second["accession_number"] == found.studies[1].study.nct_id
+    rows = rows_of("".join(write("comparison", found, "asreview", View())))
+    assert [each["included"] for each in rows] == ["1", "", ""]
+    text = "".join(write("comparison", found, "bibtex", View()))
+    assert list(bib_entries(text)) == [each["nct_id"] for each in rows[1:]]
+
+
+def test_the_command_exports_the_facts_that_the_index_keeps(build, monkeypatch, capsys, tmp_path):
+    import sys
+
+    from simsearch.cli import main as cli
+
+    first = {**SIX[1], "protocolSection": {**SIX[1]["protocolSection"]}}
+    first["protocolSection"]["identificationModule"] = {
+        "nctId": "NCT00000102", "briefTitle": "Drops for aplasia",
+        "secondaryIdInfos": [{"id": "EudraCT 2012-003157-29"}],
+    }  # fmt: skip
+    build([SIX[0], first, *SIX[2:]])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["simsearch", "query", "NCT101", "-k", "1", "-f", "ris"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    (entry,) = rispy.loads(capsys.readouterr().out)
+    assert entry["custom1"] == "EudraCT 2012-003157-29"

@@ -1,10 +1,13 @@
 """The texts that are encoded."""
 
+import pytest
+
 from simsearch.encode.fields import (
     FIELDS,
     conditions_text,
     has_words,
     interventions_text,
+    lexical_text,
     whole_text,
 )
 from simsearch.study import Intervention, Study
@@ -45,3 +48,18 @@ def test_a_study_without_text_has_no_words():
     assert not has_words(text_of(Study(nct_id="NCT00000102")) for text_of in FIELDS.values())
     assert not has_words(["...", " - "])
     assert has_words(["β"])
+
+
+@pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        ("Iron (EudraCT number: 2012-003157-29, NCT00000102) for anemia", "Iron for anemia"),
+        ("Iron; registered as ISRCTN94839639.", "Iron; registered as ."),
+        ("Iron [ChiCTR2000029308] drops", "Iron drops"),
+        ("Iron (, ) (2019-2020)", "Iron (, ) (2019-2020)"),  # nothing was removed
+    ],
+)
+def test_numbers_of_other_registries_are_removed_as_nct_ids_are(text, without):
+    study = Study(nct_id="NCT00000101", title=text)
+    assert whole_text(study).removesuffix(".") == without.removesuffix(".")
+    assert lexical_text(study).removesuffix(".") == without.removesuffix(".")

@@ -28,7 +28,7 @@ IRON = Study(nct_id="", title="Iron for anemia", conditions=("Anemia",))
 @pytest.fixture
 def index(build: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Index:
     """The six studies as `open_index` opens them; words are encoded by counting them."""
-    for place in ("search.resolve", "cli.query"):
+    for place in ("search.resolve", "cli.asking"):
         monkeypatch.setattr(f"simsearch.{place}.builder_of", lambda _: WordEncoder())
     monkeypatch.chdir(tmp_path)
     build()

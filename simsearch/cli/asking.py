@@ -15,7 +15,13 @@ from simsearch.cli.command import OptionGroup
 from simsearch.cli.options import given_path, named_studies
 from simsearch.encode.encoders import Encoder
 from simsearch.encode.minilm import load_query_encoder
-from simsearch.errors import GoneStudyError, NctIdError, SourceError, UnknownStudyError
+from simsearch.errors import (
+    GoneStudyError,
+    NctIdError,
+    SourceError,
+    UnknownNumberError,
+    UnknownStudyError,
+)
 from simsearch.index.opened import OpenedIndex
 from simsearch.records import read_draft
 from simsearch.records.id_files import ids_in_file
@@ -105,7 +111,7 @@ class AskedOptions(OptionGroup):
         """Add to an error what these options offer where a study is not found."""
         try:
             yield
-        except GoneStudyError:
+        except (GoneStudyError, UnknownNumberError):
             raise
         except UnknownStudyError as error:
             error.add_note("or ask with --online or --file RECORD")

@@ -9,6 +9,7 @@ import typer
 
 from simsearch.cli.asking import AskedOptions, all_named, loaded_encoder
 from simsearch.cli.options import (
+    CompetingOption,
     CsvOptions,
     FilterOptions,
     HideSameSponsorOption,
@@ -66,6 +67,7 @@ def compare(
         ),
     ] = True,
     filters: FilterOptions,
+    competing: CompetingOption = False,
     hide_same_sponsor: HideSameSponsorOption = False,
     min_percentile: MinPercentileOption = 0,
     weight: WeightOption = None,
@@ -82,6 +84,7 @@ def compare(
         question = Question(
             **asked.question(),
             filters=filters.filters(),
+            competing=competing,
             hide_same_sponsor=hide_same_sponsor,
             min_percentile=min_percentile,
             weights=weights,

@@ -20,7 +20,7 @@ from simsearch.diff.watch import WatchedChange, is_known, watched_change
 from simsearch.index.directory import find_index
 from simsearch.output.diff import Bulletin
 from simsearch.records import read_ids
-from simsearch.study import parse_nct_id
+from simsearch.records.other_numbers import study_number
 
 EXAMPLES = """
 simsearch diff
@@ -93,8 +93,8 @@ def diff(
     ] = False,
 ) -> None:
     """Print what changed between two generations: studies, or the neighbours of watched ones."""
-    wanted = [parse_nct_id(nct_id) for nct_id in watch or []]
-    wanted += read_ids(watch_list) if watch_list else []
+    wanted = [study_number(nct_id) for nct_id in watch or []]
+    wanted += read_ids(watch_list, study_number) if watch_list else []
     with ExitStack() as opened:
         with progress_on_stderr(quiet=quiet) as shown:  # nothing is printed while it shows
             progress = patient(shown)

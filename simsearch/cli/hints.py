@@ -32,6 +32,7 @@ from simsearch.index.directory import WHOLE_REGISTRY_COMMAND
 _OPTIONS = MappingProxyType(
     {
         "k": "--top-k",
+        "radius_km": "--radius",
         "unlike": "--not",
         "weights": "--weight",
         "SIMSEARCH_API": "SIMSEARCH_API",

@@ -114,6 +114,15 @@ WeightOption = Annotated[
     ),
 ]
 
+CompetingOption = Annotated[
+    bool,
+    typer.Option(
+        "--competing",
+        help="Only trials that compete for the same participants now: recruiting or about to, with "
+        "a condition in common, in a country of the query study, or at the place that is given.",
+        rich_help_panel="Filters",
+    ),
+]
 HideSameSponsorOption = Annotated[
     bool,
     typer.Option(
@@ -164,6 +173,34 @@ class FilterOptions(OptionGroup):
     country: Annotated[
         list[str] | None,
         _filter("--country", metavar="COUNTRY", help_text="With a site there; repeatable."),
+    ] = None
+    city: Annotated[
+        list[str] | None,
+        _filter("--city", metavar="CITY", help_text="With a site in this city; repeatable."),
+    ] = None
+    state: Annotated[
+        list[str] | None,
+        _filter("--state", metavar="STATE", help_text="With a site in this state or province."),
+    ] = None
+    facility: Annotated[
+        list[str] | None,
+        _filter(
+            "--facility",
+            metavar="NAME",
+            help_text="Words of a site's name, or the beginnings of words.",
+        ),
+    ] = None
+    near: Annotated[
+        list[str] | None,
+        _filter(
+            "--near",
+            metavar="PLACE",
+            help_text='With a site at this place, like "Boston, Massachusetts" or France.',
+        ),
+    ] = None
+    radius_km: Annotated[
+        float | None,
+        _filter("--radius", metavar="KM", help_text="Or within so many kilometres of it."),
     ] = None
     sponsor: Annotated[
         list[str] | None,
@@ -242,7 +279,8 @@ def named_studies(text: str) -> list[str]:
     Raises:
         SourceError: the file cannot be read or has no NCT ID.
     """
-    if os.path.lexists(text) or Path(text).suffix:
+    is_file = Path(text).suffix.strip(".0123456789")  # not NL14089.075.06, which is a number
+    if os.path.lexists(text) or is_file:
         return ids_in_file(text)
     return [part.strip() for part in re.split("[,;]", text) if part.strip()] or [text]
 

@@ -9,6 +9,7 @@ import typer
 
 from simsearch.cli.asking import AskedOptions, loaded_encoder
 from simsearch.cli.options import (
+    CompetingOption,
     CsvOptions,
     FilterOptions,
     HideSameSponsorOption,
@@ -22,6 +23,7 @@ from simsearch.cli.options import (
 )
 from simsearch.cli.outputs import AnswerOutput
 from simsearch.index.opened import opened_index
+from simsearch.output.formats import WITH_FACTS
 from simsearch.search.answer import ask
 from simsearch.search.question import GroupBy, Question
 
@@ -42,6 +44,7 @@ def query(
     asked: AskedOptions,
     top_k: TopKOption = 10,
     filters: FilterOptions,
+    competing: CompetingOption = False,
     hide_same_sponsor: HideSameSponsorOption = False,
     min_percentile: MinPercentileOption = 0,
     weight: WeightOption = None,
@@ -82,6 +85,7 @@ def query(
         question = Question(
             **asked.question(),
             filters=filters.filters(),
+            competing=competing,
             hide_same_sponsor=hide_same_sponsor,
             weights=weights,
             k=top_k,
@@ -90,6 +94,7 @@ def query(
             group_by=group_by,
             min_percentile=min_percentile,
             explain=output.format != "ids",
+            facts=output.format in WITH_FACTS,
         )
         answer = ask(
             opened,

@@ -20,10 +20,11 @@ from simsearch.cli.options import (
 from simsearch.cli.outputs import ListsOutput
 from simsearch.cli.progress import log, progress_on_stderr
 from simsearch.cli.terminal import print_facts, terminal
-from simsearch.errors import SourceError, UnknownStudyError
+from simsearch.errors import SharedNumberError, SourceError, UnknownStudyError
 from simsearch.index.opened import OpenedIndex, opened_index
 from simsearch.output.reports import related_facts, related_lacking
 from simsearch.records import ids_with_places
+from simsearch.records.other_numbers import study_number
 from simsearch.related.run import related as write_related
 
 EXAMPLES = """
@@ -86,7 +87,7 @@ def related(
         raise typer.BadParameter(f"--all prints {top_k} lines a study: give -o FILE, or pipe it")
     if target is None and output.format == "parquet":
         raise typer.BadParameter("-f parquet needs a file: give -o FILE.parquet")
-    in_file = ids_with_places(ids) if ids else {}
+    in_file = ids_with_places(ids, study_number) if ids else {}
     named = None if everything else [*(studies or []), *in_file]
     asked, weights = filters.filters(), parsed_weights(weight)
     with opened_index(index) as opened, progress_on_stderr(quiet=quiet) as progress:
@@ -110,5 +111,5 @@ def _check_known(index: OpenedIndex, places: Mapping[str, str]) -> None:
     for nct_id, place in places.items():
         try:
             index.row_of(nct_id)
-        except UnknownStudyError as error:
+        except (UnknownStudyError, SharedNumberError) as error:
             raise SourceError(place, str(error)) from error

@@ -12,15 +12,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
+from simsearch.records.number_shapes import may_hold_numbers, without_numbers
 from simsearch.study import Study
 
-TEXT_VERSION = 2
+TEXT_VERSION = 3
 """Version of the encoded texts, part of every index's recipe."""
 
-# A study must not become a neighbour only because another one mentions its NCT ID.
+# A study must not become a neighbour only because another one mentions its number.
 _NCT_ID = re.compile(r"(?<![^\W_])NCT[\W_]{0,3}[0-9]{5,}", re.IGNORECASE)
-# Brackets left empty by removing an NCT ID: "(NCT00000102)", "[ ]".
+# Brackets left empty by removing a number: "(NCT00000102)", "[ ]".
 _EMPTY_BRACKETS = re.compile(r"\(\s*\)|\[\s*\]")
+# Those left by several, or by a number with a label: "(, )", "(: )".
+_BRACKETS_OF_SEVERAL = re.compile(r"\([\s,;:/&.-]*\)|\[[\s,;:/&.-]*\]")
 _KEY_BYTES = 16
 
 
@@ -60,9 +63,13 @@ FIELDS: Mapping[str, Callable[[Study], str]] = MappingProxyType(
 
 
 def plain_text(text: str) -> str:
-    """Return `text` without NCT IDs and the brackets around them, its white space collapsed."""
-    without = _EMPTY_BRACKETS.sub(" ", _NCT_ID.sub(" ", text))
-    return " ".join(without.split())
+    """Return `text` without numbers of registries and brackets around them, blanks collapsed."""
+    brackets = _EMPTY_BRACKETS
+    if may_hold_numbers(text):
+        bare = _NCT_ID.sub(" ", text)
+        text = without_numbers(bare)
+        brackets = _EMPTY_BRACKETS if text == bare else _BRACKETS_OF_SEVERAL
+    return " ".join(brackets.sub(" ", text).split())
 
 
 def has_words(texts: Iterable[str]) -> bool:

@@ -6,7 +6,9 @@
     │   └── UnknownFieldError    ... because no record in the index has that field
     ├── NctIdError               text that is not an NCT ID
     ├── UnknownStudyError        a valid NCT ID that is not in this index
-    │   └── GoneStudyError       ... because the study has left the registry
+    │   ├── GoneStudyError       ... because the study has left the registry
+    │   └── UnknownNumberError   ... a number of another registry, in its place
+    ├── SharedNumberError        a number of another registry that several studies have
     ├── NothingToCompareError    a study or text without a word to compare
     ├── SourceError              a source of records that cannot be read, or not to its end
     │   └── RejectedRecordsError ... or with too many unusable records
@@ -69,7 +71,9 @@ from simsearch.errors.asking import (
     GoneStudyError,
     NctIdError,
     NothingToCompareError,
+    SharedNumberError,
     UnknownFieldError,
+    UnknownNumberError,
     UnknownStudyError,
 )
 from simsearch.errors.base import NOT_PUBLISHED, TRY_LATER, WRONG_USAGE, SimsearchError, one_line
@@ -162,10 +166,12 @@ __all__ = [
     "RelatedFileError",
     "ReviewBusyError",
     "ReviewError",
+    "SharedNumberError",
     "ShrinkError",
     "SimsearchError",
     "SourceError",
     "UnknownFieldError",
+    "UnknownNumberError",
     "UnknownStudyError",
     "VerificationError",
     "one_line",

@@ -113,6 +113,32 @@ class GoneStudyError(UnknownStudyError):
         return f"{self.nct_id} has left the registry{noticed}"
 
 
+class UnknownNumberError(UnknownStudyError):
+    """A number of another registry that no study of the index has; it stands in `nct_id`."""
+
+    def _message(self) -> str:
+        return f"no study in {self.index} ({self.n_studies:,} studies) has the number {self.nct_id}"
+
+
+class SharedNumberError(SimsearchError):
+    """A number, of another registry or a sponsor's own, that several studies have.
+
+    Attributes:
+        number: the number.
+        studies: the NCT IDs of the studies.
+    """
+
+    number: str
+    studies: Sequence[str]
+    exit_code = WRONG_USAGE
+
+    def _message(self) -> str:
+        n = len(self.studies)
+        named = ", ".join(self.studies[:_MAX_LISTED])
+        more = f" and {n - _MAX_LISTED:,} more" if n > _MAX_LISTED else ""
+        return f"{self.number} is a number of {n:,} studies, {named}{more}: give one of these"
+
+
 class NothingToCompareError(SimsearchError):
     """A study, draft or text (`what`) without a word to compare."""
 

@@ -14,7 +14,7 @@ from simsearch.files import pretty_json
 from simsearch.index.terms import TERMS_VERSION
 from simsearch.records import SourceFile
 
-FORMAT = 3
+FORMAT = 4
 """Version of the files of a generation; raised when older code could misread them."""
 
 _MAX_DIMENSION, _MAX_STUDIES = 100_000, 2**31

@@ -19,6 +19,8 @@ from simsearch.errors import (
     IndexClosedError,
     IndexReadError,
     NctIdError,
+    SharedNumberError,
+    UnknownNumberError,
     UnknownStudyError,
 )
 from simsearch.facts import Facts
@@ -44,7 +46,13 @@ from simsearch.index.studies import StudyStore
 from simsearch.index.synonyms import SYNONYMS_FILE, Synonyms, read_synonyms
 from simsearch.index.terms import LexicalIndex
 from simsearch.index.values import check_cosines, check_unit_rows
-from simsearch.study import Study, parse_nct_id
+from simsearch.records.other_numbers import (
+    is_of_registry,
+    looks_like_number,
+    number_key,
+    study_number,
+)
+from simsearch.study import NOT_AN_ID, Study, parse_nct_id
 
 _REMEMBERED = 128  # values kept by `OpenedIndex.remember`
 _MEASURED = 1024  # so many rows have their lengths checked when they are read
@@ -174,19 +182,37 @@ class OpenedIndex:
     def locate(self, nct_id: str) -> tuple[str, int | None]:
         """Return the canonical NCT ID that a text spells, and its row, or None if it has none.
 
-        An obsolete NCT ID has the row of the study that replaced it.
+        An obsolete NCT ID has the row of the study that replaced it. A number that a study has
+        elsewhere, in another registry or as its sponsor's own, stands for its NCT ID.
 
         Raises:
-            NctIdError: the text is not an NCT ID.
+            NctIdError: the text is neither an NCT ID nor a number of a study here.
+            UnknownNumberError: it is a number of another registry that no study here has.
+            SharedNumberError: it is a number of several studies.
         """
         store = self.store
         try:
             canonical = parse_nct_id(nct_id)
         except NctIdError as error:
-            raise NctIdError(
-                error.text, error.reason, meant(nct_id, self.store.nct_ids())
-            ) from None
+            return self._numbered(nct_id, error)
         return canonical, store.row_of(canonical)
+
+    def _numbered(self, text: str, error: NctIdError) -> tuple[str, int]:
+        """Return NCT ID and row of the study with a number elsewhere; raise what `locate` does."""
+        studies = self.store.studies(self.store.rows_numbered(number_key(text)))
+        if len(studies) > 1:
+            raise SharedNumberError(text.strip(), [each.nct_id for each in studies])
+        if studies:
+            nct_id = studies[0].nct_id
+            return nct_id, int(self.store.row_of(nct_id) or 0)
+        if is_of_registry(text):
+            facts = self.facts
+            known = (study_number(text), facts.name, facts.n_studies, facts.records_date)
+            raise UnknownNumberError(*known, facts.demo)
+        reason, close = error.reason, meant(text, self.store.nct_ids())
+        if reason == NOT_AN_ID and looks_like_number(text):
+            reason = "is neither an NCT ID nor a number of a study here"
+        raise NctIdError(error.text, reason, close) from None
 
     def lacks(self, canonical: str) -> UnknownStudyError:
         """Return the error to raise for a study that is not here: unknown, or gone.
@@ -219,7 +245,12 @@ class OpenedIndex:
         Raises:
             NctIdError: the text is not an NCT ID.
         """
-        return self.locate(nct_id)[1] is not None
+        try:
+            return self.locate(nct_id)[1] is not None
+        except SharedNumberError:
+            return True
+        except UnknownNumberError:
+            return False
 
     def study(self, nct_id: str) -> Study:
         """Return a study by any ID that `row_of` takes, with its facts; raises what it raises."""

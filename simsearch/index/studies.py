@@ -15,7 +15,9 @@ import numpy.typing as npt
 
 from simsearch.callbacks import Progress, no_progress
 from simsearch.errors import IndexClosedError, IndexCorruptError
-from simsearch.facts import Facts
+from simsearch.facts import Facts, OtherNumber
+from simsearch.index import number_table, place_table
+from simsearch.index.place_table import Place
 from simsearch.index.study_tables import COLUMNS, COMPARED, LISTS, NUMBERS
 from simsearch.records import Gone
 from simsearch.study import Study
@@ -38,6 +40,7 @@ WHERE row >= ? AND row < ? AND nct_id NOT IN (SELECT nct_id FROM main.study) ORD
 # NULL, text of bytes, broken JSON, lists in lists without end.
 _NOT_A_STUDY = (msgspec.MsgspecError, TypeError, ValueError, RecursionError)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_LEAST_KEY = 3  # letters and digits of a number that is asked with
 _BLOCK = 20_000  # studies compared between two reports of progress
 _MAX_VARIABLES = 500  # in one statement; every build of SQLite takes that many
 
@@ -92,6 +95,42 @@ class StudyStore:
             )
         )
         return [self._row(known.get(nct_id)) for nct_id in nct_ids]
+
+    def rows_numbered(self, key: str) -> list[int]:
+        """Return the rows of the studies that have a number elsewhere, in row order.
+
+        Args:
+            key: of the number, as `number_key` returns it; one without a digit finds nothing.
+        """
+        if len(key) < _LEAST_KEY or not any(map(str.isdecimal, key)):
+            return []
+        return [self._row(row) for (row,) in self._all(number_table.BY_KEY, key)]
+
+    def numbers_of(self, rows: Sequence[int]) -> dict[int, dict[str, OtherNumber]]:
+        """Return row → key → number, the numbers that studies have elsewhere."""
+        wanted = msgspec.json.encode([int(row) for row in rows]).decode()
+        found: dict[int, dict[str, OtherNumber]] = {int(row): {} for row in rows}
+        for row, *texts in self._all(number_table.BY_ROW, wanted):
+            key, number, registry = self._texts(texts)
+            found[row][key] = OtherNumber(number, registry)
+        return found
+
+    def places(self) -> list[Place]:
+        """Return the places where studies of the index are run, by their numbers."""
+        found = self._all(place_table.ALL)
+        try:
+            return [msgspec.convert(values, Place) for values in found]
+        except msgspec.ValidationError as error:
+            raise self._damaged(error) from error
+
+    def rows_at(self, places: Collection[int] | None) -> npt.NDArray[np.int64]:
+        """Return (n,) the rows of the studies with a site at one of several places.
+
+        None stands for any place: the studies whose records give one.
+        """
+        if places is None:
+            return self._rows(place_table.ROWS_ANYWHERE)
+        return self._rows(place_table.ROWS_AT, msgspec.json.encode(sorted(places)).decode())
 
     def gone(self, nct_id: str) -> Gone | None:
         """Return what is known about a study that has left the registry; None if it has not."""

@@ -7,6 +7,8 @@ compressed blob a study (`facts_blobs`), in a table of its own that ranking neve
 
 from __future__ import annotations
 
+from simsearch.index import number_table, place_table
+
 # Columns of one value (text, number, yes/no) and of JSON arrays, named as in Study.
 SCALARS = (
     "nct_id", "title", "official_title", "acronym", "summary", "status", "last_known_status",
@@ -31,7 +33,7 @@ NO_LIMIT = 999.0
 TEXTLESS = ("text", ("missing",))
 """Facet and values of the studies without a text to compare, as `StudyStore.rows_of` takes them."""
 
-SCHEMA = f"""
+SCHEMA = f"""{number_table.SCHEMA}{place_table.SCHEMA}
 CREATE TABLE study (
     row INTEGER PRIMARY KEY,
     {
@@ -56,7 +58,7 @@ CREATE TABLE facts (row INTEGER PRIMARY KEY, body BLOB NOT NULL);
 """
 
 # Created when all studies are in: each serves one filter without reading the studies.
-INDEXES = """
+INDEXES = f"""{number_table.INDEXES}
 CREATE INDEX study_start_date ON study (start_date) WHERE start_date > '';
 CREATE INDEX study_enrollment ON study (enrollment) WHERE enrollment IS NOT NULL;
 CREATE INDEX study_has_results ON study (has_results) WHERE has_results IS NOT NULL;

@@ -12,6 +12,7 @@ import msgspec
 
 from simsearch.encode.fields import has_words, whole_text
 from simsearch.facts import Facts, age_in_years
+from simsearch.index import number_table, place_table
 from simsearch.index.facts_blobs import Details, FactsWriter, kept_facts
 from simsearch.index.study_tables import (
     COLUMNS,
@@ -71,6 +72,7 @@ def _write_studies(
 ) -> None:
     marks = ", ".join("?" * (len(COLUMNS) + 1))
     facets: dict[tuple[str, str], int] = {}
+    places = place_table.PlacesWriter()
     for row, study in enumerate(studies):
         # Sorted, so that the same studies make the same file: sets differ between processes.
         numbers = [facets.setdefault(facet, len(facets)) for facet in sorted(_facets(study))]
@@ -81,6 +83,8 @@ def _write_studies(
         database.executemany(
             "INSERT OR IGNORE INTO alias VALUES (?, ?)", [(alias, row) for alias in study.aliases]
         )
+        database.executemany(number_table.INSERT, number_table.number_rows(row, study))
+        database.executemany(place_table.INSERT_AT, places.add(row, study))
         if study.facts and any(known := _numbers(study.facts)):
             database.execute("INSERT INTO design VALUES (?, ?, ?, ?)", (row, *known))
         if kept := kept_facts(study.facts, details):
@@ -89,6 +93,7 @@ def _write_studies(
         "INSERT INTO facet VALUES (?, ?, ?)",
         [(number, *facet) for facet, number in facets.items()],
     )
+    database.executemany(place_table.INSERT, places.rows())
 
 
 def _facets(study: Study) -> set[tuple[str, str]]:
@@ -110,11 +115,7 @@ def _facets(study: Study) -> set[tuple[str, str]]:
 def _facets_of_facts(facts: Facts) -> set[tuple[str, str]]:
     kinds = ("allocation", "masking", "primary_purpose", "sex", "sponsor_class")
     found = {(kind, getattr(facts, kind)) for kind in kinds}
-    found |= {
-        (kind, getattr(site, kind))
-        for site in facts.sites
-        for kind in ("city", "state", "facility")
-    }
+    found |= {("facility", site.facility) for site in facts.sites}
     if facts.healthy_volunteers is not None:
         found.add(("healthy_volunteers", "yes" if facts.healthy_volunteers else "no"))
     return found

@@ -300,6 +300,8 @@ def _reason_lines(neighbour: Neighbour, view: View) -> list[str]:
             for name, pieces in explained(reason).items()
             if pieces
         ]
+    if neighbour.places and neighbour.places.line:
+        lines.append(neighbour.places.line)
     if neighbour.folded:
         ids = ", ".join(study.nct_id for study in neighbour.folded)
         lines.append(f"with {len(neighbour.folded)} more: {ids}")

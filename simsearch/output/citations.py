@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -14,7 +14,10 @@ from simsearch.facts import OtherNumber
 from simsearch.index.directory import IndexFacts
 from simsearch.output.diff import Bulletin
 from simsearch.search.answer import Answer
+from simsearch.search.compare import Compared, Comparison
+from simsearch.search.facts_of import with_facts
 from simsearch.search.neighbour import Neighbour
+from simsearch.search.question import Query
 from simsearch.search.shape import percentile_label, query_name
 from simsearch.study import Study, phase_label, status_label
 
@@ -91,13 +94,24 @@ def plain(text: str) -> str:
 
 def answer_citations(answer: Answer, *, with_query: bool = False) -> Iterator[Citation]:
     """Yield the neighbours of an answer; with `with_query` the query studies before them."""
-    date = answer.facts.records_date
-    if with_query:
-        for study in answer.query.studies:
-            yield Citation(study=study, records_date=date, is_query=True, notes=("Query study",))
-    name = textwrap.shorten(plain(query_name(answer.query)), _LONGEST_QUERY, placeholder=" …")
-    for each in answer:
-        notes = (*_neighbour_notes(each, name), _source(answer.facts))
+    yield from _cited(answer.query, answer, answer.facts, with_query=with_query)
+
+
+def comparison_citations(comparison: Comparison, *, with_query: bool = False) -> Iterator[Citation]:
+    """Yield the studies that are compared; with `with_query` the query studies before them."""
+    studies, facts = comparison.studies, comparison.facts
+    yield from _cited(comparison.query, studies, facts, with_query=with_query)
+
+
+def _cited(
+    query: Query, found: Iterable[Neighbour | Compared], facts: IndexFacts, *, with_query: bool
+) -> Iterator[Citation]:
+    date, source = facts.records_date, _source(facts)
+    for study in query.studies if with_query else ():
+        yield Citation(study=study, records_date=date, is_query=True, notes=("Query study", source))
+    name = textwrap.shorten(plain(query_name(query)), _LONGEST_QUERY, placeholder=" …")
+    for each in found:
+        notes = (*_neighbour_notes(each, name), source)
         yield Citation(study=each.study, records_date=date, notes=notes)
 
 
@@ -106,12 +120,13 @@ def diff_citations(bulletin: Bulletin, *, with_query: bool = False) -> Iterator[
 
     With `with_query` the watched studies come before them.
     """
-    facts = bulletin.both.new.facts
-    seen: set[str] = set()
-    for study, is_query, notes in _of_bulletin(bulletin):
-        if study.nct_id in seen or (is_query and not with_query):
+    index, seen = bulletin.both.new, set[str]()
+    facts = index.facts
+    for bare, is_query, notes in _of_bulletin(bulletin):
+        if bare.nct_id in seen or (is_query and not with_query):
             continue
-        seen.add(study.nct_id)
+        seen.add(bare.nct_id)
+        (study,) = with_facts(index, [bare])
         yield Citation(
             study=study,
             records_date=facts.records_date,
@@ -134,7 +149,7 @@ def _of_bulletin(bulletin: Bulletin) -> Iterator[tuple[Study, bool, tuple[str, .
                 yield new.neighbour.study, False, _new_notes(new, watched.study.study.nct_id)
 
 
-def _neighbour_notes(neighbour: Neighbour, query: str) -> tuple[str, ...]:
+def _neighbour_notes(neighbour: Neighbour | Compared, query: str) -> tuple[str, ...]:
     """Return how near a neighbour is, why, and what a person looks for first."""
     study = neighbour.study
     phase = phase_label(study.phases)
@@ -144,17 +159,28 @@ def _neighbour_notes(neighbour: Neighbour, query: str) -> tuple[str, ...]:
         f"{study.enrollment:,} participants" if study.enrollment is not None else "",
         f"start {study.start_date}" if study.start_date else "",
     )
-    how_near = f"similarity {neighbour.similarity:.3f}"
-    pctl = f"percentile {percentile_label(neighbour.percentile)}"
+    if isinstance(neighbour, Neighbour):
+        reason = neighbour.reason.line if neighbour.reason else ""
+        folded = [each.nct_id for each in neighbour.folded]
+    else:
+        reason, folded = neighbour.relation, []
     lines = (
-        f"Neighbour {neighbour.rank} of {query}: {how_near}, {pctl}",
-        f"Reason: {plain(neighbour.reason.line)}" if neighbour.reason else "",
+        _nearness(neighbour, query),
+        f"Reason: {plain(reason)}" if reason else "",
         "Registered: " + ", ".join(filter(None, facts)) if any(facts) else "",
-        "Near-duplicates: " + ", ".join(each.nct_id for each in neighbour.folded)
-        if neighbour.folded
-        else "",
+        "Near-duplicates: " + ", ".join(folded) if folded else "",
     )
     return tuple(filter(None, lines))
+
+
+def _nearness(neighbour: Neighbour | Compared, query: str) -> str:
+    """Return rank, similarity and percentile; `""` for a study that was named, not found."""
+    if not (query and neighbour.rank and neighbour.similarity is not None):
+        return ""
+    near = f"Neighbour {neighbour.rank} of {query}: similarity {neighbour.similarity:.3f}"
+    if neighbour.percentile is None:
+        return near
+    return f"{near}, percentile {percentile_label(neighbour.percentile)}"
 
 
 def _new_notes(change: NeighbourChange, watched: str) -> tuple[str, ...]:

@@ -10,10 +10,17 @@ import io
 from collections.abc import Iterable, Iterator
 from types import MappingProxyType
 
-from simsearch.output.citations import Citation, answer_citations, diff_citations, plain
+from simsearch.output.citations import (
+    Citation,
+    answer_citations,
+    comparison_citations,
+    diff_citations,
+    plain,
+)
 from simsearch.output.diff import Bulletin
 from simsearch.output.formats import View
 from simsearch.search.answer import Answer
+from simsearch.search.compare import Comparison
 
 REGISTRY = "ClinicalTrials.gov"
 _PROVIDER = "National Library of Medicine (US)"
@@ -41,6 +48,11 @@ def answer_ris(answer: Answer, _: View) -> Iterator[str]:
     return map(_ris, answer_citations(answer))
 
 
+def comparison_ris(comparison: Comparison, _: View) -> Iterator[str]:
+    """Yield the studies that are compared as RIS."""
+    return map(_ris, comparison_citations(comparison))
+
+
 def diff_ris(bulletin: Bulletin, _: View) -> Iterator[str]:
     """Yield the studies added or changed, or the new neighbours, as RIS."""
     return map(_ris, diff_citations(bulletin))
@@ -51,6 +63,11 @@ def answer_bibtex(answer: Answer, _: View) -> Iterator[str]:
     return map(_bibtex, answer_citations(answer))
 
 
+def comparison_bibtex(comparison: Comparison, _: View) -> Iterator[str]:
+    """Yield the studies that are compared as BibTeX."""
+    return map(_bibtex, comparison_citations(comparison))
+
+
 def diff_bibtex(bulletin: Bulletin, _: View) -> Iterator[str]:
     """Yield the studies added or changed, or the new neighbours, as BibTeX."""
     return map(_bibtex, diff_citations(bulletin))
@@ -59,6 +76,11 @@ def diff_bibtex(bulletin: Bulletin, _: View) -> Iterator[str]:
 def answer_asreview(answer: Answer, view: View) -> Iterator[str]:
     """Yield the CSV that ASReview opens: query studies (`included` is 1), then the neighbours."""
     return _asreview(answer_citations(answer, with_query=True), view)
+
+
+def comparison_asreview(comparison: Comparison, view: View) -> Iterator[str]:
+    """Yield the studies that are compared as the CSV that ASReview opens."""
+    return _asreview(comparison_citations(comparison, with_query=True), view)
 
 
 def diff_asreview(bulletin: Bulletin, view: View) -> Iterator[str]:

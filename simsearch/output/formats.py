@@ -63,14 +63,20 @@ FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "ris": {
             "answer": "exports:answer_ris",
+            "comparison": "exports:comparison_ris",
             "diff": "exports:diff_ris",
             "next": "review:next_ris",
         },
         "html": {"comparison": "compare_html:comparison_html", "study": "show_html:study_html"},
         "excel": {"comparison": "compare_data:comparison_excel"},
-        "bibtex": {"answer": "exports:answer_bibtex", "diff": "exports:diff_bibtex"},
+        "bibtex": {
+            "answer": "exports:answer_bibtex",
+            "comparison": "exports:comparison_bibtex",
+            "diff": "exports:diff_bibtex",
+        },
         "asreview": {
             "answer": "exports:answer_asreview",
+            "comparison": "exports:comparison_asreview",
             "diff": "exports:diff_asreview",
             "next": "review:next_asreview",
         },
@@ -96,6 +102,9 @@ ENDINGS: Mapping[str, str] = MappingProxyType(
 
 BINARY = frozenset({"excel"})
 """Formats that are bytes, and go into a file only."""
+
+WITH_FACTS = frozenset({"ris", "bibtex", "asreview"})
+"""Formats of an answer that need the facts of its studies: `Question.facts`."""
 
 KINDS_OF: Mapping[str, str] = MappingProxyType({"asreview": "csv"})
 """Format → the one that it is a kind of, whose ending its files have."""

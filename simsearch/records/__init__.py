@@ -203,21 +203,24 @@ def read_record(body: bytes, place: str) -> Study:
     raise SourceError(place, f"is not a usable study record: {outcome}")
 
 
-def read_ids(path: str | os.PathLike[str]) -> list[str]:
+def read_ids(path: str | os.PathLike[str], parse: Callable[[str], str] = parse_nct_id) -> list[str]:
     """Return the NCT IDs listed in a file, one per line, without repeats.
 
     Blank lines and comments (from # to the end of the line) are ignored.
 
     Args:
         path: the file; `-` for standard input.
+        parse: takes a line, and may take other numbers of studies too (`study_number`).
 
     Raises:
         SourceError: the file cannot be read or names no study, or a line is not an NCT ID.
     """
-    return list(ids_with_places(path))
+    return list(ids_with_places(path, parse))
 
 
-def ids_with_places(path: str | os.PathLike[str]) -> dict[str, str]:
+def ids_with_places(
+    path: str | os.PathLike[str], parse: Callable[[str], str] = parse_nct_id
+) -> dict[str, str]:
     """Return each NCT ID → where it first appears (`watched.txt line 3`); see `read_ids`."""
     place = "standard input" if str(path) == "-" else str(path)
     try:
@@ -230,7 +233,7 @@ def ids_with_places(path: str | os.PathLike[str]) -> dict[str, str]:
     for n, line in enumerate(lines, start=1):
         if named := line.partition("#")[0].strip():
             try:
-                ids.setdefault(parse_nct_id(named), f"{place} line {n:,}")
+                ids.setdefault(parse(named), f"{place} line {n:,}")
             except NctIdError as error:
                 raise SourceError(f"{place} line {n:,}", f"{named!r} is not an NCT ID") from error
     if not ids:

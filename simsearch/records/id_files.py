@@ -1,4 +1,4 @@
-"""The NCT IDs of a file of any kind people keep them in: text, CSV, RIS."""
+"""The studies named in a file of any kind people keep them in: text, CSV, RIS."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import re
 from pathlib import Path
 
 from simsearch.errors import NctIdError, SourceError
+from simsearch.records.number_shapes import CLINICALTRIALS_GOV as _OURS
+from simsearch.records.number_shapes import numbers_in
 from simsearch.study import named_nct_ids, parse_nct_id
 
 _MAX_BYTES = 64 * 2**20
@@ -21,8 +23,10 @@ _RIS_NUMBERS = frozenset({"AN", "M1", "ID"})
 def ids_in_file(path: str | os.PathLike[str]) -> list[str]:
     """Return the NCT IDs in a file, each once, as they come.
 
-    A CSV with a column of NCT IDs (`nct_id`, `NCT Number`) is read by that column, RIS by its
-    numbers and addresses; of any other text every NCT ID counts, wherever it stands.
+    Where a line or a reference has none, its numbers of other registries count. A CSV with a
+    column of NCT IDs (`nct_id`, `NCT Number`) is read by that column, RIS by the numbers of its
+    references, or else by their addresses and notes; of any other text every NCT ID counts,
+    wherever it stands.
 
     Args:
         path: the file.
@@ -46,11 +50,15 @@ def ids_in_file(path: str | os.PathLike[str]) -> list[str]:
 
 
 def _named(piece: str) -> list[str]:
-    """Return the NCT ID that a piece is, in any spelling, or those that it names."""
+    """Return the NCT ID that a piece is, in any spelling, or those that it names.
+
+    A piece without one may name a study by its number in another registry.
+    """
     try:
         return [parse_nct_id(piece)]
     except NctIdError:
-        return sorted(named_nct_ids(piece.upper()), key=piece.upper().find)
+        named = sorted(named_nct_ids(piece.upper()), key=piece.upper().find)
+        return named or [each.number for each in numbers_in(piece) if each.registry != _OURS]
 
 
 def _ris_pieces(text: str) -> list[str]:

@@ -134,23 +134,41 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 # Every number but these few has five digits in a row, which most texts have not.
-_DIGITS = re.compile(r"\d{5}")
-_SHORT = ("1111", "apicCTI", "HKCTR", "HKUCTR", "NMRR", "NTR", "PER-", "RBR-", "SLCTR")
+_SHORT = ("1111", "CTR", "apicCTI", "NMRR", "NTR", "PER-", "RBR-")
+_TO_ZEROS = bytes(ord("0") if chr(each).isdecimal() else ord(" ") for each in range(256))
+
+
+# What a number begins with: its first letters, or the year that a bare one has.
+_STARTS = (
+    "nct", "eudra", "eupas", "isrctn", "chictr", "jprn", "umin", "jrct", "japi", "jma", "actrn",
+    "atrn", "anzctr", "drks", "ctri", "ntr", "nl", "rbr", "pactr", "irct", "kct", "slctr", "tctr",
+    "rpcec", "per", "lbctr", "itmctr", "hkctr", "hkuctr", "phrr", "snctp", "ctr", "nmrr", "civ",
+    "encepp", "cdr",
+)  # fmt: skip
+_RUN = re.compile("[a-z]+")
+_BARE = re.compile(r"1111|20[0-9]{2}[^0-9]{1,2}a?[0-9]{5}")
 
 
 def numbers_in(text: str) -> Iterator[OtherNumber]:
     """Yield the registries' numbers that a text holds, each in its normal form, as they come."""
+    folded = text.casefold()
+    if not (_BARE.search(folded) or any(run.startswith(_STARTS) for run in _RUN.findall(folded))):
+        return  # as of most numbers, which are the sponsors' own; this check is fast
     for match in _NUMBER.finditer(text):
         shape = _SHAPES[int(str(match.lastgroup)[1:])]
         digits = "".join(filter(str.isdecimal, match[0]))
         yield OtherNumber(shape.written(digits, match[0]), shape.registry)
 
 
+def may_hold_numbers(text: str) -> bool:
+    """Report whether a text may hold a number of a registry; this is faster than to look."""
+    zeros = text.encode("utf-8", "replace").translate(_TO_ZEROS)  # ten times as fast as a pattern
+    return b"00000" in zeros or any(prefix in text for prefix in _SHORT)
+
+
 def without_numbers(text: str) -> str:
     """Return a text with a blank in place of each number of a registry and its label."""
-    if _DIGITS.search(text) or any(prefix in text for prefix in _SHORT):
-        return _NUMBER.sub(" ", text)
-    return text
+    return _NUMBER.sub(" ", text) if may_hold_numbers(text) else text
 
 
 REGISTRIES = tuple(dict.fromkeys(each.registry for each in _SHAPES))

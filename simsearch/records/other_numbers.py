@@ -11,9 +11,11 @@ import re
 from collections.abc import Iterable, Iterator
 from types import MappingProxyType
 
+from simsearch.errors import NctIdError
 from simsearch.facts import OtherNumber
 from simsearch.records.number_shapes import CLINICALTRIALS_GOV, numbers_in
 from simsearch.records.text import clean_name
+from simsearch.study import parse_nct_id
 
 RawNumber = tuple[str | None, ...]
 """A number as a record has it; where known, its type, and the registry or body that gave it."""
@@ -87,26 +89,61 @@ def other_numbers(raw: Iterable[RawNumber], own: Iterable[str] = ()) -> tuple[Ot
     found: dict[str, OtherNumber] = {}
     for each in raw:
         for number in _numbers_of(*each):
-            key = number_key(number.number)
+            key = key_of(number)
             if key and key not in own_keys:
                 found.setdefault(key, number)
     return tuple(found.values())
 
 
 def number_key(text: str) -> str:
-    """Return what is equal for two spellings of one number, and `""` for none.
+    """Return what is equal for two spellings of one number, and `""` for none; see `key_of`."""
+    return key_of(_of_registry(text) or OtherNumber(_spelled(text)))
 
-    These are its letters and digits. A number of the EU's register is meant without the number of
-    its resubmission (`2023-508524-35-00`), a ChiCTR number without the code of its kind.
+
+def is_of_registry(text: str) -> bool:
+    """Report whether a text is a number of another registry, by its shape."""
+    return bool(_of_registry(text))
+
+
+def looks_like_number(text: str) -> bool:
+    """Report whether a text may be a number of a study elsewhere: it has digits, and no `NCT`."""
+    return any(map(str.isdecimal, text)) and "NCT" not in text.upper()
+
+
+def study_number(text: str) -> str:
+    """Return the number of a study that a text is: an NCT ID, or one of another registry.
+
+    Raises:
+        NctIdError: it is neither.
     """
+    try:
+        return parse_nct_id(text)
+    except NctIdError:
+        if known := _of_registry(text):
+            return known.number
+        raise
+
+
+def _of_registry(text: str) -> OtherNumber | None:
     plain = _spelled(text)
     known = next(numbers_in(plain), None)
-    if known and _is_whole(known.number, plain):
-        if known.registry == "ChiCTR":
-            return "CHICTR" + "".join(filter(str.isdecimal, known.number))
-        key = _bare(known.number)
-        return key[:_EU_CT_LENGTH] if known.registry == "EU CT" else key
-    return _bare(plain)
+    if known and known.registry != CLINICALTRIALS_GOV and _is_whole(known.number, plain):
+        return known
+    return None
+
+
+def key_of(number: OtherNumber) -> str:
+    """Return what is equal for two spellings of one number: its letters and digits.
+
+    A number of the EU's register is meant without the number of its resubmission
+    (`2023-508524-35-00`), a ChiCTR number without the code of its kind.
+    """
+    bare = _NO_LETTER.sub("", number.number).upper()
+    if number.registry == "EU CT":
+        return bare[:_EU_CT_LENGTH]
+    if number.registry == "ChiCTR":
+        return "CHICTR" + "".join(filter(str.isdecimal, bare))
+    return bare
 
 
 def _numbers_of(
@@ -126,6 +163,8 @@ def _numbers_of(
 def _by_its_body(plain: str, kind: str | None, domain: str | None) -> list[OtherNumber]:
     """Return the number of a record that names the registry beside it, or in its place."""
     body = (domain or "").casefold()
+    if not (body or kind in _KINDS):
+        return []
     prefixes = [prefix for name, prefix in _PREFIXES.items() if name in body]
     prefixes += [_KINDS[kind]] if kind and kind in _KINDS else []
     for prefix in prefixes:
@@ -143,10 +182,6 @@ def _spelled(text: str) -> str:
 def _is_whole(number: str, text: str) -> bool:
     """Report whether a text is a number and, at most, its label."""
     return sum(map(str.isdecimal, text)) <= sum(map(str.isdecimal, number))  # some are padded
-
-
-def _bare(text: str) -> str:
-    return _NO_LETTER.sub("", text).upper()
 
 
 def _is_dummy(number: OtherNumber) -> bool:

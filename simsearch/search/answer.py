@@ -9,7 +9,9 @@ import msgspec
 
 from simsearch.index.directory import IndexFacts
 from simsearch.index.opened import OpenedIndex
+from simsearch.search.competing import competing_filters, with_places
 from simsearch.search.diversify import diversified
+from simsearch.search.facts_of import with_facts
 from simsearch.search.filters import Filters, unknown_counts
 from simsearch.search.nearest import nearest
 from simsearch.search.neighbour import Neighbour
@@ -31,6 +33,7 @@ CLOSE_PERCENTILE_OF_FEW = 99.0
 """The same in an index of fewer than `_FEW_STUDIES`: of one field, where any pair is alike."""
 
 _FEW_STUDIES = 10_000
+_FIELD_NAMES = {"near": "place"}  # of filters that are not named as what they ask for
 
 
 def closeness(n_studies: int) -> float:
@@ -150,6 +153,9 @@ def ask(
     """
     found = resolve(index, question, find_study=find_study, load_encoder=load_encoder)
     query, notes, filters = found.query, list(found.notes), question.filters
+    if question.competing:
+        filters, more = competing_filters(index, query.studies, filters)
+        notes += more
     notes += _left_out(index, filters)
     if question.hide_same_sponsor:
         hidden = tuple(dict.fromkeys((*filters.other_sponsor, *query.sponsors)))
@@ -169,11 +175,29 @@ def ask(
             msgspec.structs.replace(each, reason=reason)
             for each, reason in zip(neighbours, reasons, strict=True)
         ]
+    if question.competing or filters.near:
+        neighbours = with_places(index, query.studies, neighbours, filters)
+    if question.facts:
+        query, neighbours = _with_facts(index, query, neighbours)
     return Answer(
         query, neighbours, index.facts,
         weights=question.weights, filters=filters, notes=notes,
         min_percentile=question.min_percentile,
     )  # fmt: skip
+
+
+def _with_facts(
+    index: OpenedIndex, query: Query, neighbours: Sequence[Neighbour]
+) -> tuple[Query, list[Neighbour]]:
+    """Return a query and its neighbours with the facts that the index keeps of each study."""
+    studies = with_facts(index, [each.study for each in neighbours])
+    return (
+        msgspec.structs.replace(query, studies=tuple(with_facts(index, query.studies))),
+        [
+            msgspec.structs.replace(each, study=study)
+            for each, study in zip(neighbours, studies, strict=True)
+        ],
+    )
 
 
 def _left_out(index: OpenedIndex, filters: Filters) -> list[str]:
@@ -182,7 +206,9 @@ def _left_out(index: OpenedIndex, filters: Filters) -> list[str]:
     counts = index.remember(("unknown", filters), lambda: unknown_counts(store, filters))
     if not counts:
         return []
-    fields = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in counts.items())
+    fields = ", ".join(
+        f"{_FIELD_NAMES.get(name, name).replace('_', ' ')} {n:,}" for name, n in counts.items()
+    )
     return [f"left out because their records do not say: {fields} of {index.n_studies:,} studies"]
 
 

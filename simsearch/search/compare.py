@@ -222,7 +222,9 @@ def _comparison(
 
 def _names_several(question: Question) -> bool:
     """Report whether a question is about several studies and nothing else."""
-    beside = (question.texts, question.drafts, question.unlike, question.filters)
+    beside = (
+        question.texts, question.drafts, question.unlike, question.filters, question.competing
+    )  # fmt: skip
     return len(question.studies) > 1 and not any(beside)
 
 
@@ -234,7 +236,7 @@ def _among(
     load_encoder: LoadEncoder | None,
 ) -> Answer:
     """Return an answer whose neighbours are some given studies, nearest first."""
-    if question.filters or question.is_varied or question.min_percentile:
+    if question.filters or question.competing or question.is_varied or question.min_percentile:
         raise ArgumentError("with", others[0], "without filters: they choose among neighbours")
     found = resolve(index, question, find_study=find_study, load_encoder=load_encoder)
     own = {row for part in found.parts for row in part.rows}

@@ -21,6 +21,7 @@ from simsearch.search.neighbour import Neighbour
 from simsearch.search.query_parts import QueryPart
 from simsearch.search.question import Question
 from simsearch.search.reasons import are_sisters, mentions
+from simsearch.search.registrations import registrations, same_registration
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
 
@@ -98,6 +99,7 @@ def _leaders(index: OpenedIndex, found: Sequence[Neighbour], question: Question)
         return list(found)
     under: dict[int, list[Study]] = {}
     rows = _rows(index, found)
+    known = registrations(index, rows.tolist(), [each.study for each in found])
     for start in range(0, len(found), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(found)))
         compared = [
@@ -112,7 +114,10 @@ def _leaders(index: OpenedIndex, found: Sequence[Neighbour], question: Question)
                 other = found[leader].study
                 if question.group_by and other.sponsor == study.sponsor != "":
                     break
-                if alike is not None and _is_double(other, study, alike[place[leader], at - start]):
+                if alike is not None and (
+                    _is_double(other, study, alike[place[leader], at - start])
+                    or same_registration(known[leader], known[at])
+                ):
                     break
             else:
                 under[at] = []

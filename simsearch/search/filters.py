@@ -16,9 +16,12 @@ import numpy.typing as npt
 
 from simsearch.errors import ArgumentError, FilterError, UnknownFieldError
 from simsearch.index.studies import StudyStore
+from simsearch.records.other_numbers import is_of_registry, number_key
 from simsearch.records.vocabulary import country as one_country_name
 from simsearch.records.vocabulary import date as registry_date
-from simsearch.study import parse_nct_id
+from simsearch.search.likeness import closest, country_meant, letters
+from simsearch.search.places import check_radius, rows_near
+from simsearch.study import is_nct_id, parse_nct_id
 
 STATUSES = (
     "RECRUITING", "NOT_YET_RECRUITING", "ENROLLING_BY_INVITATION", "ACTIVE_NOT_RECRUITING",
@@ -34,21 +37,10 @@ INTERVENTION_TYPES = (
 
 DATE_WANTED = "a date like 2020, 2020-06 or 2020-06-15"
 
-_COUNTRY_NICKNAMES = MappingProxyType(
-    {
-        "us": "United States", "usa": "United States", "america": "United States",
-        "uk": "United Kingdom", "greatbritain": "United Kingdom", "england": "United Kingdom",
-        "korea": "South Korea", "holland": "Netherlands",
-    }
-)  # fmt: skip
-
 _BETWEEN_PHASES = re.compile(r"[/,](?!a)", re.IGNORECASE)  # but not within n/a
 _ROMAN = MappingProxyType({"i": "1", "ii": "2", "iii": "3", "iv": "4"})
 
 _MOST_PARTICIPANTS = 2**63 - 1  # SQLite compares with no greater number
-_N_CLOSE = 5
-_LEAST_LIKENESS = 70  # of 100
-_FEW_LETTERS = 3
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +60,16 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     study_type: tuple[str, ...] = ()
     intervention_type: tuple[str, ...] = ()
     country: tuple[str, ...] = ()
+    city: tuple[str, ...] = ()
+    """With a site in this city, as registered."""
+    state: tuple[str, ...] = ()
+    """With a site in this state or province."""
+    facility: tuple[str, ...] = ()
+    """With a site whose name has these words, or their beginnings."""
+    near: tuple[str, ...] = ()
+    """With a site at a place: `Boston, Massachusetts`, a city, a state or a country."""
+    radius_km: float | None = None
+    """Also with a site within so many kilometres of a place of `near`."""
     sponsor: tuple[str, ...] = ()
     """Words of the lead sponsor's name, or their beginnings."""
     other_sponsor: tuple[str, ...] = ()
@@ -95,6 +97,7 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
                 msgspec.structs.force_setattr(self, name, "")
             if not isinstance(getattr(self, name), str):
                 raise ArgumentError(name, getattr(self, name), DATE_WANTED)
+        check_radius(self.radius_km)
         least, results = self.min_enrollment, self.has_results
         if least is not None and (isinstance(least, bool) or not isinstance(least, int)):
             raise ArgumentError("min_enrollment", least, "a whole number")
@@ -109,8 +112,8 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _LISTED = (
-    "status", "phase", "study_type", "intervention_type", "country", "sponsor", "other_sponsor",
-    "exclude",
+    "status", "phase", "study_type", "intervention_type", "country", "city", "state", "facility",
+    "near", "sponsor", "other_sponsor", "exclude",
 )  # fmt: skip
 
 
@@ -151,10 +154,23 @@ def allowed_rows(store: StudyStore, filters: Filters) -> npt.NDArray[np.bool_]:
     if filters.other_sponsor:
         allowed[store.rows_of("sponsor", filters.other_sponsor)] = False
     for nct_id in filters.exclude:
-        row = store.row_of(parse_nct_id(nct_id))
-        if row is not None:
-            allowed[row] = False
+        allowed[_rows_named(store, nct_id)] = False
     return allowed
+
+
+def _rows_named(store: StudyStore, text: str) -> list[int]:
+    """Return the rows of the studies with an NCT ID, or with a number elsewhere.
+
+    Raises:
+        NctIdError: it is neither an NCT ID nor a number of another registry, nor one here.
+    """
+    if is_nct_id(text):
+        row = store.row_of(parse_nct_id(text))
+        return [] if row is None else [row]
+    rows = store.rows_numbered(number_key(text))
+    if not (rows or is_of_registry(text)):
+        parse_nct_id(text)  # says what it must be
+    return rows
 
 
 def unknown_counts(store: StudyStore, filters: Filters) -> dict[str, int]:
@@ -172,6 +188,11 @@ def _passing(store: StudyStore, filters: Filters) -> dict[str, npt.NDArray[np.in
         for kind in _KINDS
         if getattr(filters, kind)
     }
+    for kind in ("city", "state", "near"):
+        if values := getattr(filters, kind):
+            found[kind] = rows_near(store, kind, values, filters.radius_km)
+    if filters.radius_km is not None and not filters.near:
+        raise ArgumentError("radius_km", filters.radius_km, "given together with near")
     if filters.start_after or filters.start_before:
         after, before = _date("start_after", filters), _date("start_before", filters)
         found["start_date"] = store.rows_started(after, before)
@@ -189,6 +210,8 @@ def _is_unknown(store: StudyStore, name: str) -> npt.NDArray[np.bool_]:
     """Return (n_studies,) which studies have nothing in a field."""
     if name in _KINDS:
         known = store.rows_of(name, store.values_of(name))
+    elif name in {"city", "state", "near"}:
+        known = store.rows_at(None)
     elif name == "start_date":
         known = store.rows_started("", "")
     elif name == "enrollment":
@@ -219,7 +242,7 @@ def spelled(store: StudyStore, kind: str, values: Iterable[str]) -> tuple[str, .
             raise UnknownFieldError(kind)
         matching = understand(value, (*known, *names))
         if not matching:
-            close = tuple(_closest(value, (*known, *names)))
+            close = tuple(closest(value, (*known, *names)))
             raise FilterError(kind, value, close, tuple(known or names))
         found += matching
     return tuple(dict.fromkeys(found))
@@ -234,7 +257,7 @@ def _rows_with_results(store: StudyStore, *, has_results: bool) -> npt.NDArray[n
 
 def _named(value: str, names: Iterable[str]) -> list[str]:
     """Return the enum value that a person means: `phase 2`, `2`, `Active, not recruiting`."""
-    said = _letters(value)
+    said = letters(value)
     said = _ROMAN.get(said.removeprefix("phase"), said)
     shapes = {
         said,
@@ -243,16 +266,15 @@ def _named(value: str, names: Iterable[str]) -> list[str]:
         said.replace("studies", ""),
     }
     shapes |= {"na"} if said in {"notapplicable", "none"} else set()
-    return [name for name in names if _letters(name) in shapes][:1]
+    return [name for name in names if letters(name) in shapes][:1]
 
 
 def _country(value: str, names: Iterable[str]) -> list[str]:
-    plain = " ".join(value.split())
-    meant = one_country_name(_COUNTRY_NICKNAMES.get(_letters(plain), plain)).casefold()
+    meant = one_country_name(country_meant(value)).casefold()
     return [name for name in names if name.casefold() == meant][:1]
 
 
-def _sponsors(value: str, names: Iterable[str]) -> list[str]:
+def _with_words(value: str, names: Iterable[str]) -> list[str]:
     """Return the names that have a word beginning with each given word (`nat cancer`).
 
     Words are split the same way on both sides, at anything but letters and digits.
@@ -271,29 +293,11 @@ _KINDS: Mapping[str, tuple[tuple[str, ...], Callable[[str, Iterable[str]], list[
             "study_type": (STUDY_TYPES, _named),
             "intervention_type": (INTERVENTION_TYPES, _named),
             "country": ((), _country),
-            "sponsor": ((), _sponsors),
+            "sponsor": ((), _with_words),
+            "facility": ((), _with_words),
         }
     )
 )
-
-
-def _closest(value: str, names: Iterable[str]) -> list[str]:
-    """Return the few names that are nearest to a mistyped one, best first.
-
-    A value of a few letters is compared with whole names: many names contain them by chance.
-    """
-    from rapidfuzz import fuzz, process
-
-    scorer = fuzz.ratio if len(_letters(value)) <= _FEW_LETTERS else fuzz.WRatio
-    found = process.extract(
-        value, list(dict.fromkeys(names)), scorer=scorer, processor=_letters,
-        score_cutoff=_LEAST_LIKENESS, limit=_N_CLOSE,
-    )  # fmt: skip
-    return [name for name, *_ in found]
-
-
-def _letters(text: str) -> str:
-    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _date(name: str, filters: Filters) -> str:

@@ -79,12 +79,14 @@ class Index:
         unlike: str | Sequence[str] = (),
         k: int = 10,
         weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+        competing: bool = False,
         hide_same_sponsor: bool = False,
         fold: bool = False,
         diverse: float | None = None,
         group_by: GroupBy | None = None,
         min_percentile: float = 0,
         explain: bool = True,
+        facts: bool = False,
         **filters: Any,
     ) -> Answer:
         """Return the studies most like one, several, a text or a draft, nearest first.
@@ -97,14 +99,19 @@ class Index:
             unlike: NCT IDs of studies to keep away from.
             k: how many neighbours, 1 to 10,000 (200 with `fold`, `diverse` or `group_by`).
             weights: signal name → weight; a signal that is not named counts nothing.
+            competing: only trials that compete for the same participants: recruiting or about to,
+                with a condition in common, and in a country of the query studies, or at the
+                place that `near`, `country`, `state`, `city` or `facility` name.
             hide_same_sponsor: leave out the studies of the query studies' lead sponsors.
             fold: put near-duplicates under the best of them.
             diverse: diversify: 1 = ranking only, 0 = diversity only.
             group_by: `"sponsor"` puts the studies of one sponsor under the best of them.
             min_percentile: leave out neighbours below this percentile.
             explain: say for each neighbour why it is one; False saves the time.
+            facts: give each study its facts (sites, other numbers, …).
             **filters: what a neighbour must be, as `Filters` takes it: `status="recruiting"`,
-                `phase=["2", "3"]`, `country`, `sponsor`, `study_type`, `intervention_type`,
+                `phase=["2", "3"]`, `country`, `city`, `state`,
+                `facility`, `near`, `radius_km`, `sponsor`, `study_type`, `intervention_type`,
                 `other_sponsor`, `start_after`, `start_before`, `min_enrollment`, `has_results`,
                 `same_intervention`, `same_condition`, `or_unknown`,
                 `exclude` (NCT IDs of studies to leave out).
@@ -124,6 +131,7 @@ class Index:
             drafts=draft,  # type: ignore[arg-type]
             unlike=unlike,  # type: ignore[arg-type]
             filters=Filters(**filters),
+            competing=competing,
             hide_same_sponsor=hide_same_sponsor,
             weights=weights,
             k=k,
@@ -132,6 +140,7 @@ class Index:
             group_by=group_by,
             min_percentile=min_percentile,
             explain=explain,
+            facts=facts,
         )
         return ask(self._opened, question)
 
@@ -160,6 +169,7 @@ class Index:
         k: int | None = None,
         groups: bool = True,
         weights: Mapping[str, float] = DEFAULT_WEIGHTS,
+        competing: bool = False,
         hide_same_sponsor: bool = False,
         min_percentile: float = 0,
         **filters: Any,
@@ -177,6 +187,7 @@ class Index:
             groups: whether to group outcomes and criteria by meaning, which loads the packaged
                 model.
             weights: signal name → weight; a signal that is not named counts nothing.
+            competing: only trials that compete for the same participants, as in `related`.
             hide_same_sponsor: leave out the studies of the query studies' lead sponsors.
             min_percentile: leave out neighbours below this percentile.
             **filters: what a neighbour must be, as in `related`.
@@ -193,6 +204,7 @@ class Index:
             texts=text,  # type: ignore[arg-type]
             drafts=draft,  # type: ignore[arg-type]
             filters=Filters(**filters),
+            competing=competing,
             hide_same_sponsor=hide_same_sponsor,
             weights=weights,
             k=DEFAULT_K if k is None else k,

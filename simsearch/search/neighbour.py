@@ -6,6 +6,8 @@ import msgspec
 
 from simsearch.study import Study
 
+_SHOWN_PLACES = 3
+
 
 class Reason(msgspec.Struct, frozen=True):
     """Why one study is a neighbour.
@@ -29,10 +31,35 @@ class Reason(msgspec.Struct, frozen=True):
         """The reason in one short line."""
         names = "; ".join((*self.conditions, *self.interventions))
         if self.relation:
-            return f"{self.relation}: {names}" if names else self.relation
+            between = "; " if ":" in self.relation else ": "
+            return f"{self.relation}{between}{names}" if names else self.relation
         words = f"words in common: {', '.join(self.terms)}" if self.terms else ""
         near = f"{' and '.join(self.near)} near in meaning" if self.near else ""
         return "; ".join(filter(None, (near, words))) or "similar text overall"
+
+
+class SharedPlaces(msgspec.Struct, frozen=True):
+    """Where a neighbour is run: in common with the query studies, or where it was asked for."""
+
+    countries: tuple[str, ...] = ()
+    cities: tuple[str, ...] = ()
+    """`Boston, Massachusetts`; without the country."""
+    facilities: tuple[str, ...] = ()
+    """`General Hospital, Boston`."""
+    asked_for: bool = False
+    """Whether these are the neighbour's sites at a place that was named."""
+
+    @property
+    def line(self) -> str:
+        """The most specific of it in one line; `""` if there is nothing."""
+        for kind, names in (
+            ("sites", self.facilities), ("cities", self.cities), ("countries", self.countries)
+        ):  # fmt: skip
+            if names:
+                more = len(names) - _SHOWN_PLACES
+                shown = "; ".join(names[:_SHOWN_PLACES]) + (f" and {more} more" if more > 0 else "")
+                return f"{kind} {'there' if self.asked_for else 'in common'}: {shown}"
+        return ""
 
 
 class Neighbour(msgspec.Struct, frozen=True):
@@ -53,6 +80,8 @@ class Neighbour(msgspec.Struct, frozen=True):
     """Studies folded under this one, nearest first (see `diversify.py`)."""
     reason: Reason | None = None
     """Why it is a neighbour; None where the question did not ask for reasons."""
+    places: SharedPlaces | None = None
+    """Where it competes for participants; None where the question did not ask for places."""
 
     @property
     def nct_id(self) -> str:

@@ -43,6 +43,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """NCT IDs of studies to keep away from."""
     filters: Filters = NO_FILTERS
     """What a neighbour must be."""
+    competing: bool = False
+    """Only trials that compete for the same participants now (see `competing`)."""
     hide_same_sponsor: bool = False
     """Leave out the studies of the query studies' lead sponsors."""
     weights: Mapping[str, float] = DEFAULT_WEIGHTS
@@ -59,6 +61,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Leave out neighbours below this percentile, 0 to 100."""
     explain: bool = True
     """Whether to say for each neighbour why it is one."""
+    facts: bool = False
+    """Whether each study carries its facts: sites, other numbers, dates, …"""
 
     def __post_init__(self) -> None:
         for name in ("studies", "unlike"):
@@ -93,7 +97,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
             optional = name == "diverse" and given is None
             if isinstance(given, bool) or not (optional or isinstance(given, int | float)):
                 raise ArgumentError(name, given, "a number")
-        for name in ("hide_same_sponsor", "fold", "explain"):
+        for name in ("competing", "hide_same_sponsor", "fold", "explain", "facts"):
             if not isinstance(getattr(self, name), bool):
                 raise ArgumentError(name, getattr(self, name), "True or False")
         if not (self.group_by is None or self.group_by == "sponsor"):

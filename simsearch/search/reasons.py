@@ -24,6 +24,12 @@ from simsearch.search.names import (
 )
 from simsearch.search.neighbour import Neighbour, Reason
 from simsearch.search.query_parts import QueryPart
+from simsearch.search.registrations import (
+    Registrations,
+    registrations,
+    registrations_of,
+    same_registration,
+)
 from simsearch.search.spelling import one_word_each, only_begins_codes, said_by
 from simsearch.search.stop_words import (
     CONTROLS,
@@ -75,9 +81,14 @@ def explain(
         combined([(mean, part.terms) for part in near_parts]),
         {name: sum(share[name] for share in shares) / len(shares) for name in shares[0]},
         named_by(studies),
+        _registered(index, studies),
     )
     rows = index.store.rows_of_studies([each.study.nct_id for each in neighbours])
-    return [_reason(asked, each, row) for each, row in zip(neighbours, rows, strict=True)]
+    theirs = registrations(index, rows, [each.study for each in neighbours])
+    return [
+        _reason(asked, each, row, numbers)
+        for each, row, numbers in zip(neighbours, rows, theirs, strict=True)
+    ]
 
 
 def mentions(naming: Study, named: Study) -> bool:
@@ -102,9 +113,18 @@ class _Asked(msgspec.Struct, frozen=True):
     terms: TermWeights
     shares: Mapping[str, float]
     named: Named
+    registered: Sequence[Registrations]
 
 
-def _reason(asked: _Asked, neighbour: Neighbour, row: int) -> Reason:
+def _registered(index: OpenedIndex, studies: Sequence[Study]) -> list[Registrations]:
+    """Return the numbers of the query studies; those of a draft are its own."""
+    rows = {study.nct_id: index.store.row_of(study.nct_id) for study in studies if study.nct_id}
+    here = [study for study in studies if rows.get(study.nct_id) is not None and not study.facts]
+    found = registrations(index, [rows[study.nct_id] or 0 for study in here], here)
+    return [*found, *(registrations_of(study) for study in studies if study not in here)]
+
+
+def _reason(asked: _Asked, neighbour: Neighbour, row: int, numbers: Registrations) -> Reason:
     study, its = neighbour.study, named_by([neighbour.study])
     conditions = conditions_in_common(asked.named, its)
     interventions = interventions_in_common(
@@ -119,8 +139,9 @@ def _reason(asked: _Asked, neighbour: Neighbour, row: int) -> Reason:
     found = {"conditions": conditions, "interventions": interventions}
     others = _others(asked.named, its, neighbour)
     healthy = asked.named.are_healthy or its.are_healthy  # having no condition is not alike
+    same = next(filter(None, (same_registration(each, numbers) for each in asked.registered)), "")
     return Reason(
-        _relation(asked.named.studies, study, conditions, interventions, others),
+        same or _relation(asked.named.studies, study, conditions, interventions, others),
         conditions,
         interventions,
         {

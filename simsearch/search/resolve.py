@@ -8,7 +8,7 @@ from functools import cached_property
 import msgspec
 
 from simsearch.encode.encoders import Encoder
-from simsearch.errors import ArgumentError
+from simsearch.errors import ArgumentError, one_line
 from simsearch.index.opened import OpenedIndex
 from simsearch.search.query_parts import (
     QueryPart,
@@ -19,7 +19,7 @@ from simsearch.search.query_parts import (
     text_part,
 )
 from simsearch.search.question import Query, Question
-from simsearch.study import Study
+from simsearch.study import Study, is_nct_id
 
 FindStudy = Callable[[str], Study]
 """Called with an NCT ID that the index lacks; returns the study from elsewhere, or raises."""
@@ -48,6 +48,7 @@ def resolve(
 
     Raises:
         NctIdError, UnknownStudyError: no such ID, or not in this index (nor found elsewhere).
+        SharedNumberError: a number of another registry is that of several studies.
         NothingToCompareError: a study, the draft or the text holds no word to compare.
         ArgumentError: a study is to be near to and to keep away from.
         EncoderError, RecipeError: the model that built the index cannot be loaded.
@@ -98,6 +99,7 @@ class _Resolver:
         found: dict[str, Study] = {}
         for nct_id in nct_ids:
             canonical, row = self._index.locate(nct_id)
+            self._note_if_elsewhere(nct_id, canonical)
             if canonical in found or any(canonical in _numbers(draft) for draft in drafts):
                 continue
             if row is not None:
@@ -117,6 +119,11 @@ class _Resolver:
                 part = draft_part(self._index, study, self._encoder)
                 parts.append(msgspec.structs.replace(part, away=away))
         return list(found.values()), parts
+
+    def _note_if_elsewhere(self, typed: str, canonical: str) -> None:
+        """Say which study a number of another registry, or a sponsor's own, has been taken for."""
+        if not is_nct_id(typed):
+            self._notes.append(f"{one_line(typed).strip()} is a number of {canonical}")
 
     def _note_if_merged(self, canonical: str, study: Study) -> None:
         if canonical != study.nct_id:

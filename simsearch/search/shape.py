@@ -14,7 +14,7 @@ import msgspec
 
 from simsearch.errors import one_line
 from simsearch.search.filters import NO_FILTERS
-from simsearch.search.neighbour import Neighbour, Reason
+from simsearch.search.neighbour import Neighbour, Reason, SharedPlaces
 from simsearch.search.question import Query
 from simsearch.study import Study, status_label
 
@@ -27,6 +27,7 @@ CSV_COLUMNS = (
     "rank", "nct_id", "title", "status", "phases", "similarity", "percentile", "reason",
     "study_type", "conditions", "interventions", "sponsor", "start_date", "enrollment",
     "countries", "url", "generation", "records_date", "folded", "query",
+    "places",
 )  # fmt: skip
 
 EXPLAINED_COLUMNS = (
@@ -81,9 +82,16 @@ def neighbour_shape(neighbour: Neighbour) -> dict[str, Any]:
         "percentile": neighbour.percentile,
         "signals": neighbour.signals,
         "reason": {"line": reason.line, **msgspec.to_builtins(reason)} if reason else None,
+        "places": _places_shape(neighbour.places),
         "folded": [study.nct_id for study in neighbour.folded],
         **study_shape(neighbour.study),
     }
+
+
+def _places_shape(places: SharedPlaces | None) -> dict[str, Any] | None:
+    if places is None:
+        return None
+    return {name: list(getattr(places, name)) for name in ("countries", "cities", "facilities")}
 
 
 def flat_rows(answer: Answer) -> Iterator[dict[str, Any]]:
@@ -96,6 +104,7 @@ def flat_rows(answer: Answer) -> Iterator[dict[str, Any]]:
     for each in answer:
         row = {**neighbour_shape(each), **built, **explained(each.reason)}
         row["reason"] = each.reason.line if each.reason else ""
+        row["places"] = each.places.line if each.places else ""
         row["interventions"] = [
             f"{one.type}: {one.name}" if one.type else one.name for one in each.study.interventions
         ]

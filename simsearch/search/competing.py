@@ -1,0 +1,82 @@
+"""Trials that compete with a study for the same participants, now and at the same places."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from simsearch.errors import ArgumentError, NothingToCompareError
+from simsearch.index.opened import OpenedIndex
+from simsearch.search.facts_of import with_facts
+from simsearch.search.filters import Filters
+from simsearch.search.neighbour import Neighbour
+from simsearch.search.places import place_key, place_name, places_near, shared_places, sites_of
+from simsearch.study import Study
+
+RECRUITING = ("RECRUITING", "NOT_YET_RECRUITING", "ENROLLING_BY_INVITATION")
+"""The statuses of a trial that takes participants, or is going to."""
+
+
+def competing_filters(
+    index: OpenedIndex, studies: Sequence[Study], filters: Filters
+) -> tuple[Filters, list[str]]:
+    """Return what a competing trial must be, and what a person should know of that.
+
+    It takes participants, has a condition in common with a query study, and a site in one of the
+    query's countries; within `filters.radius_km` of one of its sites, if that is given; or at the
+    place that `filters` name by `near`, `country`, `state`, `city` or `facility`.
+
+    Args:
+        index: where to look.
+        studies: the query studies.
+        filters: what else a neighbour must be; a status given there stays.
+
+    Raises:
+        NothingToCompareError: there is no query study: words compete with nothing.
+        ArgumentError: there is a radius, and no site to measure from.
+    """
+    if not studies:
+        raise NothingToCompareError("the query", "trials compete with a study or a draft")
+    known = with_facts(index, studies)
+    status = filters.status or RECRUITING
+    filters = msgspec.structs.replace(filters, status=status, same_condition=True)
+    if _names_a_place(filters):
+        return filters, []
+    sites = [site for study in known for site in sites_of(study)]
+    if filters.radius_km is not None:
+        near = tuple(dict.fromkeys(place_name(site) for site in sites if site.city))
+        if not near:
+            raise ArgumentError(
+                "radius_km", filters.radius_km, "left out: the query names no city; give near"
+            )
+        return msgspec.structs.replace(filters, near=near), []
+    countries = tuple(dict.fromkeys(site.country for site in sites if site.country))
+    if not countries:
+        return filters, ["the query names no country, so trials of any country compete with it"]
+    return msgspec.structs.replace(filters, country=countries), []
+
+
+def with_places(
+    index: OpenedIndex, studies: Sequence[Study], neighbours: Sequence[Neighbour], filters: Filters
+) -> list[Neighbour]:
+    """Return neighbours with the places that each shares with the query studies.
+
+    Where `filters` name a place by `near`, it is the sites that a neighbour has there.
+    """
+    there = None
+    if filters.near:
+        places = places_near(index.store, filters.near, filters.radius_km)
+        there = frozenset(map(place_key, places))
+    asked = with_facts(index, studies)
+    found = with_facts(index, [each.study for each in neighbours])
+    return [
+        msgspec.structs.replace(each, places=shared_places(asked, study, there))
+        for each, study in zip(neighbours, found, strict=True)
+    ]
+
+
+def _names_a_place(filters: Filters) -> bool:
+    return bool(
+        filters.near or filters.country or filters.state or filters.city or filters.facility
+    )
