@@ -58,6 +58,7 @@ LIBRARY: dict[str, Any] = {
     "evaluation.comparison.Comparison": REAL,
     "evaluation.comparison.judged_records": lambda *_: [],
     "evaluation.judged.read_groups": REAL,
+    "evaluation.leave_one_out.leave_one_out": stop,
     "evaluation.judged.read_qrels": REAL,
     "export.opensearch.export_opensearch": stop,
     "export.parquet.export_parquet": stop,
@@ -87,6 +88,7 @@ LIBRARY: dict[str, Any] = {
     "review.folder.begin_review": lambda *_, **__: None,
     "review.folder.open_review": REAL,
     "review.folder.Review.decide": lambda *_, **__: [],
+    "review.imports.read_decisions": REAL,
     "review.upcoming.upcoming": REAL,
     "search.answer.ask": REAL,
     "search.compare.compare": REAL,
@@ -120,6 +122,7 @@ class World:
             (folder / name).write_text("a\tNCT00000101\na\tNCT00000102\n")
         (folder / "qrels.tsv").write_text("NCT00000101\tNCT00000102\t1\n")
         VectorCache(folder / "vectors.sqlite").close()
+        (folder / "decided.csv").write_text("nct_id,decision\nNCT00000102,exclude\n")
         begin_review(folder / "rv", {"NCT00000104": "include"}, by="a test")
 
     def named(self, value: Any) -> Any:

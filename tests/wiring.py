@@ -44,6 +44,9 @@ REST = {
     "review keep": "rv NCT101",
     "review drop": "rv NCT101",
     "review later": "rv NCT101",
+    "review import": "rv decided.csv",
+    "review export": "rv",
+    "review report": "rv",
     "review status": "rv",
     "cache prune": "--older-than 3 --cache vectors.sqlite",
 }
@@ -229,11 +232,30 @@ def reviews(index: str) -> Iterator[Row]:
                   dict.fromkeys(("NCT00000101", "NCT00000104"), verdict))  # fmt: skip
         yield Row(command, "--by", "Ann", "Review.decide by", "Ann")
         yield Row(command, "--quiet -q", "", "out", "")
+    for each in (
+        ("DIR", "rv decided.csv", "open_review path", Path("rv"), ""),
+        ("FILE", "decided.csv", "read_decisions path", Path("decided.csv"), "rv"),
+        ("--as", "exclude", "read_decisions given", "exclude"),
+        ("--by", "Ann", "Review.decide by", "Ann"),
+        ("--quiet -q", "", "out", ""),
+    ):
+        yield Row("review import", *each)
+    for each in (
+        ("DIR", "rv", "open_review path", Path("rv"), ""),
+        ("--raw", "", "write view.raw", True),
+        ("--bom", "", "write view.bom", True),
+        ("--format -f", "ris", "write name", "ris"),
+        ("--output -o", "all.ris", "write name", "ris"),
+    ):
+        yield Row("review export", *each)
+    yield Row("review report", "DIR", "rv", "open_review path", Path("rv"), "")
+    yield Row("review report", "--format -f", "json", "write name", "json")
+    yield Row("review report", "--output -o", "report.json", "write name", "json")
     yield Row("review status", "DIR", "rv", "open_review path", Path("rv"), "")
     yield Row("review status", "--format -f", "json", "write name", "json")
     yield Row("review status", "--output -o", "status.json", "write name", "json")
     yield Row("review new", "--quiet -q", "", "out", "")
-    for name in ("new", "next", "keep", "drop", "later", "status"):
+    for name in ("new", "next", "keep", "drop", "later", "import", "export", "report", "status"):
         yield Row(f"review {name}", index, "other", "opened_index path", Path("other"))
 
 
@@ -372,6 +394,7 @@ def rows() -> Iterator[Row]:
         ("--system", "bm25 --system simsearch", "Comparison systems", ["bm25", "simsearch"]),
         (weights, weighed[0], "Comparison weights", weighed[1]),
         ("--sample", "7", "Comparison.run n_sampled", 7),
+        ("--leave-one-out", "", "leave_one_out #", 1),
         ("--save", "run.trec", "written_whole path", Path("run.trec")),
         ("--save-system", "bm25", "Comparison.trec_run system", "bm25",
          "--groups groups.tsv --save run.trec"),

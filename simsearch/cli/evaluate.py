@@ -40,6 +40,7 @@ EXAMPLES = """
 simsearch evaluate --groups reviews.tsv
 simsearch evaluate --groups reviews.tsv --qrels pairs.tsv -o quality.md
 simsearch evaluate --qrels pairs.tsv --records more.jsonl.gz --system simsearch --system bm25
+simsearch evaluate --groups reviews.tsv --leave-one-out -o update.md
 simsearch evaluate --groups reviews.tsv --save run.trec --save-system bm25
 """
 
@@ -95,6 +96,13 @@ def evaluate(
     save_system: Annotated[
         str, typer.Option(metavar="NAME", help="The system whose rankings are saved.")
     ] = "simsearch",
+    leave_one_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-one-out",
+            help="With --groups: leave each study out in turn, the others ask; simulate screening.",
+        ),
+    ] = False,
     model: IndexModelOption = None,
     *,
     output: EvaluationOutput,
@@ -111,6 +119,9 @@ def evaluate(
         raise typer.BadParameter("give --groups, --qrels or a --sample above 0")
     if save:
         _check_place(save)
+    if leave_one_out:
+        _leave_one_out(index, groups or [], output, quiet=quiet)
+        return
     weights = parsed_weights(weight)
     systems = system or system_names(weights, baselines=baselines)
     grouped = _read(groups or (), read_groups)
@@ -138,6 +149,20 @@ def evaluate(
             _save(save, comparison.trec_run(judged, save_system, extra))
         report = comparison.run(grouped, graded, extra, sample)
     output.write(report)
+
+
+def _leave_one_out(
+    index: Path | None, groups: Sequence[Path], output: EvaluationOutput, *, quiet: bool
+) -> None:
+    from simsearch.evaluation.corpus import Corpus
+    from simsearch.evaluation.leave_one_out import leave_one_out
+
+    if not groups:
+        raise typer.BadParameter("--leave-one-out goes with --groups")
+    sets = _read(groups, read_groups)
+    with opened_index(index) as opened, progress_on_stderr(quiet=quiet) as progress:
+        report = leave_one_out(Corpus(opened), sets, progress)
+    output.write(report, kind="left-out")
 
 
 def _read(paths: Sequence[Path], read: Callable[[Path], Judged]) -> list[Judged]:

@@ -89,23 +89,27 @@ class Output(OptionGroup):
         except (OSError, ValueError):  # a text or a number of a study
             return False
 
-    def write(self, thing: Any, **shown: Any) -> None:
-        """Write a result, to the end or not at all; `shown` as in `View`."""
+    def write(self, thing: Any, *, kind: str = "", **shown: Any) -> None:
+        """Write a result, to the end or not at all; `shown` as in `View`.
+
+        `kind` is another kind with the same formats, where a command has two.
+        """
+        kind = kind or self.kind
         if self.output is None:
-            print_pieces(write(self.kind, thing, self.format, view(**shown)))
+            print_pieces(write(kind, thing, self.format, view(**shown)))
             return
         try:
             with written_whole(self.output) as file:
-                for piece in self._pieces(thing, View(**shown)):
+                for piece in self._pieces(kind, thing, View(**shown)):
                     file.write(piece)
         except OSError as error:
             fail(f"cannot write {self.output}: {error.strerror or error}", 1)
 
-    def _pieces(self, thing: Any, shown: View) -> Iterator[bytes]:
+    def _pieces(self, kind: str, thing: Any, shown: View) -> Iterator[bytes]:
         if self.format in BINARY:
-            yield from write_binary(self.kind, thing, self.format, shown)
+            yield from write_binary(kind, thing, self.format, shown)
         else:
-            for piece in write(self.kind, thing, self.format, shown):
+            for piece in write(kind, thing, self.format, shown):
                 yield piece.encode("utf-8", errors="replace")
 
 
@@ -205,6 +209,8 @@ if TYPE_CHECKING:
     ListsOutput: TypeAlias = Output
     StudyOutput: TypeAlias = Output
     NextOutput: TypeAlias = Output
+    ReportOutput: TypeAlias = Output
+    ReviewOutput: TypeAlias = Output
     StatusOutput: TypeAlias = Output
 else:  # a new kind of result is one line here
     AnswerOutput = output_group("answer")
@@ -216,4 +222,6 @@ else:  # a new kind of result is one line here
     ListsOutput = output_group("lists", ("jsonl", "csv", "parquet"))
     StudyOutput = output_group("study")
     NextOutput = output_group("next")
+    ReportOutput = output_group("report")
+    ReviewOutput = output_group("review", ("csv", "ris", "asreview", "ids"))
     StatusOutput = output_group("status")

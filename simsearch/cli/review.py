@@ -18,7 +18,7 @@ from simsearch.cli.options import (
     given_path,
     named_studies,
 )
-from simsearch.cli.outputs import NextOutput, StatusOutput
+from simsearch.cli.outputs import NextOutput, ReportOutput, ReviewOutput, StatusOutput
 from simsearch.cli.terminal import print_facts
 from simsearch.index.opened import OpenedIndex, opened_index
 from simsearch.study import parse_nct_id
@@ -147,6 +147,81 @@ def later(
     _decide(folder, studies, "undecided", by, index, quiet=quiet)
 
 
+def import_(
+    folder: FolderArgument,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", parser=given_path,
+            help="CSV or RIS: an export of ASReview, Rayyan or Covidence, or of your own.",
+        ),
+    ],
+    as_: Annotated[
+        str,
+        typer.Option(
+            "--as", metavar="DECISION", show_default=False,
+            help="Decision of the studies of which the file says none: include, exclude or "
+            "undecided; for Covidence, whose files hold one category.",
+        ),
+    ] = "",
+    by: Annotated[
+        str, typer.Option("--by", metavar="WHO", help="Who decided.", show_default="the file")
+    ] = "",
+    index: IndexOption = None,
+    quiet: QuietOption = False,
+) -> None:  # fmt: skip
+    """Import decisions from a screening tool: the whole file, or nothing of it."""
+    from simsearch.errors import ArgumentError, ImportedDecisionsError
+    from simsearch.review.folder import VERDICTS, open_review
+    from simsearch.review.imports import read_decisions
+
+    given = next((each for each in VERDICTS if each == as_), None)
+    if as_ and not given:
+        raise ArgumentError("as", as_, "include, exclude or undecided")
+    review = open_review(folder)
+    try:
+        found = read_decisions(file, given)
+    except ImportedDecisionsError as error:
+        for problem in error.problems:
+            print(f"simsearch: {file}: {problem}", file=sys.stderr)
+        raise
+    with opened_index(index) as opened:
+        _report_missing(opened, found.verdicts)
+    added = review.decide(found.verdicts, by or file.name)
+    if found.n_undecided_yet:
+        print(
+            f"simsearch: {found.n_undecided_yet:,} rows have no decision: left out",
+            file=sys.stderr,
+        )
+    _print_decided(review, len(added), len(found.verdicts), quiet=quiet)
+
+
+def export(
+    folder: FolderArgument,
+    index: IndexOption = None,
+    *,
+    output: ReviewOutput,
+    csv: CsvOptions,
+) -> None:
+    """Write all decided studies, for a reference manager, a screening tool or a spreadsheet."""
+    from simsearch.review.decided import decided
+    from simsearch.review.folder import open_review
+
+    review = open_review(folder)
+    with opened_index(index) as opened:
+        output.write(decided(opened, review), raw=csv.raw, bom=csv.bom)
+
+
+def report(folder: FolderArgument, index: IndexOption = None, *, output: ReportOutput) -> None:
+    """Write how the review was done: what was asked of which data on which day, and what came."""
+    from simsearch.review.decided import decided
+    from simsearch.review.folder import open_review
+
+    review = open_review(folder)
+    with opened_index(index) as opened:
+        output.write(decided(opened, review))
+
+
 def status(folder: FolderArgument, index: IndexOption = None, *, output: StatusOutput) -> None:
     """Print where the review stands: screened, kept, the curve, whether to stop."""
     from simsearch.review.folder import open_review
@@ -225,9 +300,28 @@ add_command(app, drop, examples="\nsimsearch review drop anemia/ NCT00001626 dro
 add_command(app, later, examples="\nsimsearch review later anemia/ NCT00001626\n")
 add_command(
     app,
+    import_,
+    "import",
+    examples="""
+simsearch review import anemia/ asreview_dataset.csv
+simsearch review import anemia/ rayyan.ris --by "Ann and Bob"
+simsearch review import anemia/ covidence_excluded.csv --as exclude
+""",
+)
+add_command(
+    app,
+    export,
+    examples="""
+simsearch review export anemia/ -o anemia.ris
+simsearch review export anemia/ -f asreview > anemia-asreview.csv
+""",
+)
+add_command(
+    app,
     status,
     examples="""
 simsearch review status anemia/
 simsearch review status anemia/ -f json | jq .rules
 """,
 )
+add_command(app, report, examples="\nsimsearch review report anemia/ -o report.md\n")

@@ -27,6 +27,9 @@ FORMAT = 1
 
 Verdict = Literal["include", "exclude", "undecided"]
 
+VERDICTS: tuple[Verdict, ...] = ("include", "exclude", "undecided")
+"""What can be decided."""
+
 SETTINGS, DECISIONS, ASKED = "review.json", "decisions.jsonl", "asked.jsonl"
 
 _WAIT = 10.0  # seconds; a writer needs some milliseconds
