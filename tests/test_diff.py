@@ -6,12 +6,13 @@ import json
 import sys
 
 import pytest
-from conftest import REPOSITORY, SIX, record
+from conftest import REPOSITORY, SIX, WordEncoder, record
 
 from simsearch.cli import main as cli
 from simsearch.cli import progress
 from simsearch.diff.changes import FieldChange
 from simsearch.output.diff_words import phrases
+from simsearch.search import resolve
 from simsearch.study import Intervention
 
 WATCHED = "NCT00000101"
@@ -174,7 +175,7 @@ def test_a_watched_study_in_neither_is_named_and_the_rest_goes_on(run, two):
 def test_no_watched_study_at_all_is_an_error(run, two):
     code, out, err = run("-w", "NCT00000999")
     assert (code, out) == (1, "")
-    assert err.splitlines()[-1] == "simsearch: no watched study is in either generation"
+    assert "simsearch: NCT00000999 is not in the index index (6 studies" in err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("option", ["--watch", "--watch-list"])
@@ -353,3 +354,25 @@ def test_the_document_names_every_field(run, two):
     names = {*whole, *whole["studies"][0], *watched["neighbours"][0], *lines[0]}
     assert {n for n in names if f"`{n}`" not in document and f"`{n}`" not in answers} == set()
     assert ", ".join(header) in document.replace("\n", " ")
+
+
+def test_a_text_is_watched_by_its_words(run, two, monkeypatch):
+    monkeypatch.setattr(resolve, "builder_of", lambda _: WordEncoder())
+    words = ("--watch-text", "pills aplasia", "-k", "2")
+    code, out, _ = run(*words, "-f", "json")
+    (watched,) = json.loads(out)["watched"]
+    assert (code, watched["text"], watched["nct_id"]) == (0, "pills aplasia", "")
+    assert [each["event"] for each in watched["neighbours"]] == ["new", "left"]
+    assert "\npills aplasia\n" in run(*words)[1]
+    rows = list(csv.DictReader(io.StringIO(run(*words, "-f", "csv")[1])))
+    assert {each["query"] for each in rows} == {"pills aplasia"}
+    assert "## pills aplasia" in run(*words, "-f", "markdown")[1]
+
+
+def test_filters_choose_among_the_neighbours_of_what_is_watched(run, two):
+    out = run("--watch", WATCHED, "--status", "recruiting", "-f", "json")[1]
+    (watched,) = json.loads(out)["watched"]
+    assert {each["nct_id"] for each in watched["neighbours"]} == {"NCT00000107"}
+    code, out, err = run("--status", "recruiting")
+    assert (code, out) == (2, "")
+    assert "give --watch as well" in err

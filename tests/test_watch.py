@@ -3,9 +3,11 @@
 import pytest
 from conftest import SIX, WordEncoder, record
 
+from simsearch import Filters, Study
 from simsearch.diff.changes import compare
-from simsearch.diff.watch import is_known, watched_change
-from simsearch.errors import ArgumentError, UnknownStudyError
+from simsearch.diff.watch import Watch, is_known, watched_change, watched_changes
+from simsearch.errors import ArgumentError, FilterError, UnknownStudyError
+from simsearch.search import resolve
 
 PILLS, DROPS, MARROW, IRON, KNEE, CHILDREN = SIX
 WATCHED = "NCT00000101"  # pills for aplasia; its two nearest are drops and iron pills
@@ -198,3 +200,68 @@ def test_a_study_in_neither_is_not_known_and_refused(after):
 def test_a_number_of_neighbours_out_of_range_is_refused(after):
     with pytest.raises(ArgumentError, match="k is 0"):
         watched_change(after(SIX), WATCHED, 0)
+
+
+@pytest.fixture
+def words(monkeypatch):
+    """Let texts be encoded by the encoder of these tests, which no package holds."""
+    monkeypatch.setattr(resolve, "builder_of", lambda _: WordEncoder())
+
+
+def events(both, **watch) -> list[tuple[str, str, str]]:
+    """Return event, NCT ID and why of each change among the neighbours of what is watched."""
+    return [
+        (each.event, each.neighbour.study.nct_id, each.why)
+        for change in watched_changes(both, Watch(**watch))
+        for each in change.neighbours
+    ]
+
+
+@pytest.mark.usefixtures("words")
+def test_a_text_is_watched(after):
+    both = after([*SIX, TWIN])
+    (change,) = watched_changes(both, Watch(texts=("pills aplasia",), k=2))
+    assert (change.name, change.text) == ("pills aplasia", "pills aplasia")
+    assert not change.study
+    came = change.neighbours[0]
+    assert (came.event, came.neighbour.study.nct_id) == ("new", "NCT00000107")
+    assert came.why == "new in the index"
+    assert came.reason
+
+
+@pytest.mark.usefixtures("words")
+def test_a_draft_is_watched(after):
+    draft = Study(nct_id="", title="Pills for aplasia", conditions=("Aplasia",))
+    both = after([*SIX, TWIN], old=SIX[1:])
+    (change,) = watched_changes(both, Watch(drafts=(draft,), k=1))
+    assert change.name == "draft"
+    assert [(each.event, each.neighbour.study.nct_id) for each in change.neighbours] == [
+        ("new", WATCHED), ("left", "NCT00000102"),
+    ]  # fmt: skip
+
+
+def test_a_study_that_comes_to_pass_the_filters_is_new(after):
+    both = after(changed(102, "Drops for aplasia", ["Aplasia"], [("DRUG", "Drops")],
+                         "Adults with aplasia take drops.", status="RECRUITING",
+                         aliases=["NCT00000901"]))  # fmt: skip
+    recruiting = Filters(status="recruiting")
+    assert events(both, nct_ids=(WATCHED,), filters=recruiting) == [
+        ("new", "NCT00000102", "passes the filters now: status changed")
+    ]
+    completed = Filters(status="completed")
+    left = ("left", "NCT00000102", "no longer passes the filters: status changed")
+    assert left in events(both, nct_ids=(WATCHED,), filters=completed)
+
+
+def test_a_value_that_no_study_can_have_is_refused(after):
+    with pytest.raises(FilterError, match="moon"):
+        watched_changes(after(SIX), Watch(nct_ids=(WATCHED,), filters=Filters(status="moon")))
+
+
+def test_a_study_of_neither_generation_is_said_and_others_are_watched(after):
+    said: list[str] = []
+    found = watched_changes(after(SIX), Watch(nct_ids=("NCT00000999", WATCHED)), say=said.append)
+    assert [each.name for each in found] == [WATCHED]
+    assert said == ["NCT00000999 is in neither generation: skipped"]
+    with pytest.raises(UnknownStudyError):
+        watched_changes(after(SIX), Watch(nct_ids=("NCT00000999",)))

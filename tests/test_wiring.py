@@ -46,7 +46,7 @@ FETCHED = FetchReport(n_received=1, n_mirrored=1, data_timestamp="2026-11-01T09:
 LIBRARY: dict[str, Any] = {
     "build.build.build_index": stop,
     "diff.changes.compare": REAL,
-    "diff.watch.watched_change": REAL,
+    "diff.watch.watched_changes": REAL,
     "encode.cache.cached": lambda encoder, *_: nullcontext(encoder),
     "encode.dask.spread_over_dask": lambda encoder, *_: nullcontext(encoder),
     "encode.encoders.load_encoder": lambda *_: WordEncoder(),

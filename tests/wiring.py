@@ -362,9 +362,11 @@ def rows() -> Iterator[Row]:
     for each in (
         ("OLD", "{old}", "compare old", "{old}"),
         ("NEW", "{old}", "compare new", "{old}", "{old}"),
-        ("--watch -w", "NCT101 {name} NCT104", "watched_change* nct_id", list(ids)),
-        ("--watch-list", "ids.txt", "watched_change* nct_id", list(ids)),
-        ("--top-k -k", "3", "watched_change k", 3, watched),
+        ("--watch -w", "NCT101 {name} NCT104", "watched_changes watch.nct_ids", ids),
+        ("--watch-list", "ids.txt", "watched_changes watch.nct_ids", ids),
+        ("--watch-text", "iron --watch-text knee", "watched_changes watch.texts", ("iron", "knee")),
+        ("--watch-file", "draft.json", "watched_changes watch.drafts.0.title", "Iron for anemia"),
+        ("--top-k -k", "3", "watched_changes watch.k", 3, watched),
         ("--limit", "7", "write view.limit", 7),
         ("--raw", "", "write view.raw", True),
         ("--bom", "", "write view.bom", True),
@@ -375,6 +377,9 @@ def rows() -> Iterator[Row]:
         ("--quiet -q", "", "write view.quiet", True),
     ):
         yield Row("diff", *each)
+    yield from (
+        each._replace(rest=watched) for each in filters("diff", "watched_changes watch.filters")
+    )
 
     judged, encoded = (
         "--qrels qrels.tsv",

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from simsearch.callbacks import Progress
-from simsearch.cli.options import CsvOptions, IndexOption, TopKOption, given_path
+from simsearch.cli.options import CsvOptions, FilterOptions, IndexOption, TopKOption, given_path
 from simsearch.cli.outputs import DiffOutput
 from simsearch.cli.progress import patient, progress_on_stderr
-from simsearch.cli.terminal import fail
-from simsearch.diff.changes import Comparison, compare
-from simsearch.diff.watch import WatchedChange, is_known, watched_change
+from simsearch.diff.changes import compare
+from simsearch.diff.watch import Watch, watched_changes
 from simsearch.index.directory import find_index
 from simsearch.output.diff import Bulletin
-from simsearch.records import read_ids
+from simsearch.records import read_draft, read_ids
 from simsearch.records.other_numbers import study_number
 
 EXAMPLES = """
 simsearch diff
 simsearch diff --watch NCT03540472
+simsearch diff --watch-text "iron for anemia in pregnancy" --status recruiting
 simsearch update --quiet && simsearch diff --watch-list mine.txt --quiet
 simsearch diff 20261123 20261124 -o changes.csv
 simsearch diff ../monday/index -f jsonl | jq 'select(.fields.status)'
@@ -69,6 +67,23 @@ def diff(
             help="The same for the NCT IDs in a file, one a line.",
         ),
     ] = None,
+    watch_text: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--watch-text",
+            metavar="TEXT",
+            help="The same for words; repeatable.",
+        ),
+    ] = None,
+    watch_file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--watch-file",
+            parser=given_path,
+            metavar="RECORD",
+            help="The same for the record of a draft; repeatable.",
+        ),
+    ] = None,
     top_k: TopKOption = 10,
     limit: Annotated[
         int,
@@ -85,6 +100,7 @@ def diff(
     ] = False,
     index: IndexOption = None,
     *,
+    filters: FilterOptions,
     output: DiffOutput,
     csv: CsvOptions,
     quiet: Annotated[
@@ -93,33 +109,34 @@ def diff(
     ] = False,
 ) -> None:
     """Print what changed between two generations: studies, or the neighbours of watched ones."""
-    wanted = [study_number(nct_id) for nct_id in watch or []]
-    wanted += read_ids(watch_list, study_number) if watch_list else []
+    nct_ids = [study_number(nct_id) for nct_id in watch or []]
+    nct_ids += read_ids(watch_list, study_number) if watch_list else []
+    wanted = Watch(
+        nct_ids=tuple(nct_ids),
+        drafts=tuple(map(read_draft, watch_file or ())),
+        texts=tuple(watch_text or ()),
+        filters=filters.filters(),
+        k=top_k,
+    )
+    if wanted.filters and not wanted:
+        name = next(name for name, value in vars(filters).items() if value not in (None, False))
+        raise typer.BadParameter(
+            f"--{name.replace('_', '-')} chooses among the neighbours of what is watched: "
+            "give --watch as well"
+        )
+    notes: list[str] = []
     with ExitStack() as opened:
         with progress_on_stderr(quiet=quiet) as shown:  # nothing is printed while it shows
             progress = patient(shown)
             both = opened.enter_context(compare(find_index(index, Path()), old, new, progress))
-            watched = _watched(both, wanted, top_k, progress)
+            watched = watched_changes(both, wanted, progress, notes.append)
+        for note in notes:
+            _note(note)
         bulletin = Bulletin(both, watched, top_k if wanted else 0)
         output.write(bulletin, quiet=quiet, limit=limit, raw=csv.raw, bom=csv.bom)
     if exit_code and bulletin:
         raise typer.Exit(EXIT_CHANGED)
 
 
-def _watched(
-    both: Comparison, nct_ids: Sequence[str], k: int, progress: Progress
-) -> tuple[WatchedChange, ...]:
-    """Return what became of the watched studies, each once; report those that are missing."""
-    found: dict[str, WatchedChange] = {}
-    asked = list(dict.fromkeys(nct_ids))
-    for done, nct_id in enumerate(asked):
-        progress("watching", done, len(asked), "studies")
-        if is_known(both, nct_id):
-            change = watched_change(both, nct_id, k)
-            found.setdefault(change.study.study.nct_id, change)
-        else:
-            print(f"simsearch: {nct_id} is in neither generation: skipped", file=sys.stderr)
-    progress("watching", len(asked), len(asked), "studies")
-    if asked and not found:
-        fail("no watched study is in either generation", 1)
-    return tuple(found.values())
+def _note(line: str) -> None:
+    print(f"simsearch: {line}", file=sys.stderr)

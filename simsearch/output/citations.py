@@ -142,11 +142,13 @@ def _of_bulletin(bulletin: Bulletin) -> Iterator[tuple[Study, bool, tuple[str, .
             if change.event in {"added", "changed"}:
                 yield change.study, False, (_change_note(change, bulletin),)
     for watched in bulletin.watched:
+        if watched.text:
+            continue
         yield watched.study.study, True, ("Watched study",)
     for watched in bulletin.watched:
         for new in watched.neighbours:
             if new.event == "new":
-                yield new.neighbour.study, False, _new_notes(new, watched.study.study.nct_id)
+                yield new.neighbour.study, False, _new_notes(new, watched.name)
 
 
 def _neighbour_notes(neighbour: Neighbour | Compared, query: str) -> tuple[str, ...]:

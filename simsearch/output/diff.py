@@ -118,7 +118,7 @@ def _groups(bulletin: Bulletin, limit: int) -> list[Group]:
 
 def _group_lines(group: Group) -> list[RenderableType]:
     title = Text(one_line(group.title), "bold")
-    if group.head:
+    if group.head and group.head.nct_id:
         title = Text.assemble((group.head.nct_id, link_style(group.head)), "  ", title)
     lines: list[RenderableType] = [
         title,
@@ -150,10 +150,10 @@ def _entry_table(entries: Sequence[Entry]) -> Table:
 
 def _group_markdown(group: Group) -> list[str]:
     title = markdown_cell(one_line(group.title))
-    if group.head:
-        linked = f"[{group.head.nct_id}]({group.head.url})"
+    if group.head:  # a draft or a text has no number
+        linked = f"[{group.head.nct_id}]({group.head.url}) " if group.head.nct_id else ""
         return [
-            f"## {linked} {title}",
+            f"## {linked}{title}",
             *(f"\n{markdown_cell(one_line(line))}" for line in group.lines),
         ]
     lines = [f"### {title}", "", "| # | NCT ID | Title | What |", "|--:|---|---|---|"]
@@ -193,7 +193,7 @@ def diff_json(bulletin: Bulletin, _: View) -> Iterator[str]:
 
 def _watched_json(watched: WatchedChange) -> dict[str, Any]:
     neighbours = [_neighbour_json(each) for each in watched.neighbours]
-    return {**_change_json(watched.study), "neighbours": neighbours}
+    return {**_change_json(watched.study), "text": watched.text, "neighbours": neighbours}
 
 
 def _change_json(change: StudyChange) -> dict[str, Any]:
@@ -237,7 +237,7 @@ def _lines(bulletin: Bulletin) -> Iterator[dict[str, Any]]:
     for watched in bulletin.watched:
         if watched.study:
             yield {**_change_json(watched.study), **built}
-        query = {"query": watched.study.study.nct_id}
+        query = {"query": watched.name}
         for each in watched.neighbours:
             shape = _neighbour_json(each)
             yield {**query, **shape, "event": f"neighbour_{each.event}", **built}
