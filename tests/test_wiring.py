@@ -89,6 +89,7 @@ LIBRARY: dict[str, Any] = {
     "review.folder.open_review": REAL,
     "review.folder.Review.decide": lambda *_, **__: [],
     "review.imports.read_decisions": REAL,
+    "review.news.review_news": REAL,
     "review.upcoming.upcoming": REAL,
     "search.answer.ask": REAL,
     "search.compare.compare": REAL,

@@ -48,6 +48,7 @@ REST = {
     "review export": "rv",
     "review report": "rv",
     "review status": "rv",
+    "review news": "rv",
     "cache prune": "--older-than 3 --cache vectors.sqlite",
 }
 
@@ -248,6 +249,17 @@ def reviews(index: str) -> Iterator[Row]:
         ("--output -o", "all.ris", "write name", "ris"),
     ):
         yield Row("review export", *each)
+    for each in (
+        ("DIR", "rv", "open_review path", Path("rv"), ""),
+        ("OLD", "{old}", "compare old", "{old}"),
+        ("NEW", "{old}", "compare new", "{old}", "rv {old}"),
+        ("--top-k -k", "3", "review_news k", 3),
+        (index, "other", "compare index", Path("other")),
+        ("--format -f", "atom", "write name", "atom"),
+        ("--output -o", "news.atom", "write name", "atom"),
+        ("--quiet -q", "", "write view.quiet", True),
+    ):
+        yield Row("review news", *each)
     yield Row("review report", "DIR", "rv", "open_review path", Path("rv"), "")
     yield Row("review report", "--format -f", "json", "write name", "json")
     yield Row("review report", "--output -o", "report.json", "write name", "json")

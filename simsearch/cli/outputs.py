@@ -208,6 +208,7 @@ if TYPE_CHECKING:
     InfoOutput: TypeAlias = Output
     ListsOutput: TypeAlias = Output
     StudyOutput: TypeAlias = Output
+    NewsOutput: TypeAlias = Output
     NextOutput: TypeAlias = Output
     ReportOutput: TypeAlias = Output
     ReviewOutput: TypeAlias = Output
@@ -221,7 +222,8 @@ else:  # a new kind of result is one line here
     InfoOutput = output_group("info")
     ListsOutput = output_group("lists", ("jsonl", "csv", "parquet"))
     StudyOutput = output_group("study")
+    NewsOutput = output_group("news")
     NextOutput = output_group("next")
-    ReportOutput = output_group("report")
+    ReportOutput = output_group("report", ("markdown", "json"))
     ReviewOutput = output_group("review", ("csv", "ris", "asreview", "ids"))
     StatusOutput = output_group("status")

@@ -18,7 +18,13 @@ from simsearch.cli.options import (
     given_path,
     named_studies,
 )
-from simsearch.cli.outputs import NextOutput, ReportOutput, ReviewOutput, StatusOutput
+from simsearch.cli.outputs import (
+    NewsOutput,
+    NextOutput,
+    ReportOutput,
+    ReviewOutput,
+    StatusOutput,
+)
 from simsearch.cli.terminal import print_facts
 from simsearch.index.opened import OpenedIndex, opened_index
 from simsearch.study import parse_nct_id
@@ -232,6 +238,44 @@ def status(folder: FolderArgument, index: IndexOption = None, *, output: StatusO
         output.write(status_of(opened, review))
 
 
+def news(
+    folder: FolderArgument,
+    old: Annotated[
+        str,
+        typer.Argument(
+            metavar="OLD", show_default=False,
+            help="A generation, by its name or the start of it. Default: the previous one.",
+        ),
+    ] = "",
+    new: Annotated[
+        str,
+        typer.Argument(
+            metavar="NEW", help="The same. Default: the current one.", show_default=False
+        ),
+    ] = "",
+    top_k: Annotated[
+        int,
+        typer.Option(
+            "--top-k", "-k", metavar="N", min=1, max=1000,
+            help="The most new studies to list, 1 to 1,000.",
+        ),
+    ] = 50,
+    index: IndexOption = None,
+    *,
+    output: NewsOutput,
+    quiet: QuietOption = False,
+) -> None:  # fmt: skip
+    """Print what an update brought: new studies close to the included ones, changes in these."""
+    from simsearch.diff.changes import compare
+    from simsearch.index.directory import find_index
+    from simsearch.review.folder import open_review
+    from simsearch.review.news import review_news
+
+    review = open_review(folder)
+    with compare(find_index(index, Path()), old, new) as both:
+        output.write(review_news(both, review, top_k), quiet=quiet)
+
+
 def _decide(
     folder: Path, studies: Sequence[str], verdict: Verdict, by: str, index: Path | None,
     *, quiet: bool,
@@ -325,3 +369,11 @@ simsearch review status anemia/ -f json | jq .rules
 """,
 )
 add_command(app, report, examples="\nsimsearch review report anemia/ -o report.md\n")
+add_command(
+    app,
+    news,
+    examples="""
+simsearch update --quiet && simsearch review news anemia/ --quiet
+simsearch review news anemia/ -o anemia.atom
+""",
+)

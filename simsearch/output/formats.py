@@ -28,6 +28,7 @@ FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "evaluation": "evaluation:evaluation_table",
             "left-out": "left_out:left_out_table",
             "next": "review:next_table",
+            "news": "review_news:news_table",
             "status": "review:status_table",
         },
         "json": {
@@ -40,6 +41,7 @@ FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "evaluation": "evaluation:evaluation_json",
             "left-out": "left_out:left_out_json",
             "next": "review:next_json",
+            "news": "review_news:news_json",
             "status": "review:status_json",
             "report": "review_report:report_json",
         },
@@ -67,6 +69,7 @@ FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "answer": "answer:answer_ids",
             "diff": "diff:diff_ids",
             "next": "review:next_ids",
+            "news": "review_news:news_ids",
             "review": "review_decided:review_ids",
         },
         "ris": {
@@ -74,10 +77,12 @@ FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "comparison": "exports:comparison_ris",
             "diff": "exports:diff_ris",
             "next": "review:next_ris",
+            "news": "review_news:news_ris",
             "review": "review_decided:review_ris",
         },
         "html": {"comparison": "compare_html:comparison_html", "study": "show_html:study_html"},
         "excel": {"comparison": "compare_data:comparison_excel"},
+        "atom": {"diff": "feed:diff_atom", "news": "review_news:news_atom"},
         "bibtex": {
             "answer": "exports:answer_bibtex",
             "comparison": "exports:comparison_bibtex",
@@ -106,6 +111,7 @@ ENDINGS: Mapping[str, str] = MappingProxyType(
         ".xlsx": "excel",
         ".ris": "ris",
         ".bib": "bibtex",
+        ".atom": "atom",
     }
 )
 """Ending of a file's name → the format that it says."""

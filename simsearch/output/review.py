@@ -70,7 +70,7 @@ def next_json(found: Upcoming, _: View) -> Iterator[str]:
             "included": found.n_included,
             "excluded": found.n_excluded,
             "undecided": found.n_undecided,
-            "next": [_row(each) for each in found.suggestions],
+            "next": [suggestion_row(each) for each in found.suggestions],
             "notes": [*found.notes, SUPPLEMENT],
             "index": msgspec.to_builtins(found.facts),
         }
@@ -83,7 +83,7 @@ def next_csv(found: Upcoming, view: View) -> Iterator[str]:
     writer = csv.DictWriter(text, list(_COLUMNS), lineterminator="\n")
     writer.writeheader()
     for each in found.suggestions:
-        row = _row(each)
+        row = suggestion_row(each)
         writer.writerow(view.csv_row({**row, "twins": "|".join(row["twins"])}))
     yield view.csv_start + text.getvalue()
 
@@ -168,7 +168,8 @@ def _why(each: Suggestion) -> Iterator[str]:
         yield "from further down the list (exploration)"
 
 
-def _row(each: Suggestion) -> dict[str, Any]:
+def suggestion_row(each: Suggestion) -> dict[str, Any]:
+    """Return a study to screen as JSON has it."""
     study = each.study
     return {
         "rank": each.rank,

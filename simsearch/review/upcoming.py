@@ -114,6 +114,11 @@ def asked_of(found: Upcoming) -> Asked:
     )
 
 
+def suggestions_of(index: OpenedIndex, found: Scores, k: int) -> tuple[Suggestion, ...]:
+    """Return the first k of scored studies, twins folded."""
+    return _suggestions(index, found, k, 0.0, 0)
+
+
 def _suggestions(
     index: OpenedIndex, found: Scores, k: int, explore: float, seed: int
 ) -> tuple[Suggestion, ...]:
