@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from simsearch.index.terms import terms_of
@@ -24,8 +25,7 @@ class Piece(NamedTuple):
 
 def marked(text: str, words: Collection[str]) -> list[Piece]:
     """Return a text in pieces, with the words that have a term of `words` marked."""
-    terms = {term for word in words for term in terms_of(word)}
-    return list(_pieces(text, terms))
+    return list(_pieces(text, _places(text, _terms_of_all(words))))
 
 
 def marked_excerpt(study: Study, words: Collection[str]) -> list[Piece]:
@@ -33,31 +33,50 @@ def marked_excerpt(study: Study, words: Collection[str]) -> list[Piece]:
 
     Where no sentence has one, the first of them; at most some 700 characters.
     """
-    terms = {term for word in words for term in terms_of(word)}
-    sentences = [study.title, *_SENTENCE.split(study.summary)]
-    shown = [each for each in sentences if _has(each, terms)] or sentences[:1]
-    text, room = "", _LONGEST
-    for each in filter(None, shown):
-        if len(each) > room:
-            text += (_GAP if text else "") + each[: each.rfind(" ", 0, max(room, 1))] + " …"
-            break
-        text += (_GAP if text else "") + each
-        room -= len(each)
-    return list(_pieces(text, terms))
+    terms = _terms_of_all(words)
+    sentences = [study.title, *_sentences(study.summary)]
+    found = [(each, places) for each in sentences if (places := _places(each, terms))]
+    pieces: list[Piece] = []
+    room = _LONGEST
+    for sentence, places in found or [(sentences[0], [])]:
+        if pieces:
+            pieces.append(Piece(_GAP, marked=False))
+        if len(sentence) > room:
+            end = max(sentence.rfind(" ", 0, max(room, 1)), 0)
+            kept = [each for each in places if each[1] <= end]
+            return [*pieces, *_pieces(sentence[:end], kept), Piece(" …", marked=False)]
+        pieces += _pieces(sentence, places)
+        room -= len(sentence)
+    return pieces
 
 
-def _has(text: str, terms: Collection[str]) -> bool:
-    return not set(terms).isdisjoint(terms_of(text))
+@lru_cache(maxsize=512)
+def _sentences(text: str) -> list[str]:
+    return [each for each in _SENTENCE.split(text) if each]
 
 
-def _pieces(text: str, terms: Collection[str]) -> Iterator[Piece]:
-    """Yield the text in pieces; words that follow each other are one."""
+@lru_cache(maxsize=2**15)
+def _terms(word: str) -> frozenset[str]:
+    return frozenset(terms_of(word))
+
+
+def _terms_of_all(words: Collection[str]) -> frozenset[str]:
+    return frozenset().union(*map(_terms, words))
+
+
+def _places(text: str, terms: frozenset[str]) -> list[tuple[int, int]]:
+    """Return where the words of a text are that have one of the terms: start and end."""
+    return [
+        word.span() for word in _WORD.finditer(text) if not terms.isdisjoint(_terms(word.group()))
+    ]
+
+
+def _pieces(text: str, places: Sequence[tuple[int, int]]) -> Iterator[Piece]:
     done = 0
-    for word in _WORD.finditer(text):
-        if _has(word[0], terms):
-            if word.start() > done:
-                yield Piece(text[done : word.start()], marked=False)
-            yield Piece(word[0], marked=True)
-            done = word.end()
+    for start, end in places:
+        if start > done:
+            yield Piece(text[done:start], marked=False)
+        yield Piece(text[start:end], marked=True)
+        done = end
     if done < len(text):
         yield Piece(text[done:], marked=False)

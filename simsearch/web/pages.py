@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,15 +16,16 @@ from simsearch.facts import Facts
 from simsearch.index.opened import OpenedIndex
 from simsearch.output.answer import closeness
 from simsearch.search.answer import Answer, ask
-from simsearch.search.facets import FACETS, facet_counts
+from simsearch.search.facets import FACETS, Counts, facet_counts
 from simsearch.search.facts_of import lacking, with_facts
-from simsearch.search.filters import spelled
+from simsearch.search.filters import Filters, spelled
 from simsearch.search.show_shape import SHOW_SCHEMA, full_shape
 from simsearch.study import Study
 from simsearch.web import asking, replies
 from simsearch.web.asking import Asked
 from simsearch.web.errors import NoPageError
 from simsearch.web.linking import Addresses, asked_of, view_tabs
+from simsearch.web.rendering import page
 from simsearch.web.service import Service
 from simsearch.web.settings import MAX_TEXT
 
@@ -174,12 +176,14 @@ def _list_values(
     own = f"/study/{study.nct_id}" if study else "/related"
     base = msgspec.structs.replace(asked, studies=()) if study else asked
     more = next((k for k in _STEPS if k > asked.k), 0) if len(answer) == asked.k else 0
+    counts, chosen = facet_counts(index, answer.filters), _chosen(index, asked)
     return {
+        "countries": _countries(index, counts, answer.filters, chosen["country"]),
         "facts": index.facts,
         "answer": answer,
         "asked": asked,
         "own": own,
-        "counts": facet_counts(index, answer.filters),
+        "counts": counts,
         "here": Addresses(own, base),
         "several": Addresses("/related", asked),
         "export": Addresses(own, base),
@@ -187,13 +191,23 @@ def _list_values(
         "more": more,
         "closeness": closeness(answer),
         "view": view_tabs(asked),
-        "chosen": _chosen(index, asked),
+        "chosen": chosen,
         "cleared": asking.address(
             own, Asked(studies=base.studies, unlike=asked.unlike, texts=asked.texts)
         ),
         "is_competing": set(asking.COMPETING) == set(asked.status) and asked.same_condition,
         "competing": asking.COMPETING,
     }
+
+
+def _countries(
+    index: OpenedIndex, counts: Counts, filters: Filters, chosen: tuple[str, ...]
+) -> Markup:
+    """Return the choice of countries, of which there are some two hundred; made once."""
+    return index.remember(
+        ("countries", filters, chosen),
+        lambda: Markup(page("countries.html", counts=counts, chosen=chosen)),  # noqa: S704 - a template
+    )
 
 
 def _chosen(index: OpenedIndex, asked: Asked) -> dict[str, tuple[str, ...]]:

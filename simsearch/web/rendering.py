@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from simsearch.design.criteria import split_criteria
-from simsearch.output.marked import marked, marked_excerpt
+from simsearch.output.marked import Piece, marked, marked_excerpt
 from simsearch.output.page import stylesheet
 from simsearch.search.shape import percentile_label
 from simsearch.study import phase_label, status_label
@@ -110,6 +110,15 @@ class Static(Mapping[str, tuple[bytes, str]]):
         return self._files[self._names[name]][0]
 
 
+def marks(pieces: Iterable[Piece]) -> Markup:
+    """Return a text with the words in common marked."""
+    shown = (
+        f"<mark>{escape(visible(each.text))}</mark>" if each.marked else escape(visible(each.text))
+        for each in pieces
+    )
+    return Markup("".join(shown))  # noqa: S704 - each piece is escaped
+
+
 @cache
 def static_files() -> Static:
     """Return the static files, read once."""
@@ -132,6 +141,7 @@ def templates() -> Environment:
         "static": static_files().address,
         "marked": marked,
         "marked_excerpt": marked_excerpt,
+        "marks": marks,
         "split_criteria": split_criteria,
     }
     return made
