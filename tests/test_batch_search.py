@@ -172,7 +172,7 @@ def test_nearest_by_terms_are_those_of_a_single_query_that_have_a_text(
     passing = np.flatnonzero(allowed_rows(index.store, filters)) if filters else None
     single = greatest(signal, search.candidate_depth(10), passing)
     assert not index.has_text[single].all()
-    columns = found.candidates.nearest_by_terms(found.batch(np.array([row])), 0)
+    columns = found.candidates.nearest_by_terms(found.batch(np.array([row])), 0)[0]
     assert sorted(found.candidates.searched[columns]) == sorted(single[index.has_text[single]])
 
 

@@ -54,6 +54,8 @@ def test_the_manifest_records_recipe_sources_and_versions(build, encoder):
     assert {"python", "numpy", "faiss-cpu", "simsearch"} <= set(manifest.versions)
     assert set(manifest.files) == {
         "conditions.npy", "interventions.npy", "studies.sqlite", "text.faiss", "random-pairs.npy",
+        "profile-starts.npy", "profile-terms.npy", "profile-traits.npy", "profile-means.npy",
+        "random-pairs-learned.npy",
         "synonyms.json", *LEXICAL_FILES,
     }  # fmt: skip
 
@@ -227,7 +229,7 @@ def test_progress_comes_for_each_stage_and_reaches_the_end(build):
     build(
         progress=lambda stage, done, total, unit: seen.setdefault(stage, []).append((done, total))
     )
-    assert list(seen) == ["reading", "storing", "encoding", "weighing"]
+    assert list(seen) == ["reading", "storing", "encoding", "weighing", "profiling"]
     for counts in seen.values():
         assert counts == sorted(counts)
         assert counts[-1][0] == counts[-1][1]

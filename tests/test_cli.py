@@ -148,8 +148,8 @@ def test_every_format_is_written_without_colour_to_a_pipe(run, write, format_):
 
 @pytest.mark.parametrize(
     ("format_", "said"),
-    [("table", "similarity made of: text"), ("csv", "similarity_made_of\n"),
-     ("markdown", "<br>similarity made of: text")],
+    [("table", "weighted sum made of: text"), ("csv", "weighted_sum_made_of\n"),
+     ("markdown", "<br>weighted sum made of: text")],
 )  # fmt: skip
 def test_explain_is_heard_in_every_format_that_says_less(run, write, format_, said):
     run("rebuild", write(), "-q")
@@ -498,8 +498,8 @@ def test_the_lists_of_all_studies_do_not_flood_a_terminal(run, write, monkeypatc
 def test_explain_says_more(run, write):
     run("rebuild", write(), "-q")
     short, long = (run("query", "NCT101", *more)[1] for more in ((), ("--explain",)))
-    assert "similarity made of" in long
-    assert "similarity made of" not in short
+    assert "weighted sum made of" in long
+    assert "weighted sum made of" not in short
 
 
 def test_a_second_build_encodes_nothing_and_the_cache_is_shown_and_pruned(run, write):

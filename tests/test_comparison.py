@@ -17,9 +17,9 @@ def test_only_systems_that_encode_need_an_encoder():
 
 
 def test_an_unknown_system_is_refused_with_a_list_of_the_known(six):
-    with pytest.raises(ArgumentError, match="one of simsearch, only-text"):
+    with pytest.raises(ArgumentError, match="one of simsearch, linear, only-text"):
         Comparison(six, ["bm26"])
-    with pytest.raises(ArgumentError, match="one of simsearch, only-text"):
+    with pytest.raises(ArgumentError, match="one of simsearch, linear, only-text"):
         Comparison(six, ["bm25"]).trec_run(Groups("g", {}), "bm26")
 
 

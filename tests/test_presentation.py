@@ -233,7 +233,11 @@ def test_sizes_and_durations():
 
 def test_explain_says_all_of_the_reason(answer):
     text = written(answer, "table", explain=True, width=None, color=False)
-    for piece in ("conditions in common: Aplasia", "words in common: ", "similarity made of: text"):
+    for piece in (
+        "conditions in common: Aplasia",
+        "words in common: ",
+        "weighted sum made of: text",
+    ):
         assert piece in text, piece
 
 
@@ -246,13 +250,13 @@ def test_explain_says_all_of_the_reason_in_a_markdown_cell(awkward):
         assert row.replace("\\|", "").count("|") == 9
         for line in row.rsplit(" | ", 1)[1].removesuffix(" |").split("<br>"):
             assert line.replace("\\", "") in table
-    assert "<br>similarity made of: text" in text
+    assert "<br>weighted sum made of: text" in text
 
 
 def test_explain_adds_columns_to_csv(answer):
     added = [
         "relation", "conditions_in_common", "interventions_in_common", "near_in_meaning",
-        "words_in_common", "similarity_made_of",
+        "words_in_common", "weighted_sum_made_of",
     ]  # fmt: skip
     plain, rows = csv_of(answer), csv_of(answer, explain=True)
     assert list(rows[0]) == [*plain[0], *added]
@@ -260,8 +264,8 @@ def test_explain_adds_columns_to_csv(answer):
         assert row["relation"] == reason.relation
         assert row["conditions_in_common"] == "|".join(reason.conditions)
         assert row["words_in_common"].count("|") == max(len(reason.terms) - 1, 0)
-    assert rows[0]["similarity_made_of"].startswith("text ")
-    assert rows[0]["similarity_made_of"].count(" %|") == 2
+    assert rows[0]["weighted_sum_made_of"].startswith("text ")
+    assert rows[0]["weighted_sum_made_of"].count(" %|") == 2
     none = changed(answer, neighbours=[])
     assert written(none, "csv", explain=True).rstrip().split(",")[-len(added) :] == added
 
@@ -276,9 +280,9 @@ def test_a_similarity_of_nothing_is_made_of_nothing(six):
     for each in answer:
         assert bool(each.reason.shares) == (each.similarity > 0)
     for name in ("table", "markdown"):
-        assert written(answer, name, explain=True).count("similarity made of") == n_alike
+        assert written(answer, name, explain=True).count("weighted sum made of") == n_alike
     rows = csv_of(answer, explain=True)
-    assert sum(bool(row["similarity_made_of"]) for row in rows) == n_alike
+    assert sum(bool(row["weighted_sum_made_of"]) for row in rows) == n_alike
 
 
 def test_poor_neighbours_are_said_to_be_poor(answer):

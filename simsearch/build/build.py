@@ -17,11 +17,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from simsearch.build.disk_space import bytes_to_write, check_room, expected_bytes
 from simsearch.build.distinct_texts import EncodedTexts, TextNumbers, encode_texts
 from simsearch.build.guards import Canary, Guards
 from simsearch.build.kept_fit import kept_fit
+from simsearch.build.learned_pairs import learned_pairs, ranking_for, write_learned_pairs
 from simsearch.build.names_found import NamesFound
 from simsearch.build.report import BuildReport, Tally, report_of
 from simsearch.build.staging import Staging
@@ -31,13 +33,14 @@ from simsearch.encode.fields import TEXT_VERSION, lexical_text
 from simsearch.errors import PublishError, SourceError
 from simsearch.index.directory import Generation
 from simsearch.index.facts_blobs import Details, dictionary_of
-from simsearch.index.generation_files import STORE_FILE
+from simsearch.index.generation_files import LEARNED_PAIRS_FILE, STORE_FILE
 from simsearch.index.generations import KEPT, Draft, new_generation
 from simsearch.index.manifest import FORMAT, Manifest, Recipe
 from simsearch.index.opened import OpenedIndex
+from simsearch.index.profiles import write_means, write_profiles
 from simsearch.index.study_writer import write_store
 from simsearch.index.synonyms import write_synonyms
-from simsearch.index.terms import TERMS_VERSION, write_lexical
+from simsearch.index.terms import TERMS_VERSION, open_lexical_index, write_lexical
 from simsearch.index.vector_files import write_random_pairs, write_vectors
 from simsearch.index.verify import verify_index
 from simsearch.records import Notice, SourceFile, StudyReader
@@ -230,6 +233,8 @@ class _Build:
         mean_terms = write_lexical(
             self._draft.path, lexical_texts, n_studies, kept.fit if kept else None
         )
+        lexical = open_lexical_index(self._draft.path, n_studies, mean_terms)
+        write_profiles(self._draft.path, self._counted("profiling", staging), lexical)
         write_synonyms(self._draft.path, names.synonyms())
         if kept:
             return _Terms(mean_terms, kept.generation, kept.n_studies)
@@ -240,16 +245,28 @@ class _Build:
         path = self._draft.path
         write_vectors(path, texts.numbers, encoded.rows)
         write_random_pairs(path, texts.numbers, encoded.rows, terms.mean_terms)
+        write_means(path, texts.numbers, encoded.rows)
+        write_learned_pairs(path, np.zeros(0))  # until the generation can be opened
         (path / _ROWS_FILE).unlink()
 
     def _publish(self, manifest: Manifest) -> tuple[Generation, Canary]:
         """Verify the new generation, compare it with the current one, and publish it."""
-        generation = self._draft.seal(manifest)
+        generation = self._with_scale(self._draft.seal(manifest))
         with OpenedIndex(self._folder, generation) as built:
             verify_index(built)
             canary = self._guards.check_moved(built)
         self._draft.publish()
         return generation, canary
+
+    def _with_scale(self, generation: Generation) -> Generation:
+        """Return the generation with the scale of the learned ranking, where there is one."""
+        if not generation.manifest.ranking:
+            return generation
+        with OpenedIndex(self._folder, generation) as built:
+            write_learned_pairs(self._draft.path, learned_pairs(built, self._progress))
+        known = dict(generation.manifest.files)
+        del known[LEARNED_PAIRS_FILE]
+        return self._draft.seal(msgspec.structs.replace(generation.manifest, files=known))
 
     def _manifest(self, records: _Records, texts: TextNumbers, terms: _Terms) -> Manifest:
         encoder = self._encoder
@@ -272,6 +289,7 @@ class _Build:
                 dimension=encoder.dimension,
                 max_tokens=encoder.max_tokens,
             ),
+            ranking=ranking_for(encoder.fingerprint),
             precision=encoder.precision,
             details=self._details,
             sources=records.sources,

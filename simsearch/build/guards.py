@@ -206,7 +206,7 @@ def _nearest(index: OpenedIndex, held: list[str], nct_id: str, among: Collection
         return set()
     k = 2 * _NEIGHBOURS
     while True:
-        rows = ranked(index, [study_part(index, row)], k).rows.tolist()
+        rows = ranked(index, [study_part(index, row)], k, ranking="linear").rows.tolist()
         found = [held[each] for each in rows if held[each] in among][:_NEIGHBOURS]
         if len(found) == _NEIGHBOURS or len(rows) < k or k == MAX_K:
             return set(found)

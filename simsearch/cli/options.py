@@ -15,6 +15,7 @@ from simsearch.cli.command import OptionGroup
 from simsearch.errors import ArgumentError
 from simsearch.records.id_files import ids_in_file
 from simsearch.search.filters import DATE_WANTED, Filters
+from simsearch.search.second_stage import Ranking
 from simsearch.vectors import DEFAULT_WEIGHTS, weights_for
 
 
@@ -123,6 +124,15 @@ CompetingOption = Annotated[
         rich_help_panel="Filters",
     ),
 ]
+RankingOption = Annotated[
+    Ranking,
+    typer.Option(
+        "--ranking",
+        metavar="learned|linear",
+        help="Rank by the learned ranking, where it can answer, or by the weighted sum of signals.",
+    ),
+]
+
 HideSameSponsorOption = Annotated[
     bool,
     typer.Option(

@@ -17,6 +17,7 @@ from simsearch.cli.options import (
     IndexOption,
     MinPercentileOption,
     QuietOption,
+    RankingOption,
     TopKOption,
     WeightOption,
     parsed_weights,
@@ -48,6 +49,7 @@ def query(
     hide_same_sponsor: HideSameSponsorOption = False,
     min_percentile: MinPercentileOption = 0,
     weight: WeightOption = None,
+    ranking: RankingOption = "learned",
     diverse: Annotated[
         float | None,
         typer.Option(
@@ -88,6 +90,7 @@ def query(
             competing=competing,
             hide_same_sponsor=hide_same_sponsor,
             weights=weights,
+            ranking=ranking,
             k=top_k,
             fold=fold,
             diverse=diverse,

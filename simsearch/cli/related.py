@@ -12,6 +12,7 @@ from simsearch.cli.options import (
     FilterOptions,
     IndexOption,
     QuietOption,
+    RankingOption,
     TopKOption,
     WeightOption,
     given_path,
@@ -61,6 +62,7 @@ def related(
     output: ListsOutput,
     filters: FilterOptions,
     weight: WeightOption = None,
+    ranking: RankingOption = "learned",
     with_titles: Annotated[
         bool, typer.Option("--with-titles", help="Add title and status of both studies.")
     ] = False,
@@ -94,7 +96,8 @@ def related(
         _check_known(opened, in_file)
         report = write_related(
             opened, target, top_k, form=output.format, nct_ids=named, weights=weights,
-            filters=asked, with_titles=with_titles, force=force, threads=threads, progress=progress,
+            filters=asked, ranking=ranking, with_titles=with_titles, force=force,
+            threads=threads, progress=progress,
         )  # fmt: skip
     if target is not None:
         print_facts(related_facts(report), quiet=quiet)

@@ -20,7 +20,15 @@ from simsearch.evaluation.baselines import BASELINES, ENCODER_TEXTS, baseline
 from simsearch.evaluation.corpus import Corpus
 from simsearch.evaluation.judged import Groups, Qrels
 from simsearch.evaluation.label_free import Neighbourhoods, neighbourhoods
-from simsearch.evaluation.rankers import OurRanker, Ranker, Similarities, our_systems
+from simsearch.evaluation.rankers import (
+    OURS,
+    LearnedRanker,
+    OurRanker,
+    Ranker,
+    Similarities,
+    is_learned,
+    our_systems,
+)
 from simsearch.evaluation.scoring import Evaluation, evaluate
 from simsearch.evaluation.selection import Selection, select_groups, select_qrels
 from simsearch.evaluation.slices import slices
@@ -149,12 +157,17 @@ class Comparison:
 
     def _rankers(self, corpus: Corpus, names: Sequence[str]) -> list[Ranker]:
         similarities, ours = Similarities(corpus, self._encoder), our_systems(self._weights)
-        return [
-            OurRanker(name, similarities, ours[name])
-            if name in ours
-            else baseline(name, corpus, self._plain, self._progress)
-            for name in names
-        ]
+
+        def ranker(name: str) -> Ranker:
+            if name == OURS and is_learned(corpus, self._weights):
+                return LearnedRanker(corpus, similarities)
+            if name == OURS:
+                return OurRanker(name, similarities, self._weights)
+            if name in ours:
+                return OurRanker(name, similarities, ours[name])
+            return baseline(name, corpus, self._plain, self._progress)
+
+        return list(map(ranker, names))
 
 
 def _check_usable(selections: Sequence[Selection]) -> None:
@@ -171,7 +184,7 @@ def system_names(
     weights: Mapping[str, float] = DEFAULT_WEIGHTS, *, baselines: bool = True
 ) -> list[str]:
     """Return the names of all systems: ours for these weights, then the baselines."""
-    return [*our_systems(weights), *(BASELINES if baselines else ())]
+    return [OURS, *our_systems(weights), *(BASELINES if baselines else ())]
 
 
 def needs_encoder(systems: Iterable[str]) -> bool:

@@ -17,15 +17,21 @@ from simsearch.encode.encoders import Encoder
 from simsearch.encode.fields import FIELDS, has_words, lexical_text
 from simsearch.evaluation.corpus import Corpus, Rows
 from simsearch.index.terms import products
-from simsearch.search.nearest import rounded
+from simsearch.search.nearest import FEW, ranked, rounded
 from simsearch.search.nearest import signals as signals_of
-from simsearch.search.query_parts import QueryPart, check_encoder
+from simsearch.search.query_parts import QueryPart, check_encoder, study_part
+from simsearch.search.second_stage import LEAST_CHANCE, is_served, similarities
 from simsearch.vectors import DEFAULT_WEIGHTS, cosines, total, weights_for
 
 Scores = npt.NDArray[np.float64]
 
 OURS = "simsearch"
-"""Name of our own ranking with the weights under evaluation."""
+"""Name of our own ranking as a query gives it."""
+
+_SCORED = 100  # neighbours, the depth of the deepest measure
+
+LINEAR = "linear"
+"""Name of the weighted sum of signals, with the weights under evaluation."""
 
 
 class Ranker(Protocol):
@@ -128,8 +134,41 @@ class Similarities:
         ]
 
 
+class LearnedRanker:
+    """Our own ranking as users get it: the learned one.
+
+    Of many studies those are scored that a query for `_SCORED` neighbours scores; the others come
+    after them in the order of the weighted sum, as theirs do.
+    """
+
+    name = OURS
+    is_baseline = False
+
+    def __init__(self, corpus: Corpus, similarities: Similarities) -> None:
+        self._index = corpus.index
+        self._n_indexed = corpus.n_indexed
+        self._similarities = similarities
+
+    def prepare(self, rows: Rows) -> None:
+        """Do nothing: an index is ready."""
+
+    def scores(self, row: int, rows: Rows) -> Scores:
+        """Return (n,) similarities, those of the weighted sum where a study is not in the index."""
+        if row >= self._n_indexed or (len(rows) and rows.max() >= self._n_indexed):
+            return self._similarities.between(row, rows, DEFAULT_WEIGHTS)
+        part = study_part(self._index, row)
+        if len(rows) <= FEW:
+            return rounded(similarities(self._index, [part], rows, hold_nearest=False))
+        linear = LEAST_CHANCE * self._similarities.between(row, rows, DEFAULT_WEIGHTS)
+        best = ranked(self._index, [part], _SCORED)
+        places = np.searchsorted(rows, best.rows).clip(max=len(rows) - 1)
+        is_ranked = rows[places] == best.rows
+        linear[places[is_ranked]] = best.similarity[is_ranked]
+        return linear
+
+
 class OurRanker:
-    """Our own ranking with the given weights; every study is scored."""
+    """Our weighted sum of signals with the given weights; every study is scored."""
 
     is_baseline = False
 
@@ -147,8 +186,8 @@ class OurRanker:
 
 
 def our_systems(weights: Mapping[str, float]) -> dict[str, Mapping[str, float]]:
-    """Return system → weights: our ranking, then with each signal alone, then without each."""
-    systems: dict[str, Mapping[str, float]] = {OURS: weights}
+    """Return system → weights: the weighted sum, then with each signal alone, then without each."""
+    systems: dict[str, Mapping[str, float]] = {LINEAR: weights}
     if dict(weights) != dict(DEFAULT_WEIGHTS):
         systems["default-weights"] = DEFAULT_WEIGHTS
     for name in DEFAULT_WEIGHTS:
@@ -156,6 +195,11 @@ def our_systems(weights: Mapping[str, float]) -> dict[str, Mapping[str, float]]:
     for name in filter(weights.get, DEFAULT_WEIGHTS):
         systems[f"without-{name}"] = {**weights, name: 0.0}
     return systems
+
+
+def is_learned(corpus: Corpus, weights: Mapping[str, float]) -> bool:
+    """Report whether the ranking that a query gives is the learned one."""
+    return is_served(corpus.index, (), weights)
 
 
 def encode_texts(encoder: Encoder, texts: Sequence[str]) -> npt.NDArray[np.float32]:

@@ -16,6 +16,7 @@ from simsearch.errors import IndexCorruptError
 from simsearch.index.directory import Generation, verify_checksum
 from simsearch.index.faiss_rows import VectorIndex, open_vector_index
 from simsearch.index.npy import mapped_array
+from simsearch.index.profiles import PROFILE_FILES, Profiles, open_profiles
 from simsearch.index.studies import StudyStore
 from simsearch.index.study_tables import TEXTLESS
 from simsearch.index.terms import LEXICAL_FILES, LexicalIndex, open_lexical_index
@@ -33,12 +34,18 @@ FIELD_FILES = {"conditions": "conditions.npy", "interventions": "interventions.n
 PAIRS_FILE = "random-pairs.npy"
 """The cosines of random pairs of studies, the scale of percentiles."""
 
+LEARNED_PAIRS_FILE = "random-pairs-learned.npy"
+"""The similarities of other random pairs by the learned ranking, ascending."""
+
 _CHECKED_BYTES = 2 * 2**20
 """Files of so many bytes in all, the smallest first, are compared with their checksums when they
 are opened, which takes one to three milliseconds: in an index of 46,289 studies those of idf, of
 starts and of random pairs."""
 
-_FILES = (STORE_FILE, TEXT_FILE, PAIRS_FILE, *FIELD_FILES.values(), *LEXICAL_FILES)
+_FILES = (
+    STORE_FILE, TEXT_FILE, PAIRS_FILE, *FIELD_FILES.values(), *LEXICAL_FILES,
+    *(name for name, _, _ in PROFILE_FILES.values()), LEARNED_PAIRS_FILE,
+)  # fmt: skip
 
 
 class GenerationFiles(msgspec.Struct, frozen=True):
@@ -48,6 +55,7 @@ class GenerationFiles(msgspec.Struct, frozen=True):
     text: VectorIndex
     fields: dict[str, npt.NDArray[np.float16]]
     lexical: LexicalIndex
+    profiles: Profiles
     pairs: npt.NDArray[np.float16]
     has_text: npt.NDArray[np.bool_]
 
@@ -71,6 +79,7 @@ def open_files(generation: Generation) -> GenerationFiles:
             raise IndexCorruptError(folder / STORE_FILE, found)
         has_text = np.ones(n_studies, dtype=np.bool_)
         has_text[store.rows_of(*TEXTLESS)] = False
+        lexical = open_lexical_index(folder, n_studies, manifest.mean_terms)
         files = GenerationFiles(
             store,
             open_vector_index(folder / TEXT_FILE, n_studies, dimension),
@@ -78,7 +87,8 @@ def open_files(generation: Generation) -> GenerationFiles:
                 field: _open_rows(folder / name, n_studies, dimension)
                 for field, name in FIELD_FILES.items()
             },
-            open_lexical_index(folder, n_studies, manifest.mean_terms),
+            lexical,
+            open_profiles(folder, lexical, dimension),
             _open_pairs(folder / PAIRS_FILE),
             has_text,
         )
@@ -99,6 +109,18 @@ def _open_pairs(path: Path) -> npt.NDArray[np.float16]:
     pairs: npt.NDArray[np.float16] = mapped_array(path, "<f2", 2).copy()
     if pairs.shape[1] != len(SIGNALS):
         raise IndexCorruptError(path, f"{pairs.shape} where pairs by {len(SIGNALS)} are needed")
+    return pairs
+
+
+def open_learned_pairs(path: Path) -> npt.NDArray[np.float32]:
+    """Return (n_pairs,) float32, ascending, the similarities of pairs by the learned ranking.
+
+    Raises:
+        IndexCorruptError: the file is missing, or holds something else.
+    """
+    pairs: npt.NDArray[np.float32] = mapped_array(path, "<f4", 1).copy()
+    if not ((pairs >= 0) & (pairs <= 1)).all() or (pairs[1:] < pairs[:-1]).any():
+        raise IndexCorruptError(path, "it holds values that are not similarities in order")
     return pairs
 
 

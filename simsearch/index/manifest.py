@@ -75,6 +75,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     n_fitted: int = 0
     """How many studies that one had; 0 for as many as this one."""
     recipe: Recipe
+    ranking: str = ""
+    """Fingerprint of the net of the learned ranking that it was built for; empty for none."""
     precision: str
     details: str
     """What the study store keeps of the facts: `none`, `brief` or `full`."""

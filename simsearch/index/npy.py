@@ -52,3 +52,14 @@ def mapped_array(path: Path, dtype: str, n_dimensions: int) -> npt.NDArray[Any]:
         raise IndexCorruptError(path, f"not an array (its size is not that of {shape})")
     # Not a numpy.memmap, each access to which costs a microsecond more.
     return content[offset:].view(dtype).reshape(shape)
+
+
+def gathered(
+    values: npt.NDArray[Any], starts: npt.NDArray[np.integer], ends: npt.NDArray[np.integer]
+) -> npt.NDArray[np.int64]:
+    """Return the parts of an array from each start to its end, one after the other."""
+    lengths = ends - starts
+    before = np.cumsum(lengths) - lengths
+    places = np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
+    found: npt.NDArray[np.int64] = values[places].astype(np.int64)
+    return found

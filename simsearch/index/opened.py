@@ -36,12 +36,15 @@ from simsearch.index.directory import (
 from simsearch.index.faiss_rows import VectorIndex
 from simsearch.index.generation_files import (
     FIELD_FILES,
+    LEARNED_PAIRS_FILE,
     PAIRS_FILE,
     TEXT_FILE,
     GenerationFiles,
     open_files,
+    open_learned_pairs,
 )
 from simsearch.index.mistyped import meant
+from simsearch.index.profiles import Profiles
 from simsearch.index.studies import StudyStore
 from simsearch.index.synonyms import SYNONYMS_FILE, Synonyms, read_synonyms
 from simsearch.index.terms import LexicalIndex
@@ -124,12 +127,32 @@ class OpenedIndex:
         return self._open.lexical
 
     @property
+    def profiles(self) -> Profiles:
+        """What the learned ranking compares beside vectors and terms, by row."""
+        return self._open.profiles
+
+    @property
     def pairs(self) -> npt.NDArray[np.float16]:
         """(n_pairs, n_signals) float16, cosines of random pairs of studies, in `SIGNALS` order."""
         pairs = self._open.pairs
         path = self.generation.path / PAIRS_FILE
         self.remember("pairs were checked", lambda: check_cosines(path, pairs))
         return pairs
+
+    @property
+    def ranking(self) -> str:
+        """Fingerprint of the net of the learned ranking that it was built for, or empty."""
+        return self.generation.manifest.ranking
+
+    @property
+    def learned_pairs(self) -> npt.NDArray[np.float32]:
+        """(n_pairs,) float32, ascending: similarities of random pairs by the learned ranking.
+
+        Raises:
+            IndexCorruptError: the index has none, or they are not such.
+        """
+        path = self.generation.path / LEARNED_PAIRS_FILE
+        return self.remember("learned pairs", lambda: open_learned_pairs(path))
 
     @property
     def synonyms(self) -> Synonyms:

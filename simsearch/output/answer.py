@@ -156,6 +156,8 @@ def closeness(answer: Answer) -> str:
     some = f"{close} of these {total} studies {'is' if close == 1 else 'are'} close"
     which = some if close else "None of these studies is close"
     others = "the others" if close else "they"
+    if answer.ranking == "learned":
+        return f"{which}: {others} are less likely than not to be clearly related."
     pairs = round(100 / (100 - answer.close_percentile))
     return f"{which}: at least one random pair in {pairs} is as similar as {others} are."
 

@@ -29,6 +29,7 @@ from simsearch.related.pair_scores import SINGLE_ERROR, PairScores, QueryBatch
 from simsearch.search.filters import NO_FILTERS, Filters, allowed_rows
 from simsearch.search.nearest import FEW, MAX_K, by_similarity, candidate_depth, ranked, rounded
 from simsearch.search.query_parts import study_part
+from simsearch.search.second_stage import Ranking, is_served, similarities
 from simsearch.search.sharing import Sharing, kinds_shared
 from simsearch.vectors import DEFAULT_WEIGHTS, SIGNALS, weights_for
 
@@ -46,6 +47,7 @@ class BatchSearch:
         k: the number of neighbours of each study, 1 to `MAX_K`.
         weights: signal name → weight, as for a single query.
         filters: what a neighbour must match, as for a single query.
+        ranking: as for a single query.
 
     Raises:
         ArgumentError, FilterError: as for a single query.
@@ -57,6 +59,7 @@ class BatchSearch:
         k: int,
         weights: Mapping[str, float] = DEFAULT_WEIGHTS,
         filters: Filters = NO_FILTERS,
+        ranking: Ranking = "learned",
     ) -> None:
         if not 1 <= k <= MAX_K:
             raise ArgumentError("k", k, f"from 1 to {MAX_K:,}")
@@ -65,6 +68,8 @@ class BatchSearch:
         self.k = k
         self.weights = dict(weights)
         self.filters = filters
+        self.ranking: Ranking = ranking if is_served(index, (), weights) else "linear"
+        """The ranking that the lists have."""
         self._scores = PairScores(index, self.weights)
         self._sharing = Sharing(index, filters) if kinds_shared(filters) else None
         allowed = allowed_rows(index.store, filters)
@@ -104,6 +109,8 @@ class BatchSearch:
             lists = Lists.empty(len(rows), self.k)
             self._search_singly(queries, np.ones(len(rows), dtype=np.bool_), lists)
             return lists
+        if self.ranking == "learned":
+            return self._learned(queries)
         if self.candidates:
             at, found, singly = self.candidates.best(queries)
             lists = self._ranked(queries, at, found)
@@ -115,6 +122,49 @@ class BatchSearch:
             return lists
         return self._by_all(queries)
 
+    def _learned(self, queries: QueryBatch) -> Lists:
+        """Put the candidates that a single query retrieves in the order of the learned ranking."""
+        n = len(queries.rows)
+        lists = Lists.empty(n, self.k)
+        singly = np.ones(n, dtype=np.bool_)
+        if self.candidates:
+            near, is_sure, singly = self.candidates.near_by_text(queries)
+            for query in np.flatnonzero(~singly).tolist():
+                of = near.at == query
+                by_text, sure = near.columns[of], is_sure[of]
+                singly[query] = not self._order(queries, query, by_text, sure, lists)
+        self._search_singly(queries, singly, lists)
+        return lists
+
+    def _order(
+        self, queries: QueryBatch, query: int, by_text: Ints, is_sure: npt.NDArray[np.bool_],
+        lists: Lists,
+    ) -> bool:  # fmt: skip
+        """Write the list of one query; report whether it surely has no wrong candidate.
+
+        Args:
+            queries: the batch.
+            query: the number of the query.
+            by_text: (n,) columns of the candidates by text.
+            is_sure: (n,) whether each surely is one.
+            lists: to be written to.
+        """
+        if self.candidates is None:
+            return False
+        by_terms, words = self.candidates.nearest_by_terms(queries, query)
+        searched, row = self.candidates.searched, int(queries.rows[query])
+        rows = searched[np.union1d(by_text, by_terms)]
+        rows = rows[rows != row]
+        part = study_part(self.index, row)
+        similarity = rounded(
+            similarities(self.index, [part], rows, words, hold_nearest=not self.filters)
+        )
+        best = by_similarity(rows, similarity)[: self.k]
+        lists.rows[query, : len(best)] = rows[best]
+        lists.parts[query, : len(best)] = np.rint(similarity[best] * SCALE)
+        doubtful = searched[np.setdiff1d(by_text[~is_sure], by_terms)]
+        return not np.isin(rows[best], doubtful).any()
+
     def _search_singly(
         self, queries: QueryBatch, chosen: npt.NDArray[np.bool_], lists: Lists
     ) -> None:
@@ -123,7 +173,9 @@ class BatchSearch:
             row = int(queries.rows[query])
             among = self._sharing.rows(row) if self._sharing else None
             part = study_part(self.index, row)
-            found = ranked(self.index, [part], self.k, self.weights, self.filters, among)
+            found = ranked(
+                self.index, [part], self.k, self.weights, self.filters, self.ranking, among
+            )
             n = len(found.rows)
             lists.rows[query, :n], lists.rows[query, n:] = found.rows, -1
             lists.parts[query, :n], lists.parts[query, n:] = np.rint(found.similarity * SCALE), 0

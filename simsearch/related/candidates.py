@@ -117,15 +117,32 @@ class CandidateSearch:
         pairs = pairs.where(pairs.whole >= np.maximum(lowest[pairs.at], -1))
         return pairs.at, self.searched[pairs.columns], singly
 
-    def nearest_by_terms(self, queries: QueryBatch, query: int) -> Ints:
-        """Return the columns among the rows that a single query retrieves by terms."""
+    def near_by_text(self, queries: QueryBatch) -> tuple[Pairs, Flags, Flags]:
+        """Return the pairs that a single query may retrieve by text.
+
+        Returns:
+            The pairs; (n_pairs,) which of them it surely retrieves; and (n_queries,) whether a
+            query has to be searched singly instead.
+        """
+        _, pairs, singly = self._near_by_text(queries)
+        (last,) = kth(pairs.at, pairs.text, len(queries.rows), self._depth)
+        pairs = pairs.where(pairs.text >= (last - SINGLE_ERROR)[pairs.at])
+        return pairs, pairs.text > (last + SINGLE_ERROR)[pairs.at], singly
+
+    def nearest_by_terms(
+        self, queries: QueryBatch, query: int
+    ) -> tuple[Ints, npt.NDArray[np.float64]]:
+        """Return the columns among the rows that a single query retrieves by terms.
+
+        With them, (n_studies,) the lexical signal times its share.
+        """
         row = self._lexical.row(int(queries.rows[query]))
         weights = queries.share("lexical")[query] * row.weights
         signal = self._lexical.signal(TermWeights(row.terms, weights))
         rows = greatest(signal, self._depth, self._passing)
         places = np.searchsorted(self.searched, rows).clip(max=len(self.searched) - 1)
         columns: Ints = places[self.searched[places] == rows]
-        return columns
+        return columns, signal
 
     def _near_by_text(self, queries: QueryBatch) -> tuple[_Coarse, Pairs, Flags]:
         """Return the nearest by text and some more, with exact cosines.
@@ -247,7 +264,7 @@ class CandidateSearch:
         doubtful = (text <= last[at] + SINGLE_ERROR) & (whole >= lowest[at])
         for query in np.unique(at[doubtful]).tolist():
             of = np.flatnonzero((at == query) & (text <= last[query] + SINGLE_ERROR))
-            is_candidate = np.isin(pairs.columns[of], self.nearest_by_terms(queries, query))
+            is_candidate = np.isin(pairs.columns[of], self.nearest_by_terms(queries, query)[0])
             singly[query] |= bool((~is_candidate & (text[of] >= last[query] - SINGLE_ERROR)).any())
             whole[of[~is_candidate]] = -np.inf
 

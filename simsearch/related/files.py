@@ -47,6 +47,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     k: int
     weights: dict[str, float]
     filters: dict[str, Any]
+    ranking: str = ""
+    """Fingerprint of the net of the learned ranking; empty for the weighted sum."""
     studies: Literal["all", "some"]
     n_lists: int = -1
     """The number of studies that have a list; -1 until it is known."""

@@ -30,6 +30,7 @@ from simsearch.related.lists import HeldLists, Ints, Lists
 from simsearch.related.memory import batches_at_once
 from simsearch.related.tables import Tables
 from simsearch.search.filters import NO_FILTERS, Filters
+from simsearch.search.second_stage import Ranking
 from simsearch.vectors import DEFAULT_WEIGHTS
 
 # Lists in a part of what is streamed: the first soon, then as many as keep all threads busy.
@@ -70,6 +71,7 @@ def related(
     nct_ids: Sequence[str] | None = None,
     weights: Mapping[str, float] = DEFAULT_WEIGHTS,
     filters: Filters = NO_FILTERS,
+    ranking: Ranking = "learned",
     with_titles: bool = False,
     force: bool = False,
     threads: int = 0,
@@ -86,6 +88,7 @@ def related(
         nct_ids: the studies whose lists are written; None for all.
         weights: signal name → weight, as for a single query.
         filters: what a neighbour must match, as for a single query.
+        ranking: as for a single query.
         with_titles: add title and status of both studies.
         force: replace a file that holds something else.
         threads: the number of batches computed at the same time, fewer if memory does not allow
@@ -101,7 +104,7 @@ def related(
     """
     began = time.perf_counter()
     check_output(output, form, force=force)
-    search = BatchSearch(index, k, weights, filters)
+    search = BatchSearch(index, k, weights, filters, ranking)
     is_all = nct_ids is None
     named = np.arange(index.n_studies) if nct_ids is None else _rows_of(index, nct_ids)
     with_text = named[search.with_text[named]]
@@ -175,6 +178,7 @@ def _identity(search: BatchSearch, *, is_all: bool) -> Identity:
             for name, value in _plain(search.filters).items()
             if value != no_filters[name]
         },
+        ranking=search.index.ranking if search.ranking == "learned" else "",
         studies="all" if is_all else "some",
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import msgspec
+import numpy as np
 
 from simsearch.index.directory import IndexFacts
 from simsearch.index.opened import OpenedIndex
@@ -13,11 +14,12 @@ from simsearch.search.competing import competing_filters, with_places
 from simsearch.search.diversify import diversified
 from simsearch.search.facts_of import with_facts
 from simsearch.search.filters import Filters, unknown_counts
-from simsearch.search.nearest import nearest
+from simsearch.search.nearest import learned_percentiles, nearest
 from simsearch.search.neighbour import Neighbour
 from simsearch.search.question import Query, Question
 from simsearch.search.reasons import explain
 from simsearch.search.resolve import FindStudy, LoadEncoder, Resolved, resolve
+from simsearch.search.second_stage import Ranking, is_served
 from simsearch.search.sharing import rows_sharing
 
 if TYPE_CHECKING:  # only where it is installed
@@ -29,6 +31,10 @@ CLOSE_PERCENTILE = 99.8
 Of 800 neighbours of 80 studies that were read, .77 of those above are related, .44 of the others.
 """
 
+CLOSE_CHANCE = 0.5
+"""The same by the learned ranking, whose similarity is the chance that a reader would call a
+neighbour clearly related."""
+
 CLOSE_PERCENTILE_OF_FEW = 99.0
 """The same in an index of fewer than `_FEW_STUDIES`: of one field, where any pair is alike."""
 
@@ -36,8 +42,14 @@ _FEW_STUDIES = 10_000
 _FIELD_NAMES = {"near": "place"}  # of filters that are not named as what they ask for
 
 
-def closeness(n_studies: int) -> float:
-    """Return the percentile from which a neighbour is close, in an index of so many studies."""
+def closeness(index: OpenedIndex, ranking: Ranking = "linear") -> float:
+    """Return the percentile from which a neighbour is close in an index."""
+    if ranking == "learned":
+        return round(float(learned_percentiles(index, np.array([CLOSE_CHANCE]))[0]), 3)
+    return _close_of_linear(index.n_studies)
+
+
+def _close_of_linear(n_studies: int) -> float:
     return CLOSE_PERCENTILE_OF_FEW if n_studies < _FEW_STUDIES else CLOSE_PERCENTILE
 
 
@@ -54,6 +66,7 @@ class Answer(Sequence[Neighbour]):
         filters: what each neighbour is, as asked.
         notes: what a person should know of how the question was understood.
         min_percentile: the least percentile of a neighbour, as asked.
+        ranking: what put the neighbours in order, `learned` or `linear`.
     """
 
     def __init__(
@@ -66,6 +79,8 @@ class Answer(Sequence[Neighbour]):
         filters: Filters,
         notes: Sequence[str] = (),
         min_percentile: float = 0,
+        ranking: Ranking = "linear",
+        close_percentile: float | None = None,
     ) -> None:
         self.query = query
         self.neighbours = tuple(neighbours)
@@ -74,6 +89,8 @@ class Answer(Sequence[Neighbour]):
         self.filters = filters
         self.notes = tuple(notes)
         self.min_percentile = min_percentile
+        self.ranking = ranking
+        self._close_percentile = close_percentile
 
     def __len__(self) -> int:
         return len(self.neighbours)
@@ -88,7 +105,9 @@ class Answer(Sequence[Neighbour]):
     @property
     def close_percentile(self) -> float:
         """The percentile from which a neighbour is close."""
-        return closeness(self.facts.n_studies)
+        if self._close_percentile is None:
+            return _close_of_linear(self.facts.n_studies)
+        return self._close_percentile
 
     @property
     def n_close(self) -> int:
@@ -166,7 +185,9 @@ def ask(
     if question.is_varied:
         neighbours = diversified(index, found.parts, question, filters, among)
     else:
-        neighbours = nearest(index, found.parts, question.k, question.weights, filters, among)
+        neighbours = nearest(
+            index, found.parts, question.k, question.weights, filters, question.ranking, among
+        )
     neighbours = [each for each in neighbours if each.percentile >= question.min_percentile]
     notes += _pushed_away(index, found, neighbours, question)
     if question.explain:
@@ -179,10 +200,12 @@ def ask(
         neighbours = with_places(index, query.studies, neighbours, filters)
     if question.facts:
         query, neighbours = _with_facts(index, query, neighbours)
+    ranking = ranking_of(index, question, found)
     return Answer(
         query, neighbours, index.facts,
         weights=question.weights, filters=filters, notes=notes,
-        min_percentile=question.min_percentile,
+        min_percentile=question.min_percentile, ranking=ranking,
+        close_percentile=closeness(index, ranking),
     )  # fmt: skip
 
 
@@ -198,6 +221,12 @@ def _with_facts(
             for each, study in zip(neighbours, studies, strict=True)
         ],
     )
+
+
+def ranking_of(index: OpenedIndex, question: Question, found: Resolved) -> Ranking:
+    """Return the ranking that answers a question: the learned one only where it can."""
+    is_learned = is_served(index, found.parts, question.weights)
+    return question.ranking if is_learned else "linear"
 
 
 def _left_out(index: OpenedIndex, filters: Filters) -> list[str]:

@@ -14,7 +14,7 @@ from simsearch.design.topics import Topics, topics_of
 from simsearch.errors import ArgumentError
 from simsearch.index.directory import IndexFacts
 from simsearch.index.opened import OpenedIndex
-from simsearch.search.answer import Answer, ask, closeness
+from simsearch.search.answer import Answer, ask, closeness, ranking_of
 from simsearch.search.facts_of import lacking, with_facts
 from simsearch.search.nearest import nearest
 from simsearch.search.neighbour import Neighbour
@@ -180,8 +180,9 @@ def compare(
         for study, each in zip(studies, answer, strict=True)
     ]  # fmt: skip
     return _comparison(
-        index, answer.query, asked, compared, groups=groups, named=bool(others), notes=answer.notes
-    )
+        index, answer.query, asked, compared, answer.close_percentile,
+        groups=groups, named=bool(others), notes=answer.notes,
+    )  # fmt: skip
 
 
 def compare_given(index: OpenedIndex, nct_ids: Sequence[str], *, groups: bool = True) -> Comparison:
@@ -193,7 +194,8 @@ def compare_given(index: OpenedIndex, nct_ids: Sequence[str], *, groups: bool = 
     rows = list(dict.fromkeys(index.row_of(each) for each in nct_ids))
     studies = with_facts(index, index.store.studies(rows))
     compared = [Compared(each, design_of(each), is_close=True) for each in studies]
-    return _comparison(index, Query(), (), compared, groups=groups, named=True)
+    close = closeness(index)
+    return _comparison(index, Query(), (), compared, close, groups=groups, named=True)
 
 
 def _comparison(
@@ -201,6 +203,7 @@ def _comparison(
     query: Query,
     asked: Sequence[Study],
     compared: Sequence[Compared],
+    close_percentile: float,
     *,
     groups: bool,
     named: bool,
@@ -213,7 +216,7 @@ def _comparison(
         compared,
         index.facts,
         topics=topics_of(close, asked) if groups else None,
-        close_percentile=closeness(index.n_studies),
+        close_percentile=close_percentile,
         lacks=lacking(index),
         named=named,
         notes=notes,
@@ -242,7 +245,10 @@ def _among(
     own = {row for part in found.parts for row in part.rows}
     wanted = sorted({index.row_of(each) for each in others} - own)
     rows = np.array(wanted, dtype=np.int64)
-    ranked = nearest(index, found.parts, max(len(rows), 1), question.weights, among=rows)
+    ranked = nearest(
+        index, found.parts, max(len(rows), 1), question.weights,
+        ranking=question.ranking, among=rows,
+    )  # fmt: skip
     reasons = explain(index, found.parts, found.query.studies, ranked, question.weights)
     neighbours = [
         msgspec.structs.replace(each, reason=reason)
@@ -254,7 +260,9 @@ def _among(
         Neighbour(len(neighbours) + place, study, 0.0, {}, 0.0)
         for place, study in enumerate(textless, start=1)
     ]
+    ranking = ranking_of(index, question, found)
     return Answer(
         found.query, neighbours, index.facts,
         weights=question.weights, filters=question.filters, notes=found.notes,
+        ranking=ranking, close_percentile=closeness(index, ranking),
     )  # fmt: skip

@@ -58,7 +58,9 @@ def diversified(
     k = question.k
     pool = max(_LEAST_POOL, _POOL_PER_K * k)
     while True:
-        found = nearest(index, parts, min(pool, MAX_K), question.weights, filters, among)
+        found = nearest(
+            index, parts, min(pool, MAX_K), question.weights, filters, question.ranking, among
+        )
         leaders = _leaders(index, found, question)
         if len(leaders) >= k or len(found) < pool or pool >= MAX_K:
             break

@@ -12,6 +12,7 @@ from simsearch.index.opened import OpenedIndex, opened_index
 from simsearch.search.answer import Answer, ask
 from simsearch.search.filters import Filters, as_names
 from simsearch.search.question import DEFAULT_K, GroupBy, Question
+from simsearch.search.second_stage import Ranking
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
 
@@ -80,6 +81,7 @@ class Index:
         k: int = 10,
         weights: Mapping[str, float] = DEFAULT_WEIGHTS,
         competing: bool = False,
+        ranking: Ranking = "learned",
         hide_same_sponsor: bool = False,
         fold: bool = False,
         diverse: float | None = None,
@@ -102,6 +104,8 @@ class Index:
             competing: only trials that compete for the same participants: recruiting or about to,
                 with a condition in common, and in a country of the query studies, or at the
                 place that `near`, `country`, `state`, `city` or `facility` name.
+            ranking: `learned` puts candidates in the order of the learned ranking where it can
+                answer (studies and drafts, without weights of your own); `linear` never does.
             hide_same_sponsor: leave out the studies of the query studies' lead sponsors.
             fold: put near-duplicates under the best of them.
             diverse: diversify: 1 = ranking only, 0 = diversity only.
@@ -134,6 +138,7 @@ class Index:
             competing=competing,
             hide_same_sponsor=hide_same_sponsor,
             weights=weights,
+            ranking=ranking,
             k=k,
             fold=fold,
             diverse=diverse,

@@ -22,6 +22,7 @@ from simsearch.index.terms import NO_TERMS
 from simsearch.search.filters import NO_FILTERS, Filters, allowed_rows
 from simsearch.search.neighbour import Neighbour
 from simsearch.search.query_parts import Mix, QueryPart, lexical_signal, mixes
+from simsearch.search.second_stage import Ranking, is_served, similarities
 from simsearch.vectors import DEFAULT_WEIGHTS, SIGNALS, cosines, greatest, total
 
 MAX_K = 10_000
@@ -57,7 +58,9 @@ class Scored(msgspec.Struct, frozen=True):
     """(n,) the similarity before anything is subtracted for studies to keep away from."""
     signals: dict[str, npt.NDArray[np.float64]]
     shares: dict[str, float]
-    """Signal → its share in the similarity."""
+    """Signal → its share in the weighted sum."""
+    is_learned: bool = False
+    """Whether the similarity is that of the learned ranking."""
 
 
 def nearest(
@@ -66,6 +69,7 @@ def nearest(
     k: int,
     weights: Mapping[str, float] = DEFAULT_WEIGHTS,
     filters: Filters = NO_FILTERS,
+    ranking: Ranking = "learned",
     among: npt.NDArray[np.int64] | None = None,
 ) -> list[Neighbour]:
     """Return the k studies nearest to the parts of a query, none of which is among them.
@@ -76,6 +80,7 @@ def nearest(
         k: 1 to `MAX_K`.
         weights: signal name → weight.
         filters: what a neighbour must be.
+        ranking: `learned` where the net can answer (see `is_served`), else `linear`.
         among: (n,) the rows to rank, in ascending order; None ranks every study that passes.
 
     Raises:
@@ -84,8 +89,11 @@ def nearest(
     """
     if not 1 <= k <= MAX_K:
         raise ArgumentError("k", k, f"from 1 to {MAX_K:,}")
-    scored = ranked(index, parts, k, weights, filters, among)
-    shown = percentiles(index, scored.nearness, scored.shares)
+    scored = ranked(index, parts, k, weights, filters, ranking, among)
+    if scored.is_learned:
+        shown = learned_percentiles(index, scored.similarity)
+    else:
+        shown = percentiles(index, scored.nearness, scored.shares)
     studies = index.store.studies(scored.rows.tolist())
     return [
         Neighbour(
@@ -108,6 +116,7 @@ def ranked(
     k: int,
     weights: Mapping[str, float] = DEFAULT_WEIGHTS,
     filters: Filters = NO_FILTERS,
+    ranking: Ranking = "learned",
     among: npt.NDArray[np.int64] | None = None,
 ) -> Scored:
     """Return the k rows nearest to the parts of a query (see `nearest`)."""
@@ -121,8 +130,19 @@ def ranked(
     for own in (row for part in parts for row in part.rows):
         rows = rows[rows != own]
     rows = rows[index.has_text[rows]]
-    scored = _scored(index, rows, near, away, lexical)
-    best = _cut(scored, by_similarity(rows, scored.similarity)[:k])
+    whole = allowed is None and among is None  # so the nearest of the index are among the rows
+    if ranking == "learned" and is_served(index, parts, weights):
+        similarity = rounded(similarities(index, parts, rows, lexical, hold_nearest=whole))
+        _check_numbers(index, similarity)
+        places = by_similarity(rows, similarity)[:k]
+        best = _scored(index, rows[places], near, None, lexical)
+        similarity = similarity[places]
+        best = msgspec.structs.replace(
+            best, similarity=similarity, nearness=similarity, is_learned=True
+        )
+    else:
+        scored = _scored(index, rows, near, away, lexical)
+        best = _cut(scored, by_similarity(rows, scored.similarity)[:k])
     return msgspec.structs.replace(best, signals=_shown(index, best, parts))
 
 
@@ -176,11 +196,23 @@ def percentiles(
         ("similarities of random pairs", weights),
         lambda: np.sort((pairs @ np.array(weights)).round(SIMILARITY_DECIMALS)),
     )
+    return _share_below(of_pairs, similarity)
+
+
+def learned_percentiles(
+    index: OpenedIndex, similarity: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the same for (n,) similarities of the learned ranking."""
+    return _share_below(index.learned_pairs, similarity)
+
+
+def _share_below(
+    of_pairs: npt.NDArray[np.floating], values: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the share of pairs, in ascending order, that each value exceeds, in per cent."""
     scale = 100 / max(1, len(of_pairs))
     highest = 100 - scale / 2  # no sample says that nothing could be nearer
-    found: npt.NDArray[np.float64] = np.minimum(
-        np.searchsorted(of_pairs, similarity) * scale, highest
-    )
+    found: npt.NDArray[np.float64] = np.minimum(np.searchsorted(of_pairs, values) * scale, highest)
     return found
 
 

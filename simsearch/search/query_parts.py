@@ -16,6 +16,7 @@ from simsearch.encode.fields import FIELDS, has_words, lexical_text, plain_text
 from simsearch.encode.minilm import FINGERPRINT, load_query_encoder
 from simsearch.errors import EncoderError, NothingToCompareError, RecipeError
 from simsearch.index.opened import OpenedIndex
+from simsearch.index.profiles import Profile, profile_of
 from simsearch.index.terms import TermWeights, combined
 from simsearch.search.text_words import Concept, TextWords, concepts_signal, words_of_text
 from simsearch.study import Study
@@ -31,13 +32,15 @@ class QueryPart(msgspec.Struct, frozen=True):
     `vectors` maps each dense field to (dimension,) float32, unit, or zero where it has none;
     `terms` is the row of its terms; a text has `concepts` in place of it, for the lexical signal
     (see `text_words.py`); `rows` are its own rows in the index, which are never
-    neighbours. Neighbours are to be unlike a part that is `away`.
+    neighbours. Neighbours are to be unlike a part that is `away`. A study has a
+    `profile`, a text has none.
     """
 
     vectors: Mapping[str, npt.NDArray[np.float32]]
     terms: TermWeights
     rows: tuple[int, ...] = ()
     away: bool = False
+    profile: Profile | None = None
     concepts: tuple[Concept, ...] | None = None
 
     @property
@@ -117,7 +120,7 @@ def study_part(index: OpenedIndex, row: int, *, away: bool = False) -> QueryPart
             "it is registered without title, summary or conditions "
             f"(status {study.status or 'unknown'})",
         )
-    return QueryPart(vectors, index.lexical.row(row), (row,), away)
+    return QueryPart(vectors, index.lexical.row(row), (row,), away, index.profiles.row(row))
 
 
 def draft_part(index: OpenedIndex, draft: Study, encoder: Encoder) -> QueryPart:
@@ -134,7 +137,8 @@ def draft_part(index: OpenedIndex, draft: Study, encoder: Encoder) -> QueryPart:
         )
     own = filter(None, (draft.nct_id, *draft.aliases))
     rows = [row for row in map(index.store.row_of, own) if row is not None]
-    return _encoded(index, encoder, texts, lexical_text(draft), rows)
+    part = _encoded(index, encoder, texts, lexical_text(draft), rows)
+    return msgspec.structs.replace(part, profile=profile_of(draft, index.lexical))
 
 
 def text_part(index: OpenedIndex, words: TextWords, encoder: Encoder) -> QueryPart:

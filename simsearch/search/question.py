@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from simsearch.errors import ArgumentError, NothingToCompareError
 from simsearch.search.filters import NO_FILTERS, Filters, as_names
 from simsearch.search.nearest import MAX_K
+from simsearch.search.second_stage import Ranking
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
 
@@ -49,6 +50,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Leave out the studies of the query studies' lead sponsors."""
     weights: Mapping[str, float] = DEFAULT_WEIGHTS
     """Signal name → weight."""
+    ranking: Ranking = "learned"
+    """How candidates are put in order: `learned` where it can answer, or `linear`, the weighted
+    sum."""
     k: int = 10
     """How many neighbours, 1 to `MAX_K`; with `fold`, `diverse` or `group_by` to `MAX_VARIED`."""
     fold: bool = False
@@ -102,6 +106,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
                 raise ArgumentError(name, getattr(self, name), "True or False")
         if not (self.group_by is None or self.group_by == "sponsor"):
             raise ArgumentError("group_by", self.group_by, "'sponsor'")
+        if self.ranking not in get_args(Ranking):
+            raise ArgumentError("ranking", self.ranking, "'learned' or 'linear'")
 
     @property
     def is_varied(self) -> bool:

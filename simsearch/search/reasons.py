@@ -135,7 +135,7 @@ def _reason(asked: _Asked, neighbour: Neighbour, row: int, numbers: Registration
         for name, value in neighbour.signals.items()
         if (share := asked.shares.get(name, 1.0))
     }  # what is subtracted (`away`) counts in full
-    total = neighbour.similarity
+    total = sum(added.values())  # of the signals, whatever put the neighbours in order
     found = {"conditions": conditions, "interventions": interventions}
     others = _others(asked.named, its, neighbour)
     healthy = asked.named.are_healthy or its.are_healthy  # having no condition is not alike

@@ -32,7 +32,7 @@ CSV_COLUMNS = (
 
 EXPLAINED_COLUMNS = (
     "relation", "conditions_in_common", "interventions_in_common", "near_in_meaning",
-    "words_in_common", "similarity_made_of",
+    "words_in_common", "weighted_sum_made_of",
 )  # fmt: skip
 """All of a reason, piece by piece: further columns of the CSV where that is asked for."""
 
@@ -44,6 +44,7 @@ def answer_shape(answer: Answer) -> dict[str, Any]:
         "query": query_shape(answer.query),
         "n_close": answer.n_close,
         "close_percentile": answer.close_percentile,
+        "ranking": answer.ranking,
         "weights": answer.weights,
         "filters": {
             name: value

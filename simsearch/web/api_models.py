@@ -194,6 +194,7 @@ class RelatedAnswer(BaseModel):
     query: dict[str, Any]
     n_close: int
     close_percentile: float
+    ranking: str
     weights: dict[str, float]
     filters: dict[str, Any]
     neighbours: list[NeighbourModel]

@@ -56,13 +56,18 @@ class Draft:
     def seal(self, manifest: Manifest) -> Generation:
         """Write the manifest with the size and checksum of every file; sync all to disk.
 
+        Files that the manifest lists already are not read again.
+
         Raises:
             OSError: a write failed.
         """
-        files = {}
+        known, files = manifest.files, {}
         for path in sorted(self.path.iterdir()):
-            files[path.name] = FileEntry(path.stat().st_size, sha256_of(path))
-            sync(path)
+            if path.name != MANIFEST:
+                files[path.name] = known.get(path.name) or FileEntry(
+                    path.stat().st_size, sha256_of(path)
+                )
+                sync(path)
         manifest = msgspec.structs.replace(manifest, files=files)
         with written_whole(self.path / MANIFEST) as file:
             file.write(sealed(manifest))

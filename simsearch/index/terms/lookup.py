@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simsearch.errors import IndexCorruptError
+from simsearch.index.npy import gathered
 from simsearch.index.terms.arrays import ARRAY_FILES, TERM_TYPE, open_array, path_of
 from simsearch.index.terms.weights import NO_TERMS, TermWeights, bm25, unit_row
 from simsearch.index.terms.words import terms_of
@@ -66,6 +67,40 @@ class LexicalIndex:
         check_weights(path_of(self._folder, "row_weights"), weights)
         return TermWeights(terms.astype(np.int64), weights.astype(np.float64))
 
+    def numbers(self, text: str) -> npt.NDArray[np.int64]:
+        """Return (n,) the numbers of the terms of a text that the index knows, ascending.
+
+        Terms that are too common to count are left out.
+        """
+        names = np.array(sorted({name.encode() for name in terms_of(text)}), dtype=TERM_TYPE)
+        places = self._places(names)
+        return places[self._arrays["idf"][places] > 0]
+
+    def terms_of_rows(
+        self, rows: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the terms in the rows of some studies, one after the other, and how many each has.
+
+        Args:
+            rows: (n,) numbers of studies.
+
+        Returns:
+            (m,) numbers of terms, and (n,) how many of them belong to each study.
+        """
+        starts, ends = (self._arrays["row_starts"][rows + step] for step in (0, 1))
+        terms = gathered(self._arrays["row_terms"], starts, ends)
+        check_numbers(path_of(self._folder, "row_terms"), terms, len(self._arrays["terms"]))
+        return terms, ends - starts
+
+    def _places(self, names: npt.NDArray[np.bytes_]) -> npt.NDArray[np.int64]:
+        """Return the numbers of those of some terms, ascending, that the index knows."""
+        vocabulary = self._arrays["terms"]
+        if not len(names) or not len(vocabulary):
+            return np.zeros(0, dtype=np.int64)
+        places = np.searchsorted(vocabulary, names).clip(max=len(vocabulary) - 1)
+        found: npt.NDArray[np.int64] = places[vocabulary[places] == names]
+        return found
+
     def studies_with(self, term: str) -> npt.NDArray[np.int64]:
         """Return (n,) the rows of the studies that have a term in theirs, ascending.
 
@@ -86,12 +121,11 @@ class LexicalIndex:
         length = sum(counts.values())
         names = np.array(sorted(name.encode() for name in counts), dtype=TERM_TYPE)
         vocabulary = self._arrays["terms"]
-        if not len(names) or not len(vocabulary):
+        terms = self._places(names)
+        if not len(terms):
             return NO_TERMS
-        places = np.searchsorted(vocabulary, names).clip(max=len(vocabulary) - 1)
-        known = vocabulary[places] == names
-        terms = places[known]
-        often = np.array([counts[name.decode()] for name in names[known].tolist()], dtype=np.int64)
+        known = vocabulary[terms].tolist()
+        often = np.array([counts[name.decode()] for name in known], dtype=np.int64)
         idfs = self._arrays["idf"][terms].astype(np.float64)
         return unit_row(terms, bm25(often, length, idfs, self._mean_length))
 
