@@ -4,8 +4,12 @@
 
 Standard input names the studies: one JSON object a line with `nctId` and the summary
 written for this collection (or a line of an earlier demo.jsonl). Standard output gets
-them as API v2 records, with the facts as registered and the summary as given: the
-registry's own sentences are never copied.
+them as API v2 records, with the facts as registered and the summary as given. The first
+record of a study gives its fields; what a page shows beyond them (design, arms, outcomes,
+ages, sites, numbers) comes from the first record that is complete, of the same date.
+
+The registry's own sentences are never copied: no descriptions, no criteria, no reasons for
+stopping, and of outcomes only those with a short name.
 """
 
 from __future__ import annotations
@@ -14,17 +18,30 @@ import json
 import sys
 from typing import Any
 
+from simsearch.facts import Facts, Outcome
 from simsearch.records import read_studies
 from simsearch.study import Study
+
+LONGEST_MEASURE = 150  # longer ones are sentences
 
 
 def main(sources: list[str]) -> None:
     """Read the wanted studies from standard input, their facts from `sources`."""
     summaries = dict(_wanted(line) for line in sys.stdin if line.strip())
-    records = {}
+    records: dict[str, dict[str, Any]] = {}
+    dates, detailed = {}, set()
     for outcome in read_studies(*sources):
-        if isinstance(outcome, Study) and outcome.nct_id in summaries:
-            records.setdefault(outcome.nct_id, _record(outcome, summaries[outcome.nct_id]))
+        if not isinstance(outcome, Study) or outcome.nct_id not in summaries:
+            continue
+        nct_id = outcome.nct_id
+        records.setdefault(nct_id, _record(outcome, summaries[nct_id]))
+        dated = dates.setdefault(nct_id, outcome.last_update_date)
+        facts = outcome.facts
+        if facts and facts.sex and dated == outcome.last_update_date and nct_id not in detailed:
+            detailed.add(nct_id)
+            section = records[nct_id]["protocolSection"]
+            for module, parts in _known(_facts(outcome, facts)).items():
+                section[module] = section.get(module, {}) | parts
     for nct_id in sorted(summaries):
         if nct_id not in records:
             print(f"{nct_id} is not in these records", file=sys.stderr)
@@ -68,6 +85,88 @@ def _record(study: Study, summary: str) -> dict[str, Any]:
         },
     }
     return {"protocolSection": _known(section)}
+
+
+def _facts(study: Study, facts: Facts) -> dict[str, dict[str, Any]]:
+    """Return what is shown and compared, by module; the interventions are those of the record."""
+    labels = {
+        each.name: [arm.label for arm in facts.arms if each.name in arm.interventions]
+        for each in study.interventions
+    }
+    return {
+        "identificationModule": {
+            "secondaryIdInfos": [{"id": each.number} for each in facts.other_numbers]
+        },
+        "statusModule": {
+            "startDateStruct": {"date": study.start_date, "type": facts.start_date_type},
+            "primaryCompletionDateStruct": {
+                "date": facts.primary_completion_date, "type": facts.primary_completion_date_type
+            },
+            "completionDateStruct": {
+                "date": study.completion_date, "type": facts.completion_date_type
+            },
+            "studyFirstPostDateStruct": {"date": facts.first_posted_date},
+            "resultsFirstPostDateStruct": {"date": facts.results_first_posted_date},
+        },
+        "sponsorCollaboratorsModule": {
+            "leadSponsor": {"name": study.sponsor, "class": facts.sponsor_class},
+            "collaborators": [
+                {"name": each.name, "class": each.kind} for each in facts.collaborators
+            ],
+        },
+        "designModule": {
+            "patientRegistry": facts.patient_registry,
+            "designInfo": _design(facts),
+            "enrollmentInfo": {"count": study.enrollment, "type": facts.enrollment_type},
+        },
+        "armsInterventionsModule": {
+            "armGroups": [{"label": arm.label, "type": arm.type} for arm in facts.arms],
+            "interventions": [
+                {"type": each.type, "name": each.name, "armGroupLabels": labels[each.name]}
+                for each in study.interventions
+            ],
+        },
+        "outcomesModule": {
+            "primaryOutcomes": _outcomes(facts.primary_outcomes),
+            "secondaryOutcomes": _outcomes(facts.secondary_outcomes),
+        },
+        "eligibilityModule": {
+            "healthyVolunteers": facts.healthy_volunteers, "sex": facts.sex,
+            "minimumAge": facts.minimum_age, "maximumAge": facts.maximum_age,
+            "samplingMethod": facts.sampling_method,
+        },
+        "contactsLocationsModule": {
+            "locations": [
+                {"facility": each.facility, "status": each.status, "city": each.city,
+                 "state": each.state, "zip": each.zip, "country": each.country}
+                for each in facts.sites
+            ]
+        },
+        "referencesModule": {
+            "references": [
+                {"pmid": each.pmid, "type": each.type} for each in facts.references if each.pmid
+            ]
+        },
+    }  # fmt: skip
+
+
+def _design(facts: Facts) -> dict[str, Any]:
+    return {
+        "allocation": facts.allocation,
+        "interventionModel": facts.intervention_model,
+        "primaryPurpose": facts.primary_purpose,
+        "observationalModel": facts.observational_model,
+        "timePerspective": facts.time_perspective,
+        "maskingInfo": {"masking": facts.masking, "whoMasked": list(facts.who_masked)},
+    }
+
+
+def _outcomes(outcomes: tuple[Outcome, ...]) -> list[dict[str, str]]:
+    return [
+        {"measure": each.measure, "timeFrame": each.time_frame}
+        for each in outcomes
+        if len(each.measure) <= LONGEST_MEASURE and len(each.time_frame) <= LONGEST_MEASURE
+    ]
 
 
 def _known(value: Any) -> Any:

@@ -24,8 +24,8 @@ def test_a_build_that_does_not_fit_on_the_disk_does_not_start(build, monkeypatch
 def test_the_estimate_assumes_as_many_studies_as_are_published(build, tmp_path):
     assert expected_bytes(tmp_path / "none", 1234, 10) == 1234
     rows = 2 * 3 * 10 * 2  # of the distinct texts and of the fields: three texts, ten 16-bit floats
-    assert bytes_to_write(6, 10) == 6 * (2900 + rows)
-    assert expected_bytes(build().index, 0, 10) == 6 * (4600 + 2900 + rows)
+    assert bytes_to_write(6, 10) == 6 * (5200 + rows)
+    assert expected_bytes(build().index, 0, 10) == 6 * (12_000 + 5200 + rows)
 
 
 def test_a_build_uses_no_more_disk_than_was_estimated(build, tmp_path):

@@ -92,6 +92,7 @@ def builds(command: str) -> list[Row]:
         ("--model SIMSEARCH_MODEL", "folder", "load_encoder model", "folder"),
         ("--precision SIMSEARCH_PRECISION", "float32", "load_encoder precision", "float32"),
         ("--backend SIMSEARCH_BACKEND", "openvino", "load_encoder backend", "openvino"),
+        ("--details SIMSEARCH_DETAILS", "brief", "build_index details", "brief"),
         ("--cache SIMSEARCH_CACHE", "v.sqlite", "cached path", Path("v.sqlite")),
         ("--no-cache", "", "cached path", None),
         *((f"--allow-{what}", "", f"build_index allow_{what}", True)

@@ -152,6 +152,7 @@ class _Build:
         self._encoder = encoder
         self._guards = guards
         self._details = details
+        self._n_facts = 0
         self._progress = progress
         self._n_found_before = getattr(encoder, "n_found", 0)
         self._seconds: dict[str, float] = {}
@@ -207,7 +208,7 @@ class _Build:
         texts = TextNumbers(records.n_studies)
         studies = texts.numbered(self._counted("storing", staging, with_facts=True))
         samples = () if self._details == "none" else staging.sample_of_facts()
-        write_store(
+        self._n_facts = write_store(
             self._draft.path / STORE_FILE, studies, records.tally.gone, records.became,
             details=self._details, dictionary=dictionary_of(samples, self._details),
         )  # fmt: skip
@@ -292,6 +293,7 @@ class _Build:
             ranking=ranking_for(encoder.fingerprint),
             precision=encoder.precision,
             details=self._details,
+            n_facts=self._n_facts,
             sources=records.sources,
             versions=_versions(),
         )

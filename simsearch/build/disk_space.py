@@ -13,8 +13,8 @@ from simsearch.encode.fields import FIELDS
 from simsearch.errors import NoRoomError
 from simsearch.index.directory import published_studies
 
-_STAGED_BYTES = 4600  # per study in the staging file
-_STORED_BYTES = 2900  # per study in the study store and the lexical files
+_STAGED_BYTES = 12_000  # per study in the staging file; of a complete record with its facts
+_STORED_BYTES = 5200  # per study in the study store, with all its facts, and the lexical files
 _FLOAT16 = 2
 
 

@@ -97,6 +97,16 @@ class BuildOptions(OptionGroup):
             show_default=False,
         ),
     ] = None
+    details: Annotated[
+        Literal["none", "brief", "full"],
+        typer.Option(
+            "--details",
+            metavar="none|brief|full",
+            envvar="SIMSEARCH_DETAILS",
+            help="What the index keeps of the facts that are shown and compared; brief leaves out "
+            "detailed descriptions and eligibility criteria.",
+        ),
+    ] = "full"
     cache: CacheOption = None
     no_cache: NoCacheOption = False
     allow_rejects: Annotated[
@@ -213,7 +223,8 @@ def build_and_report(
             reader, target, encoder,
             allow_rejects=options.allow_rejects, allow_shrink=options.allow_shrink,
             allow_empty=options.allow_empty, allow_moved=options.allow_moved,
-            keep_fit=keep_fit, keep=options.keep, wait=options.wait, say=log, progress=progress,
+            keep_fit=keep_fit, details=options.details, keep=options.keep, wait=options.wait,
+            say=log, progress=progress,
         )  # fmt: skip
     say(f"published {report.n_studies:,} studies as generation {report.generation}")
     done["build"] = report

@@ -80,6 +80,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     precision: str
     details: str
     """What the study store keeps of the facts: `none`, `brief` or `full`."""
+    n_facts: int = 0
+    """How many studies have any there; 0 in older generations."""
     sources: tuple[SourceFile, ...]
     versions: dict[str, str]
     """Program or library → its version at the build."""
@@ -144,7 +146,7 @@ def _check(path: Path, manifest: Manifest) -> None:
     if any(name != Path(name).name or not name.isprintable() for name in manifest.files):
         raise IndexCorruptError(path, "it names files in other folders")
     n_studies = manifest.n_studies
-    counts = (manifest.n_fitted, *manifest.field_coverage.values())
+    counts = (manifest.n_fitted, manifest.n_facts, *manifest.field_coverage.values())
     recipe = manifest.recipe
     names = (
         manifest.generation, manifest.previous, manifest.fitted, manifest.precision,

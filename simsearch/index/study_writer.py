@@ -35,8 +35,8 @@ def write_store(
     *,
     details: Details = "full",
     dictionary: bytes = b"",
-) -> None:
-    """Write the studies of an index.
+) -> int:
+    """Write the studies of an index, and return of how many it keeps facts.
 
     Args:
         path: the file, which does not exist yet.
@@ -54,7 +54,7 @@ def write_store(
         database.execute("PRAGMA journal_mode = OFF")
         database.execute("PRAGMA synchronous = OFF")  # `Draft.seal` syncs the file
         database.executescript(SCHEMA)
-        _write_studies(database, studies, details, FactsWriter(dictionary))
+        n_facts = _write_studies(database, studies, details, FactsWriter(dictionary))
         database.execute("INSERT INTO facts_dictionary VALUES (?)", (dictionary,))
         database.executescript(INDEXES)
         database.executemany(
@@ -65,14 +65,16 @@ def write_store(
             "INSERT OR IGNORE INTO gone VALUES (?, ?, ?)",
             [(each.nct_id, each.since, each.became) for each in gone],
         )
+    return n_facts
 
 
 def _write_studies(
     database: sqlite3.Connection, studies: Iterable[Study], details: Details, packer: FactsWriter
-) -> None:
+) -> int:
     marks = ", ".join("?" * (len(COLUMNS) + 1))
     facets: dict[tuple[str, str], int] = {}
     places = place_table.PlacesWriter()
+    n_facts = 0
     for row, study in enumerate(studies):
         # Sorted, so that the same studies make the same file: sets differ between processes.
         numbers = [facets.setdefault(facet, len(facets)) for facet in sorted(_facets(study))]
@@ -89,11 +91,13 @@ def _write_studies(
             database.execute("INSERT INTO design VALUES (?, ?, ?, ?)", (row, *known))
         if kept := kept_facts(study.facts, details):
             database.execute("INSERT INTO facts VALUES (?, ?)", (row, packer.pack(kept)))
+            n_facts += 1
     database.executemany(
         "INSERT INTO facet VALUES (?, ?, ?)",
         [(number, *facet) for facet, number in facets.items()],
     )
     database.executemany(place_table.INSERT, places.rows())
+    return n_facts
 
 
 def _facets(study: Study) -> set[tuple[str, str]]:

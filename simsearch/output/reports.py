@@ -70,6 +70,10 @@ def info_facts(index: OpenedIndex) -> list[tuple[str, str]]:
         ("Built", f"{manifest.built.replace('T', ' ').replace('+00:00', ' UTC')}"),
         ("Generation", manifest.generation + _before(manifest.previous)),
         ("Coverage", coverage),
+        (
+            "Details",
+            f"{manifest.details}, of {manifest.n_facts:,} studies ({manifest.n_facts / n:.1%})",
+        ),
         ("Recipe", f"{recipe.digest}: {space}"),
         ("Size", f"{size_label(index.generation.bytes)} ({files})"),
         *(("Source", source) for source in sources),
