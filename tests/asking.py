@@ -73,3 +73,8 @@ def similar_to_studies(
 ) -> list[Neighbour]:
     """Return the neighbours of several studies, without reasons."""
     return list(asked(index, *nct_ids, k=k, unlike=unlike, explain=False))
+
+
+def asked_text(index: OpenedIndex, text: str, encoder: Encoder, **question: object) -> Answer:
+    """Return the answer to words."""
+    return ask(index, Question(texts=(text,), **question), load_encoder=lambda: encoder)

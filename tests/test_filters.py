@@ -10,6 +10,7 @@ from simsearch.errors import ArgumentError, FilterError, UnknownFieldError
 from simsearch.index.opened import opened_index
 from simsearch.index.studies import StudyStore
 from simsearch.index.study_writer import write_store
+from simsearch.search.countries import countries_named
 from simsearch.search.filters import allowed_rows, spelled
 from simsearch.search.nearest import exhaustive
 from simsearch.search.query_parts import study_part
@@ -245,3 +246,34 @@ def test_allowed_rows_are_a_mask_over_all_studies(six):
     allowed = allowed_rows(six.store, Filters(status=("recruiting",)))
     assert allowed.dtype == np.bool_
     assert allowed.tolist() == [False, False, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("said", "statuses"),
+    [
+        ("active", {"RECRUITING", "ENROLLING_BY_INVITATION", "ACTIVE_NOT_RECRUITING"}),
+        ("Ongoing", {"RECRUITING", "ENROLLING_BY_INVITATION", "ACTIVE_NOT_RECRUITING"}),
+        ("open", {"RECRUITING", "ENROLLING_BY_INVITATION", "AVAILABLE"}),
+        ("recruiting", {"RECRUITING"}),
+    ],
+)
+def test_statuses_as_people_say_them(six, said, statuses):
+    assert set(spelled(six.store, "status", [said])) == statuses
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ("United States of America", ["United States"]),
+        ("DE", ["Germany"]),
+        ("deu", ["Germany"]),
+        ("Ivory Coast", ["Côte d'Ivoire"]),
+        ("germany,france", ["Germany", "France"]),
+        ("U.K.", ["United Kingdom"]),
+        ("germany,atlantis", []),
+        ("Korea, Republic of", ["South Korea"]),
+    ],
+)
+def test_countries_as_people_write_them(said, names):
+    known = ["Côte d'Ivoire", "France", "Germany", "South Korea", "United Kingdom", "United States"]
+    assert countries_named(said, known) == names

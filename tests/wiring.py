@@ -177,6 +177,7 @@ def designs() -> Iterator[Row]:
     for each in (
         ("NCT_ID", "NCT102 NCT104", "compare question.studies", ("NCT102", "NCT104"), alone),
         ("--text -t", "iron {name} knee", "compare question.texts", ("iron", "knee")),
+        ("--literal", "", "compare question.literal", True),
         ("--file", "draft.json", "compare question.drafts.0.title", "Iron for anemia"),
         ("--ids", "ids.txt", "compare question.studies", ("NCT101", *ids)),
         ("--with", "NCT102 --with ids.txt", "compare others", ("NCT102", *ids)),
@@ -281,6 +282,7 @@ def rows() -> Iterator[Row]:
     for each in (
         ("NCT_ID", "NCT102 NCT104", "ask question.studies", ("NCT102", "NCT104"), ""),
         ("--text -t", "iron {name} knee", "ask question.texts", ("iron", "knee")),
+        ("--literal", "", "ask question.literal", True),
         ("--file", "draft.json", "ask question.drafts.0.title", "Iron for anemia"),
         ("--ids", "ids.txt", "ask question.studies", ("NCT101", *ids)),
         ("--min-percentile", "99.5", "ask question.min_percentile", 99.5),

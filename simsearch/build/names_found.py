@@ -2,7 +2,7 @@
 
 Evidence in a record: an intervention's other names; a name and another in brackets, where the
 second abbreviates the first (letters in order, after Schwartz and Hearst, 2003) or one of them is
-an intervention of the record; a MeSH term of a record that has one term and one name. Records
+an intervention of the record; the MeSH term of a record that has one and one intervention. Records
 contradict each other, so a name has a meaning only where several studies give it and most of
 those that give any.
 """
@@ -17,6 +17,7 @@ from functools import lru_cache
 from simsearch.index.synonyms import LONGEST_NAME, Synonym, words_of_name
 from simsearch.search.stop_words import (
     CONTROLS,
+    DESIGN_WORDS,
     FUNCTION_WORDS,
     KINDS_OF_INTERVENTION,
     SALTS,
@@ -40,7 +41,9 @@ _SEVERAL = re.compile(r"\s*[/;,]\s*")
 _WORD = re.compile(r"[^\W_]+")
 _ANY_BRACKET = frozenset("()[]")
 _ABBREVIATION = re.compile(r"(?=.*[A-Z])[A-Za-z0-9][A-Za-z0-9/&-]{1,9}")
-_NO_NAME = CONTROLS | FUNCTION_WORDS | WIDE_WORDS | WAYS_TO_GIVE | KINDS_OF_INTERVENTION
+_NO_NAME = (
+    CONTROLS | DESIGN_WORDS | FUNCTION_WORDS | WIDE_WORDS | WAYS_TO_GIVE | KINDS_OF_INTERVENTION
+)
 _LONGEST_LONG_FORM = 60  # characters before the brackets
 _NO_EXCEPTION = 0.25  # of the studies that give the most common meaning
 _FEWEST_LETTERS = 4  # of an intervention that stands in prose
@@ -158,15 +161,18 @@ class NamesFound:
             yield one, two
 
     def _of_mesh(self, study: Study) -> Iterator[Pair]:
-        """Yield a name and the MeSH term of a record that has one of each and no word in both."""
-        for names, mesh in (
-            (study.conditions, study.condition_mesh),
-            ([each.name for each in study.interventions], study.intervention_mesh),
-        ):
-            if len(names) == len(mesh) == 1:
-                one, two = self._key(_head(names[0]) or names[0]), self._key(_in_order(mesh[0]))
-                if one and two and not set(one.split()) & set(two.split()):
-                    yield one, two
+        """Yield an intervention and the MeSH term of a record that has one of each.
+
+        Not a class of substances, which MeSH has in the plural. Conditions are left out: the
+        registry guesses their terms too often (docs/experiments.md).
+        """
+        mesh = study.intervention_mesh
+        if len(study.interventions) != 1 or len(mesh) != 1 or _is_class(mesh[0]):
+            return
+        name = study.interventions[0].name
+        one, two = self._key(_head(name) or name), self._key(_in_order(mesh[0]))
+        if one and two and not _is_part(one, two):
+            yield one, two
 
     def _key(self, name: str) -> str:
         """Return the key of a name without its amount and salt; empty if it is no name."""
@@ -251,6 +257,11 @@ def _head(name: str) -> str:
 def _in_order(mesh: str) -> str:
     """Return a MeSH term as it is spoken: `Pulmonary Disease, Chronic Obstructive`."""
     return " ".join(reversed(mesh.split(", ")))
+
+
+def _is_class(mesh: str) -> bool:
+    head = mesh.partition(",")[0]
+    return head.endswith("s") and not head.endswith("limus")
 
 
 def _is_part(one: str, two: str) -> bool:

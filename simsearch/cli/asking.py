@@ -56,6 +56,13 @@ class AskedOptions(OptionGroup):
         list[str] | None,
         typer.Option("--text", "-t", metavar="TEXT", help="Search by words; repeatable."),
     ] = None
+    literal: Annotated[
+        bool,
+        typer.Option(
+            "--literal",
+            help="Take the words of --text as they are: no corrections, other names or filters.",
+        ),
+    ] = False
     file: Annotated[
         list[Path] | None,
         typer.Option(
@@ -97,6 +104,7 @@ class AskedOptions(OptionGroup):
         return {
             "studies": (*all_named(self.studies or ()), *_listed(self.ids or ())),
             "texts": tuple(self.text or ()),
+            "literal": self.literal,
             "drafts": tuple(map(read_draft, self.file or ())),
             "unlike": all_named(self.unlike or ()),
         }

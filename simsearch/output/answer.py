@@ -64,7 +64,7 @@ def answer_json(answer: Answer, _: View) -> Iterator[str]:
 
 def answer_jsonl(answer: Answer, _: View) -> Iterator[str]:
     """Yield one JSON object a neighbour, each with the query and the generation."""
-    asked = {"query": query_name(answer.query)}
+    asked = {"query": query_name(answer.query), "notes": list(answer.notes)}
     built = {
         "generation": answer.facts.generation,
         "records_date": answer.facts.records_date,
@@ -110,7 +110,8 @@ def answer_markdown(answer: Answer, view: View) -> Iterator[str]:
             "<br>".join(map(markdown_cell, _reason_lines(each, view))),
         )
         lines.append(f"| {' | '.join(cells)} |")
-    notes = [line for note in _notes(answer) for line in (note, "")]
+    said = [markdown_cell(f"{note[:1].upper()}{note[1:]}.") for note in answer.notes]
+    notes = [line for note in (*said, *_notes(answer)) for line in (note, "")]
     yield "\n".join([*lines, "", *notes, f"{answer.facts.line}.", ""])
 
 
@@ -153,6 +154,8 @@ def closeness(answer: Answer) -> str:
         return "No study passes the filters." if answer.filters else "There is no other study."
     if close == total:
         return ""
+    if not answer.has_subject:
+        return "None of these studies is called close: the text says nothing to compare them by."
     some = f"{close} of these {total} studies {'is' if close == 1 else 'are'} close"
     which = some if close else "None of these studies is close"
     others = "the others" if close else "they"

@@ -53,6 +53,10 @@ def _close_of_linear(n_studies: int) -> float:
     return CLOSE_PERCENTILE_OF_FEW if n_studies < _FEW_STUDIES else CLOSE_PERCENTILE
 
 
+NEVER = 100.0
+"""A percentile that no neighbour reaches."""
+
+
 class Answer(Sequence[Neighbour]):
     """The neighbours of a query, nearest first, and the facts of the index that found them.
 
@@ -67,6 +71,7 @@ class Answer(Sequence[Neighbour]):
         notes: what a person should know of how the question was understood.
         min_percentile: the least percentile of a neighbour, as asked.
         ranking: what put the neighbours in order, `learned` or `linear`.
+        has_subject: False where a text says nothing that the index can know.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class Answer(Sequence[Neighbour]):
         min_percentile: float = 0,
         ranking: Ranking = "linear",
         close_percentile: float | None = None,
+        has_subject: bool = True,
     ) -> None:
         self.query = query
         self.neighbours = tuple(neighbours)
@@ -91,6 +97,7 @@ class Answer(Sequence[Neighbour]):
         self.min_percentile = min_percentile
         self.ranking = ranking
         self._close_percentile = close_percentile
+        self.has_subject = has_subject
 
     def __len__(self) -> int:
         return len(self.neighbours)
@@ -104,7 +111,9 @@ class Answer(Sequence[Neighbour]):
 
     @property
     def close_percentile(self) -> float:
-        """The percentile from which a neighbour is close."""
+        """The percentile from which a neighbour is close; nothing is close to no subject."""
+        if not self.has_subject:
+            return NEVER
         if self._close_percentile is None:
             return _close_of_linear(self.facts.n_studies)
         return self._close_percentile
@@ -171,7 +180,7 @@ def ask(
         IndexClosedError, IndexCorruptError: the index is closed, or a file of it is damaged.
     """
     found = resolve(index, question, find_study=find_study, load_encoder=load_encoder)
-    query, notes, filters = found.query, list(found.notes), question.filters
+    query, notes, filters = found.query, list(found.notes), found.filters
     if question.competing:
         filters, more = competing_filters(index, query.studies, filters)
         notes += more
@@ -205,7 +214,7 @@ def ask(
         query, neighbours, index.facts,
         weights=question.weights, filters=filters, notes=notes,
         min_percentile=question.min_percentile, ranking=ranking,
-        close_percentile=closeness(index, ranking),
+        close_percentile=closeness(index, ranking), has_subject=found.has_subject,
     )  # fmt: skip
 
 

@@ -241,7 +241,8 @@ def _among(
     """Return an answer whose neighbours are some given studies, nearest first."""
     if question.filters or question.competing or question.is_varied or question.min_percentile:
         raise ArgumentError("with", others[0], "without filters: they choose among neighbours")
-    found = resolve(index, question, find_study=find_study, load_encoder=load_encoder)
+    plain = msgspec.structs.replace(question, literal=True)  # no filters come out of a text
+    found = resolve(index, plain, find_study=find_study, load_encoder=load_encoder)
     own = {row for part in found.parts for row in part.rows}
     wanted = sorted({index.row_of(each) for each in others} - own)
     rows = np.array(wanted, dtype=np.int64)

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from simsearch.errors import ArgumentError, FilterError, UnknownFieldError
 from simsearch.index.studies import StudyStore
 from simsearch.records.other_numbers import is_of_registry, number_key
-from simsearch.records.vocabulary import country as one_country_name
 from simsearch.records.vocabulary import date as registry_date
-from simsearch.search.likeness import closest, country_meant, letters
+from simsearch.search.countries import countries_named
+from simsearch.search.likeness import closest, letters
 from simsearch.search.places import check_radius, rows_near
 from simsearch.study import is_nct_id, parse_nct_id
 
@@ -36,6 +36,18 @@ INTERVENTION_TYPES = (
 )  # fmt: skip
 
 DATE_WANTED = "a date like 2020, 2020-06 or 2020-06-15"
+
+STATUS_WORDS = MappingProxyType(
+    {
+        "active": ("RECRUITING", "ENROLLING_BY_INVITATION", "ACTIVE_NOT_RECRUITING"),
+        "ongoing": ("RECRUITING", "ENROLLING_BY_INVITATION", "ACTIVE_NOT_RECRUITING"),
+        "open": ("RECRUITING", "ENROLLING_BY_INVITATION", "AVAILABLE"),
+        "enrolling": ("RECRUITING", "ENROLLING_BY_INVITATION"),
+        "planned": ("NOT_YET_RECRUITING",),
+        "stopped": ("SUSPENDED", "TERMINATED", "WITHDRAWN"),
+    }
+)
+"""A word that people use for several statuses → the statuses."""
 
 _BETWEEN_PHASES = re.compile(r"[/,](?!a)", re.IGNORECASE)  # but not within n/a
 _ROMAN = MappingProxyType({"i": "1", "ii": "2", "iii": "3", "iv": "4"})
@@ -255,6 +267,11 @@ def _rows_with_results(store: StudyStore, *, has_results: bool) -> npt.NDArray[n
     return rows
 
 
+def _statuses(value: str, names: Iterable[str]) -> list[str]:
+    """Return the statuses that a person means: `open`, `Active, not recruiting`."""
+    return list(STATUS_WORDS.get(letters(value), ())) or _named(value, names)
+
+
 def _named(value: str, names: Iterable[str]) -> list[str]:
     """Return the enum value that a person means: `phase 2`, `2`, `Active, not recruiting`."""
     said = letters(value)
@@ -267,11 +284,6 @@ def _named(value: str, names: Iterable[str]) -> list[str]:
     }
     shapes |= {"na"} if said in {"notapplicable", "none"} else set()
     return [name for name in names if letters(name) in shapes][:1]
-
-
-def _country(value: str, names: Iterable[str]) -> list[str]:
-    meant = one_country_name(country_meant(value)).casefold()
-    return [name for name in names if name.casefold() == meant][:1]
 
 
 def _with_words(value: str, names: Iterable[str]) -> list[str]:
@@ -288,13 +300,13 @@ def _with_words(value: str, names: Iterable[str]) -> list[str]:
 _KINDS: Mapping[str, tuple[tuple[str, ...], Callable[[str, Iterable[str]], list[str]]]] = (
     MappingProxyType(
         {
-            "status": (STATUSES, _named),
+            "status": (STATUSES, _statuses),
             "phase": (PHASES, _named),
             "study_type": (STUDY_TYPES, _named),
             "intervention_type": (INTERVENTION_TYPES, _named),
-            "country": ((), _country),
             "sponsor": ((), _with_words),
             "facility": ((), _with_words),
+            "country": ((), countries_named),
         }
     )
 )

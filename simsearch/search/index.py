@@ -89,6 +89,7 @@ class Index:
         min_percentile: float = 0,
         explain: bool = True,
         facts: bool = False,
+        literal: bool = False,
         **filters: Any,
     ) -> Answer:
         """Return the studies most like one, several, a text or a draft, nearest first.
@@ -113,6 +114,7 @@ class Index:
             min_percentile: leave out neighbours below this percentile.
             explain: say for each neighbour why it is one; False saves the time.
             facts: give each study its facts (sites, other numbers, …).
+            literal: take the text as it is: no corrections, other names, filters or studies in it.
             **filters: what a neighbour must be, as `Filters` takes it: `status="recruiting"`,
                 `phase=["2", "3"]`, `country`, `city`, `state`,
                 `facility`, `near`, `radius_km`, `sponsor`, `study_type`, `intervention_type`,
@@ -146,6 +148,7 @@ class Index:
             min_percentile=min_percentile,
             explain=explain,
             facts=facts,
+            literal=literal,
         )
         return ask(self._opened, question)
 

@@ -18,7 +18,8 @@ from simsearch.facts import Site
 from simsearch.index.place_table import Place
 from simsearch.index.studies import StudyStore
 from simsearch.records.vocabulary import country as one_country_name
-from simsearch.search.likeness import closest, country_meant
+from simsearch.search.countries import country_meant
+from simsearch.search.likeness import closest
 from simsearch.search.neighbour import SharedPlaces
 from simsearch.study import Study
 

@@ -164,7 +164,7 @@ def read_text(index: OpenedIndex, text: str, *, literal: bool = False) -> TextWo
     plain = plain_text(text)
     if not has_words([plain]):
         raise NothingToCompareError(
-            "the text", "it holds no word (NCT IDs are not words: name a study by its ID)"
+            "the text", "name a condition, a treatment or a study by its NCT ID"
         )
 
     def written(code: re.Match[str]) -> str:

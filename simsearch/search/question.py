@@ -38,6 +38,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """NCT IDs in any spelling, or addresses of studies' pages; a plain string is one."""
     texts: tuple[str, ...] = ()
     """Words, in English; a plain string is one text."""
+    literal: bool = False
+    """Take texts as they are: no corrections, no other names, no filters or studies in them."""
     drafts: tuple[Study, ...] = ()
     """Studies that need not be in the index; a `Study` by itself is one."""
     unlike: tuple[str, ...] = ()
@@ -101,7 +103,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
             optional = name == "diverse" and given is None
             if isinstance(given, bool) or not (optional or isinstance(given, int | float)):
                 raise ArgumentError(name, given, "a number")
-        for name in ("competing", "hide_same_sponsor", "fold", "explain", "facts"):
+        for name in ("competing", "hide_same_sponsor", "fold", "explain", "facts", "literal"):
             if not isinstance(getattr(self, name), bool):
                 raise ArgumentError(name, getattr(self, name), "True or False")
         if not (self.group_by is None or self.group_by == "sponsor"):

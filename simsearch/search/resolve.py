@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 import msgspec
 
 from simsearch.encode.encoders import Encoder
+from simsearch.encode.fields import has_words
 from simsearch.errors import ArgumentError, one_line
 from simsearch.index.opened import OpenedIndex
+from simsearch.search.filters import Filters
 from simsearch.search.query_parts import (
     QueryPart,
     builder_of,
@@ -19,10 +21,14 @@ from simsearch.search.query_parts import (
     text_part,
 )
 from simsearch.search.question import Query, Question
+from simsearch.search.text_requests import request_of
+from simsearch.search.text_words import TextWords
 from simsearch.study import Study, is_nct_id
 
 FindStudy = Callable[[str], Study]
 """Called with an NCT ID that the index lacks; returns the study from elsewhere, or raises."""
+
+NO_SUBJECT = "the text names no subject that this index knows: name a condition or a treatment"
 
 LoadEncoder = Callable[[], Encoder]
 """Called at most once, when something must be encoded."""
@@ -35,6 +41,10 @@ class Resolved(msgspec.Struct, frozen=True):
     parts: list[QueryPart]
     notes: tuple[str, ...]
     """What a person should know of how the question was understood."""
+    filters: Filters
+    """Those of the question, and those that its texts ask for."""
+    has_subject: bool = True
+    """False where there are only texts, and none says what studies are to be about."""
 
 
 def resolve(
@@ -73,23 +83,49 @@ class _Resolver:
     def resolved(self) -> Resolved:
         _ = self._index.store  # a closed index is refused before a model is loaded
         question, drafts = self._question, self._question.drafts
-        asked, parts = self._studies(question.studies, drafts)
+        filters, in_texts, texts = self._requests()
+        asked, parts = self._studies((*question.studies, *in_texts), drafts)
         parts += [draft_part(self._index, draft, self._encoder) for draft in drafts]
         asked += drafts
-        parts += self._texts()
+        has_subject = bool(parts)
+        read = list(self._words(texts, alone=not parts))
+        for words in read:
+            has_subject |= words.has_subject
+            if words.concepts or not parts:
+                parts.append(text_part(self._index, words, self._encoder))
+        if not has_subject and not any(words.language for words in read):
+            self._notes.append(NO_SUBJECT)
         unlike, away = self._studies(question.unlike, (), away=True)
         self._check_apart(asked, unlike, parts, away)
         query = Query(tuple(asked), question.texts, tuple(unlike), len(drafts))
-        return Resolved(query, parts + away, tuple(self._notes))
+        return Resolved(query, parts + away, tuple(self._notes), filters, has_subject)
 
-    def _texts(self) -> list[QueryPart]:
-        """Return the parts of the texts, and note how they were read."""
-        parts = []
+    def _requests(self) -> tuple[Filters, list[str], list[str]]:
+        """Take the texts apart: filters, the NCT IDs that the index has, what is left of each."""
+        filters, ids, texts = self._question.filters, [], []
         for text in self._question.texts:
-            words = read_text(self._index, text)
+            if self._question.literal:
+                texts.append(text)
+                continue
+            request = request_of(self._index, text, filters)
+            filters = request.filters
+            texts.append(request.text)
+            self._notes += request.notes
+            here = [each for each in request.studies if self._index.holds(each)]
+            ids += here
+            lacking = [each for each in request.studies if each not in here]
+            if lacking:
+                self._notes.append(f"not in this index, and left out: {', '.join(lacking)}")
+        return filters, ids, texts
+
+    def _words(self, texts: Sequence[str], *, alone: bool) -> Iterator[TextWords]:
+        """Yield the words of the texts, and note how they were read."""
+        for text in texts:
+            if not alone and not has_words([text]):
+                continue  # only studies and filters were in it
+            words = read_text(self._index, text, literal=self._question.literal)
             self._notes += words.notes
-            parts.append(text_part(self._index, words, self._encoder))
-        return parts
+            yield words
 
     def _studies(
         self, nct_ids: tuple[str, ...], drafts: tuple[Study, ...], *, away: bool = False

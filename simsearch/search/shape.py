@@ -27,7 +27,7 @@ CSV_COLUMNS = (
     "rank", "nct_id", "title", "status", "phases", "similarity", "percentile", "reason",
     "study_type", "conditions", "interventions", "sponsor", "start_date", "enrollment",
     "countries", "url", "generation", "records_date", "folded", "query",
-    "places",
+    "places", "notes",
 )  # fmt: skip
 
 EXPLAINED_COLUMNS = (
@@ -45,6 +45,7 @@ def answer_shape(answer: Answer) -> dict[str, Any]:
         "n_close": answer.n_close,
         "close_percentile": answer.close_percentile,
         "ranking": answer.ranking,
+        "notes": list(answer.notes),
         "weights": answer.weights,
         "filters": {
             name: value
@@ -101,6 +102,7 @@ def flat_rows(answer: Answer) -> Iterator[dict[str, Any]]:
         "generation": answer.facts.generation,
         "records_date": answer.facts.records_date,
         "query": query_name(answer.query),
+        "notes": list(answer.notes),
     }
     for each in answer:
         row = {**neighbour_shape(each), **built, **explained(each.reason)}
@@ -155,7 +157,7 @@ def answer_repr(answer: Answer) -> str:
         f"{each.rank:>3}  {each.nct_id}  {each.similarity:.3f}  {each.title}" for each in answer
     )
     title = f"Studies most like {query_title(answer.query)}:"
-    return "\n".join([title, *lines, answer.facts.line])
+    return "\n".join([title, *lines, *answer.notes, answer.facts.line])
 
 
 def answer_html(answer: Answer) -> str:
@@ -168,6 +170,7 @@ def answer_html(answer: Answer) -> str:
     return (
         f"<div><p>Studies most like {escape(query_title(answer.query))}</p>"
         f"<table><thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table>"
+        f"{''.join(f'<p>{escape(note)}</p>' for note in answer.notes)}"
         f"<p><small>{escape(answer.facts.line)}</small></p></div>"
     )
 

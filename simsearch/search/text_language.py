@@ -34,17 +34,15 @@ def language_of(words: Sequence[str], is_known: Callable[[str], bool]) -> str:
         said = said.replace(f" {phrase} ", " ")
     rest = said.split()
     found = {
-        name: sum(word in its for word in rest) for name, its in WORDS_OF_OTHER_LANGUAGES.items()
+        name: sum(word in its and word not in FUNCTION_WORDS for word in rest)
+        for name, its in WORDS_OF_OTHER_LANGUAGES.items()
     }
     language = max(found, key=lambda name: found[name])
-    if not found[language] or any(word in FUNCTION_WORDS for word in rest if word not in _BOTH):
+    its = WORDS_OF_OTHER_LANGUAGES[language]
+    if not found[language] or any(word in FUNCTION_WORDS and word not in its for word in rest):
         return ""
     unknown = sum(not is_known(word) for word in rest)
     return language if found[language] > 1 or unknown >= _LEAST_UNKNOWN * len(rest) else ""
-
-
-_BOTH = frozenset().union(*WORDS_OF_OTHER_LANGUAGES.values())
-"""Words such as `in`, `do` and `no`, which English has too."""
 
 
 def _is_latin(letter: str) -> bool:

@@ -59,6 +59,8 @@ class TextWords(msgspec.Struct, frozen=True):
     """How it was read, for the person who asked."""
     has_subject: bool
     """Whether it says what studies are to be about, in words that the index can know."""
+    language: str
+    """The other language that it is in; empty for English."""
 
 
 def words_of_text(index: OpenedIndex, text: str, *, literal: bool = False) -> TextWords:
@@ -141,8 +143,9 @@ class _Reader:
         return TextWords(
             tuple(self._concepts.values()),
             _rewritten(text, pieces),
-            tuple(self._notes(language, has_subject=has_subject, is_short=is_short)),
+            tuple(self._notes(language, is_short=is_short)),
             has_subject,
+            language,
         )
 
     def _correct(self, pieces: Iterable[_Piece]) -> None:
@@ -166,7 +169,7 @@ class _Reader:
                 meant = None
             root = meant.means_key if meant else key
             others = synonyms.others(root)
-            if not meant and not others:
+            if (not meant and not others) or _NO_SUBJECT.issuperset(key.split()):
                 continue
             names = [key, root, *(each.key for each in others[:_MOST_OTHERS])]
             terms = {self._terms_of_name(name): None for name in names}
@@ -231,7 +234,7 @@ class _Reader:
             for number in numbers
         )
 
-    def _notes(self, language: str, *, has_subject: bool, is_short: bool) -> Iterator[str]:
+    def _notes(self, language: str, *, is_short: bool) -> Iterator[str]:
         for each in self._corrections:
             yield f"{each.typed} is not in this index: read as {each.read}"
         for typed, meant in self._meant.items():
@@ -242,8 +245,6 @@ class _Reader:
             yield f"not in this index: {', '.join(dict.fromkeys(self._unknown))}"
         if language:
             yield f"the text is not English ({language}): this index is read in English"
-        elif not has_subject:
-            yield "the text names no subject that this index knows: name a condition or a treatment"
 
 
 def _rewritten(text: str, pieces: Iterable[_Piece]) -> str:
