@@ -67,7 +67,7 @@ def review_news(both: Comparison, review: Review, k: int = 50) -> ReviewNews:
     excluded = [row for row in now.excluded if index.has_text[row]]
     found = scored(index, included, excluded, among)
     listed = suggestions_of(index, found, k)
-    close = closeness(index.n_studies)
+    close = closeness(index)
     return ReviewNews(
         review.settings.name,
         both.old.facts,
