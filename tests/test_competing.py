@@ -232,3 +232,26 @@ def test_in_python_and_at_the_command_line(build, monkeypatch, capsys, tmp_path)
     code, _, err = run(["query", "NCT101", "--radius", "10"])
     assert code == 2
     assert "--radius 10.0: it must be given together with near" in err
+
+
+def test_the_web_page_and_the_api_have_them_too(build):
+    from serving import serving
+
+    numbered = json.loads(json.dumps(TRIALS[1]))
+    identification = numbered["protocolSection"]["identificationModule"]
+    identification["secondaryIdInfos"] = [{"id": "CTRI/2009/091/000090"}]
+    index = build([TRIALS[0], numbered, *TRIALS[2:]]).index
+    with serving(index) as site:
+        path = "/study/NCT00000101"
+        asked_for = "competing=true&near=Boston&radius_km=10"
+        page = site.get(f"{path}?{asked_for}").text
+        assert "sites there: General Hospital, Boston" in page
+        assert "NCT00000104" not in page
+        assert 'value="Boston"' in page
+        found = site.get(f"{path}.json?{asked_for}").json()["related"]["neighbours"]
+        assert [each["nct_id"] for each in found] == ["NCT00000102", "NCT00000103"]
+        assert found[0]["places"]["facilities"] == ["General Hospital, Boston"]
+        api = site.get(f"/api/v1/studies/NCT00000101/related?{asked_for}")
+        assert api.json()["neighbours"] == found
+        moved = site.get("/study/CTRI-2009-091-000090")
+        assert moved.headers["location"] == "/study/NCT00000102"

@@ -65,6 +65,8 @@ def test_a_pages_json_is_the_answer_of_the_library(site):
         (f"https://clinicaltrials.gov/study/{ONE}", f"/study/{ONE}"),
         (f"{ONE}, NCT00229619", f"/related?study={ONE}&study=NCT00229619"),
         ("iron for anemia", "/related?text=iron+for+anemia"),
+        ("EudraCT: 2012-003157-29", "/study/2012-003157-29"),
+        ("CTRI/2009/091/000090", "/study/CTRI-2009-091-000090"),
         ("", "/"),
     ],
 )

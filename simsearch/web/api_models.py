@@ -36,6 +36,13 @@ class Filtering(BaseModel):
     study_type: Annotated[_Values, Field(description="`interventional`, `observational`, …")] = ()
     intervention_type: Annotated[_Values, Field(description="`drug`, `device`, …")] = ()
     country: Annotated[_Values, Field(description="With a site there.")] = ()
+    city: Annotated[_Values, Field(description="With a site in this city.")] = ()
+    state: Annotated[_Values, Field(description="With a site in this state or province.")] = ()
+    facility: Annotated[_Values, Field(description="Words of a site's name.")] = ()
+    near: Annotated[_Values, Field(description="With a site at `Boston, Massachusetts`, …")] = ()
+    radius_km: Annotated[
+        float | None, Field(gt=0, le=20_040, description="Or within so many kilometres of it.")
+    ] = None
     sponsor: Annotated[_Values, Field(description="Words of the lead sponsor's name.")] = ()
     exclude: Annotated[_Excluded, Field(description="NCT IDs of studies to leave out.")] = ()
     start_after: Annotated[str, Field(max_length=10, description="`2020`, `2020-06`, …")] = ""
@@ -47,6 +54,9 @@ class Filtering(BaseModel):
     or_unknown: Annotated[bool, Field(description="Keep studies that do not say.")] = False
     same_condition: Annotated[bool, Field(description="That share a condition.")] = False
     same_intervention: Annotated[bool, Field(description="That share an intervention.")] = False
+    competing: Annotated[
+        bool, Field(description="That recruit for the same condition at the same places.")
+    ] = False
     hide_same_sponsor: bool = False
     fold: Annotated[bool, Field(description="Near-duplicates under the best of them.")] = False
     diverse: Annotated[

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from simsearch.errors import ArgumentError, NctIdError
+from simsearch.records.other_numbers import is_of_registry, study_number
 from simsearch.search.filters import Filters
 from simsearch.search.question import GroupBy, Question
 from simsearch.study import Study, parse_nct_id
@@ -23,23 +24,23 @@ from simsearch.web.settings import (
     MAX_VALUES,
 )
 
-LISTS = ("status", "phase", "study_type", "intervention_type", "country", "sponsor")
+LISTS = (
+    "status", "phase", "study_type", "intervention_type", "country", "city", "state",
+    "facility", "near", "sponsor",
+)  # fmt: skip
 """The filters of several values."""
 
 FILTERS = (
     *LISTS, "start_after", "start_before", "min_enrollment", "has_results", "or_unknown", "exclude",
-    "same_condition", "same_intervention",
+    "same_condition", "same_intervention", "radius_km",
 )  # fmt: skip
 """The parameters that are fields of `Filters`."""
 
-HOW = ("k", "hide_same_sponsor", "fold", "diverse", "group_by", "min_percentile")
+HOW = ("k", "competing", "hide_same_sponsor", "fold", "diverse", "group_by", "min_percentile")
 """The parameters that are fields of `Question`, beside what is asked about."""
 
 ABOUT = ("study", "unlike", "text")
 """The parameters of what is asked about; each may be repeated."""
-
-COMPETING = ("RECRUITING", "NOT_YET_RECRUITING", "ENROLLING_BY_INVITATION")
-"""The statuses of studies that look for participants."""
 
 _YES, _NO = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
 _SEPARATORS = re.compile(r"[\s,;]+")
@@ -60,6 +61,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     study_type: tuple[str, ...] = ()
     intervention_type: tuple[str, ...] = ()
     country: tuple[str, ...] = ()
+    city: tuple[str, ...] = ()
+    state: tuple[str, ...] = ()
+    facility: tuple[str, ...] = ()
+    near: tuple[str, ...] = ()
+    radius_km: float | None = None
     sponsor: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     start_after: str = ""
@@ -70,6 +76,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     same_condition: bool = False
     same_intervention: bool = False
     k: int = 10
+    competing: bool = False
     hide_same_sponsor: bool = False
     fold: bool = False
     diverse: float | None = None
@@ -153,6 +160,8 @@ def split_ids(text: str) -> list[str]:
 def named_in(typed: str) -> tuple[str, ...]:
     """Return the NCT IDs that a person typed, in canonical form; `()` if it is words.
 
+    A number of another registry is one study too, written without what an address cannot have.
+
     Raises:
         NctIdError: it is meant as NCT IDs, and one of them is none.
     """
@@ -160,6 +169,8 @@ def named_in(typed: str) -> tuple[str, ...]:
     try:
         return (parse_nct_id(whole),)
     except NctIdError:
+        if is_of_registry(whole):
+            return (study_number(whole).replace("/", "-"),)
         parts = [part for part in _SEPARATORS.split(whole) if part]
     found = []
     for part in parts:
@@ -234,5 +245,6 @@ _PARSERS: Mapping[str, Any] = {
     "min_enrollment": _number, "k": _number,
     "same_condition": _truth, "same_intervention": _truth,
     "has_results": _truth, "or_unknown": _truth, "hide_same_sponsor": _truth, "fold": _truth,
+    "competing": _truth, "radius_km": _decimal,
     "diverse": _decimal, "min_percentile": _decimal,
 }  # fmt: skip

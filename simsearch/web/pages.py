@@ -195,8 +195,6 @@ def _list_values(
         "cleared": asking.address(
             own, Asked(studies=base.studies, unlike=asked.unlike, texts=asked.texts)
         ),
-        "is_competing": set(asking.COMPETING) == set(asked.status) and asked.same_condition,
-        "competing": asking.COMPETING,
     }
 
 
