@@ -41,6 +41,13 @@ def stop(*_: Any, **__: Any) -> Any:
     raise ReachedError("the library")
 
 
+class NoStudies(tuple):
+    """Records of which there are none, from any source."""
+
+    def check(self) -> None:
+        """Find nothing wrong."""
+
+
 REAL = None
 FETCHED = FetchReport(n_received=1, n_mirrored=1, data_timestamp="2026-11-01T09:00:05")
 LIBRARY: dict[str, Any] = {
@@ -75,7 +82,7 @@ LIBRARY: dict[str, Any] = {
     "records.mirror.Mirror": REAL,
     "records.mirror.is_empty": lambda *_: False,
     "records.read_draft": REAL,
-    "records.read_studies": lambda *_: (),
+    "records.read_studies": lambda *_: NoStudies(),
     "registry.api.RegistryApi": lambda *_, **__: nullcontext(),
     "registry.fetch.fetch": lambda *_, **__: FETCHED,
     "registry.fetch.update": lambda *_, **__: FETCHED,
