@@ -44,6 +44,8 @@ def stop(*_: Any, **__: Any) -> Any:
 class NoStudies(tuple):
     """Records of which there are none, from any source."""
 
+    __slots__ = ()
+
     def check(self) -> None:
         """Find nothing wrong."""
 
