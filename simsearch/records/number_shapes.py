@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import msgspec
 
@@ -127,12 +128,13 @@ _SHAPES = (
 """In the order in which they are tried."""
 
 
-_NUMBER = re.compile(
-    r"(?<![^\W_])(?:"
-    + "|".join(f"(?P<s{at}>{each.pattern})" for at, each in enumerate(_SHAPES))
-    + r")(?![^\W_]|-\d)",
-    re.IGNORECASE,
-)
+@cache
+def _number() -> re.Pattern[str]:
+    """Return the pattern of all shapes; a query that needs none is spared the compiling."""
+    shapes = "|".join(f"(?P<s{at}>{each.pattern})" for at, each in enumerate(_SHAPES))
+    return re.compile(rf"(?<![^\W_])(?:{shapes})(?![^\W_]|-\d)", re.IGNORECASE)
+
+
 # Every number but these few has five digits in a row, which most texts have not.
 _SHORT = ("1111", "CTR", "apicCTI", "NMRR", "NTR", "PER-", "RBR-")
 _TO_ZEROS = bytes(ord("0") if chr(each).isdecimal() else ord(" ") for each in range(256))
@@ -154,7 +156,7 @@ def numbers_in(text: str) -> Iterator[OtherNumber]:
     folded = text.casefold()
     if not (_BARE.search(folded) or any(run.startswith(_STARTS) for run in _RUN.findall(folded))):
         return  # as of most numbers, which are the sponsors' own; this check is fast
-    for match in _NUMBER.finditer(text):
+    for match in _number().finditer(text):
         shape = _SHAPES[int(str(match.lastgroup)[1:])]
         digits = "".join(filter(str.isdecimal, match[0]))
         yield OtherNumber(shape.written(digits, match[0]), shape.registry)
@@ -168,7 +170,7 @@ def may_hold_numbers(text: str) -> bool:
 
 def without_numbers(text: str) -> str:
     """Return a text with a blank in place of each number of a registry and its label."""
-    return _NUMBER.sub(" ", text) if may_hold_numbers(text) else text
+    return _number().sub(" ", text) if may_hold_numbers(text) else text
 
 
 REGISTRIES = tuple(dict.fromkeys(each.registry for each in _SHAPES))

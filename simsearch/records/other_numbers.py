@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from types import MappingProxyType
 
 from simsearch.errors import NctIdError
@@ -26,12 +27,6 @@ _GRANT_KINDS = frozenset({"NIH", "FDA", "VA", "CDC", "AHRQ", "SAMHSA", "OTHER_GR
 _INSTITUTES = (
     "AA|AG|AI|AR|AT|CA|CB|CL|CM|CN|CO|CP|CT|CX|DA|DC|DE|DK|EB|ES|EY|GM|HB|HC|HD|HG|HL|HR|HS|HV"
     "|LM|LR|MD|MH|NR|NS|OD|OH|RR|TR|TW"
-)
-_GRANT = re.compile(
-    r"(?:N(?:IH|CI|IDA|CRR|HLBI|IAID|IMH|ICHD|IDDK|INDS|EI|IA|IAAA)[\s#:-]*)?(?:grant[\s#:-]*)?"
-    r"(?:[1-9][\s-]?)?(?:[A-Z]\d[0-9A-Z]|[A-Z]{2}\d|Z[A-Z]{2})[\s-]?"
-    rf"(?:(?:{_INSTITUTES})[\s-]?\d{{4,7}}[A-Z]?(?:[\s-].{{0,12}})?|-?0\d{{4}}-\d{{1,3}})",
-    re.IGNORECASE,
 )
 _FILLER = re.compile(
     r"\W*|0+|n\W?a|nil|no|none|not (?:applicable|available|assigned|yet.*)|null|pending|tb[ad]"
@@ -59,6 +54,16 @@ _PREFIXES = MappingProxyType(
     }
 )  # fmt: skip
 _KINDS = MappingProxyType({"EUDRACT_NUMBER": "EudraCT ", "CTIS": "CTIS "})
+
+
+@cache
+def _grant() -> re.Pattern[str]:
+    return re.compile(
+        r"(?:N(?:IH|CI|IDA|CRR|HLBI|IAID|IMH|ICHD|IDDK|INDS|EI|IA|IAAA)[\s#:-]*)?"
+        r"(?:grant[\s#:-]*)?(?:[1-9][\s-]?)?(?:[A-Z]\d[0-9A-Z]|[A-Z]{2}\d|Z[A-Z]{2})[\s-]?"
+        rf"(?:(?:{_INSTITUTES})[\s-]?\d{{4,7}}[A-Z]?(?:[\s-].{{0,12}})?|-?0\d{{4}}-\d{{1,3}})",
+        re.IGNORECASE,
+    )
 
 
 def other_number(
@@ -150,7 +155,7 @@ def _numbers_of(
     text: str | None, kind: str | None = None, domain: str | None = None
 ) -> Iterator[OtherNumber]:
     plain = _spelled(clean_name(text))[:_LONGEST]
-    if not plain or kind in _GRANT_KINDS or _GRANT.fullmatch(plain) or _FILLER.fullmatch(plain):
+    if not plain or kind in _GRANT_KINDS or _grant().fullmatch(plain) or _FILLER.fullmatch(plain):
         return
     known = list(numbers_in(plain)) or _by_its_body(plain, kind, domain)
     if not known:
