@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,18 @@ def estimate(values: Values, seed: int = 0) -> Estimate:
         seed: of the draws; for the same seed and m, the same groups or queries are drawn.
     """
     return Estimate(_mean(values), *_percentiles(_resampled_means(values, seed)))
+
+
+def mean_of_sets(sets: Sequence[Values], seed: int = 0) -> Estimate:
+    """Return the mean of the means of several sets with its interval, drawn within each set.
+
+    Args:
+        sets: (m,) values of each, one for each of its groups or queries.
+        seed: of the draws.
+    """
+    means = [_resampled_means(values, seed) for values in sets]
+    whole = np.mean([np.resize(each, BOOTSTRAP_SAMPLES) for each in means], axis=0)
+    return Estimate(float(np.mean([_mean(each) for each in sets])), *_percentiles(whole))
 
 
 def ratio_estimate(above: Values, below: Values, seed: int = 0) -> Estimate:

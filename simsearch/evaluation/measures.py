@@ -139,6 +139,36 @@ GROUP_MEASURES = (_ndcg(10), _recall(10), _recall(100), _RECIPROCAL_RANK)
 QREL_MEASURES = (_ndcg(5), *map(_precision, (1, 2, 5)), *map(_recall, (1, 2, 5)))
 """For rankings of judged candidates, as in the Trial2Vec paper; the first is the main one."""
 
+CLEARLY_RELATED = 2
+"""The grade of graded pools (0 to 3) from which a study is clearly related."""
+
+
+def _gains(grades: Grades) -> Grades:
+    """Return 2^grade - 1, which counts a study of grade 3 seven times one of grade 1."""
+    gains: Grades = 2.0 ** grades.clip(min=0) - 1
+    return gains
+
+
+def _clear(grades: Grades) -> Grades:
+    return (grades >= CLEARLY_RELATED).astype(np.float64)
+
+
+GRADED_MEASURES = (
+    Measure(
+        "nDCG@10",
+        lambda ranking, judged: ndcg_at(_gains(ranking), _gains(judged), 10),
+        lambda judged: float((judged > 0).any()),
+        lambda judged, n: chance_ndcg_at(_gains(judged), n, 10),
+    ),
+    Measure(
+        "P@10",
+        lambda ranking, _: precision_at(_clear(ranking), 10),
+        lambda judged: best_precision_at(_clear(judged), 10),
+        lambda judged, n: chance_precision_at(_clear(judged), n, 10),
+    ),
+)
+"""For graded pools: gain 2^grade - 1, precision at grade 2 or more; the first is the main one."""
+
 
 def _dcg(grades: Grades, k: int) -> float:
     gains = grades[:k].clip(min=0)

@@ -13,7 +13,7 @@ import numpy as np
 
 from simsearch.evaluation.corpus import Corpus, Rows
 from simsearch.evaluation.judged import Groups, Qrels
-from simsearch.evaluation.measures import GROUP_MEASURES, QREL_MEASURES, Measure
+from simsearch.evaluation.measures import GRADED_MEASURES, GROUP_MEASURES, QREL_MEASURES, Measure
 
 NOT_INDEXED = "not in the index"
 NOT_HERE = "neither in the index nor in the records"
@@ -23,6 +23,8 @@ NOTHING_RELEVANT = "no relevant candidate"
 NOTHING_RELEVANT_HERE = "no relevant candidate here"
 CANDIDATES_MISSING = "candidates missing"
 FEW_CANDIDATES = "fewer than two candidates here"
+
+_HIGHEST_OF_POOLS = 3  # a set with this grade, and none above, is of graded pools
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -123,10 +125,12 @@ def select_qrels(qrels: Qrels, corpus: Corpus, *, complete: bool) -> Selection:
             continue
         in_order = tuple(sorted(grades, key=corpus.ids.__getitem__))
         cases.append(Case(query, corpus.ids[row], row, grades, in_order))
+    grades_used = {grade for judged in qrels.grades.values() for grade in judged.values()}
+    measures = GRADED_MEASURES if max(grades_used) == _HIGHEST_OF_POOLS else QREL_MEASURES
     which = "all candidates" if complete else "some candidates"
     return Selection(
         qrels.name, f"the judged candidates ranked; queries with {which} present", "queries",
-        QREL_MEASURES, tuple(cases), _counts(left_out),
+        measures, tuple(cases), _counts(left_out),
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from simsearch.evaluation.comparison import Report
 from simsearch.evaluation.intervals import Estimate, Values
 from simsearch.evaluation.label_free import NEAR_DUPLICATE, Neighbourhoods
 from simsearch.evaluation.scoring import Evaluation
+from simsearch.evaluation.summary import Summary, summary_of
 from simsearch.files import pretty_json
 from simsearch.output.formats import View
 from simsearch.output.render import render
@@ -45,6 +46,9 @@ def _sheets(report: Report) -> Iterator[_Sheet]:
         yield _systems_sheet(evaluation)
         if parts and evaluation.selection.cases:
             yield _slices_sheet(evaluation, parts)
+    summary = summary_of([evaluation for evaluation, _ in report.evaluations])
+    if summary:
+        yield _summary_sheet(summary)
     if report.neighbourhoods:
         yield _neighbourhoods_sheet(report.neighbourhoods)
 
@@ -112,6 +116,26 @@ def _slices_sheet(evaluation: Evaluation, parts: Slices) -> _Sheet:
 def _sliced_systems(evaluation: Evaluation) -> list[str]:
     """Return the systems that slices are shown for: the first and the best baseline."""
     return list(dict.fromkeys(filter(None, (evaluation.systems[0], evaluation.best_baseline()))))
+
+
+def _summary_sheet(found: Summary) -> _Sheet:
+    first = next(iter(found.means))
+    less = {name: _cell(each, sign="+") for name, each in found.less_the_first.items()}
+    rows = [[name, _cell(mean), less.get(name, "")] for name, mean in found.means.items()]
+    notes = ["Sets weigh alike; 95 % intervals by bootstrap within each set."]
+    if found.halves:
+        gain = _cell(found.halves.gain, sign="+")
+        chosen = ", ".join(f"{name} {n}" for name, n in found.halves.chosen.items())
+        notes += [
+            f"Split halves, {found.halves.n} times: best on one half of each set: {chosen}.",
+            f"On the other half it exceeds the first's best baseline by {gain}.",
+        ]
+    return _Sheet(
+        f"All {len(found.sets)} sets: the mean of their nDCG@10",
+        ["System", "nDCG@10", f"nDCG@10 less {first}'s"],
+        rows,
+        notes,
+    )
 
 
 def _neighbourhoods_sheet(found: Neighbourhoods) -> _Sheet:
@@ -210,6 +234,7 @@ def evaluation_json(report: Report, _: View) -> Iterator[str]:
         "schema": EVALUATION_SCHEMA,
         "weights": dict(report.weights),
         "judged_sets": [_set_json(*each) for each in report.evaluations],
+        "summary": summary_of([each for each, _ in report.evaluations]),
         "without_judgements": report.neighbourhoods,
         "index": report.facts,
     }

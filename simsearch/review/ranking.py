@@ -52,7 +52,7 @@ class Scores(msgspec.Struct, frozen=True):
     nearest: npt.NDArray[np.int64]
     """(n,) the row of the included study that each is most like."""
     similarity: npt.NDArray[np.float64]
-    """(n,) the similarity to that one, as `simsearch query` shows it."""
+    """(n,) the similarity to that one, the weighted sum of signals."""
 
 
 def scored(
