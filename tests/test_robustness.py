@@ -12,10 +12,11 @@ import msgspec
 import numpy as np
 import pytest
 from asking import similar_to_study, written
-from conftest import REPOSITORY, SIX, WordEncoder
+from conftest import REPOSITORY, SIX, WordEncoder, record
 from registry_server import Registry, serving
 
 from simsearch import build_index, read_studies
+from simsearch.cli import main as cli
 from simsearch.errors import (
     ApiError,
     FetchError,
@@ -311,3 +312,50 @@ def test_ctrl_c_prints_nothing_whatever_is_being_loaded(module):
         capture_output=True, text=True, check=False, cwd=REPOSITORY,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("query NCT101 -k moon", "--top-k: it must be a whole number"),
+        ("query NCT101 -k 0", "--top-k: it must be at least 1"),
+        ("query NCT101 --min-percentile 101", "--min-percentile: it must be at most 100"),
+        ("query NCT101 --diverse=moon", "--diverse: it must be a number"),
+        ("query NCT101 --group-by moon", "--group-by: 'moon' is not known: it must be 'sponsor'"),
+        ("rebuild x --engine moon", "--engine: 'moon' is not known: it must be one of 'local'"),
+        ("evaluate --save x.trec --groups g --save-system moon", "--save-system 'moon': it must"),
+        ("query NCT00000000", "'NCT00000000' is not an NCT ID: no study has the number 0"),
+    ],
+)
+def test_wrong_usage_is_said_in_words_of_our_own(words, line, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "g").write_text("a\tNCT00000101\na\tNCT00000102\n")
+    monkeypatch.setattr(sys, "argv", ["simsearch", *words.split()])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    said = capsys.readouterr().err
+    assert (caught.value.code, said.count("\n")) == (2, 1)
+    assert said.startswith(f"simsearch: {line}")
+
+
+@pytest.mark.parametrize("option", ["--has-results", "--no-results"])
+def test_a_filter_on_a_field_that_no_record_has_is_named_as_it_was_typed(
+    option, monkeypatch, capsys
+):
+    monkeypatch.setattr(sys, "argv", ["simsearch", "query", "NCT03540472", option])
+    with pytest.raises(SystemExit):
+        cli.main()
+    said = capsys.readouterr().err
+    assert said == f"simsearch: {option}: no study in this index has this field; remove {option}\n"
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\x1b"])
+def test_no_mark_that_turns_a_text_round_comes_out_of_a_record(build, mark):
+    (study,) = read_one(build, f"Iron{mark} for anemia")
+    assert study.title.split() == ["Iron", "for", "anemia"]
+
+
+def read_one(build, title: str) -> list:
+    report = build([record("NCT00000101", title, ["Anemia"])])
+    with opened_index(report.index) as index:
+        return [index.study("NCT00000101")]

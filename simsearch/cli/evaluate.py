@@ -118,7 +118,7 @@ def evaluate(
     if not (groups or qrels or sample):
         raise typer.BadParameter("give --groups, --qrels or a --sample above 0")
     if save:
-        _check_place(save)
+        _check_saved(save, save_system, system_names(parsed_weights(weight)))
     if leave_one_out:
         _leave_one_out(index, groups or [], output, quiet=quiet)
         return
@@ -176,8 +176,10 @@ def _read(paths: Sequence[Path], read: Callable[[Path], Judged]) -> list[Judged]
         raise
 
 
-def _check_place(path: Path) -> None:
-    """Refuse to save a run over anything but another run."""
+def _check_saved(path: Path, system: str, known: Sequence[str]) -> None:
+    """Refuse to save a run over anything but another run, or that of no system."""
+    if system not in known:
+        raise ArgumentError("save_system", system, f"one of {', '.join(known)}")
     if path.is_dir():
         raise ArgumentError("--save", str(path), "a file to write, not a folder")
     if path.is_file() and path.stat().st_size and not is_trec_run(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -10,9 +11,11 @@ from simsearch.errors import (
     AddressError,
     ArgumentError,
     CacheError,
+    DoubtfulAnswersError,
     EmptyFieldError,
     FilterError,
     ForeignFolderError,
+    ForeignRelatedFileError,
     GoneStudyError,
     GuardError,
     IndexBusyError,
@@ -20,9 +23,9 @@ from simsearch.errors import (
     IndexNotFoundError,
     MirrorError,
     NoEarlierGenerationError,
+    NoFetchYetError,
     NoRoomError,
     RejectedRecordsError,
-    RelatedFileError,
     SimsearchError,
     UnknownFieldError,
     UnknownStudyError,
@@ -39,6 +42,31 @@ _OPTIONS = MappingProxyType(
     }
 )
 """Arguments whose option has another name."""
+
+
+_USAGE = tuple(
+    (re.compile(wording), ours)
+    for wording, ours in (
+        (r"^Invalid value for '(\S+?)'( / '\S+')*( \(env var: '\w+'\))?: ", r"\1: "),
+        (r"^Invalid value: ", ""),
+        (r"Value error, ", ""),
+        (r"Input should be a valid integer.*", "it must be a whole number"),
+        (r"Input should be a valid number.*", "it must be a number"),
+        (r"Input should be greater than or equal to ", "it must be at least "),
+        (r"Input should be less than or equal to ", "it must be at most "),
+        (r"Input should be ", "it must be "),
+        (r"is not one of ('[^',]*')\.?$", r"is not known: it must be \1"),
+        (r"is not one of ", "is not known: it must be one of "),
+    )
+)
+"""What the parser of the command line says → how we say it."""
+
+
+def usage_line(message: str) -> str:
+    """Return what is wrong with a command line, in the words of the other errors."""
+    for wording, ours in _USAGE:
+        message = wording.sub(ours, message)
+    return message.rstrip(".")
 
 
 def line_of(error: SimsearchError) -> str:
@@ -67,6 +95,11 @@ def _unknown_study(error: UnknownStudyError) -> str:
     return f"{error}: {step}"
 
 
+def _unknown_field(error: UnknownFieldError) -> str:
+    option = "--no-results" if error.value == "false" else _option(error.name)
+    return f"{option}: no study in this index has this field; remove {option}"
+
+
 def _no_earlier(error: NoEarlierGenerationError) -> str:
     if error.there:
         step = f"give one of {', '.join(error.there)} as OLD"
@@ -75,17 +108,6 @@ def _no_earlier(error: NoEarlierGenerationError) -> str:
     else:
         step = "the next rebuild makes one"
     return f"{error}: {step}, or give the folder of another index"
-
-
-def _mirror(error: MirrorError) -> str:
-    if "no complete fetch" in error.reason:
-        return f"{error}: run `simsearch fetch --all` first"
-    return f"{error}; name another with --mirror"
-
-
-def _related_file(error: RelatedFileError) -> str:
-    step = "; give --force to replace it" if "something other" in error.reason else ""
-    return f"{error}{step}"
 
 
 def _guard(error: GuardError) -> str:
@@ -101,21 +123,22 @@ _LINES: Mapping[type, Callable[[Any], str]] = MappingProxyType(
         FilterError: lambda error: (
             f"{_option(error.name)} {error.value!r} is not known: {error.advice}"
         ),
+        DoubtfulAnswersError: lambda error: (
+            f"{error}; if this lasts, --recheck 0 updates without the check"
+        ),
+        ForeignRelatedFileError: lambda error: f"{error}; give --force to replace it",
         ForeignFolderError: lambda error: f"{error}: name another folder with --index",
         GoneStudyError: str,
         GuardError: _guard,
         IndexBusyError: lambda error: f"{error}: try again later, or wait for it with --wait",
         IndexCorruptError: lambda error: f"{error} with `simsearch rebuild`",
         IndexNotFoundError: lambda error: f"{error}: build one with `simsearch rebuild RECORDS`",
-        MirrorError: _mirror,
+        MirrorError: lambda error: f"{error}; name another with --mirror",
         NoEarlierGenerationError: _no_earlier,
         NoRoomError: lambda error: f"{error}: make room, or name another folder with --index",
-        RelatedFileError: _related_file,
+        NoFetchYetError: lambda error: f"{error}: run `simsearch fetch --all` first",
         RejectedRecordsError: lambda error: f"{error}; correct the source, or give --allow-rejects",
-        UnknownFieldError: lambda error: (
-            f"{_option(error.name)}: no study in this index has this field; "
-            f"remove {_option(error.name)}"
-        ),
+        UnknownFieldError: _unknown_field,
         UnknownStudyError: _unknown_study,
     }
 )

@@ -14,7 +14,7 @@ from typer.exceptions import TyperException
 
 import simsearch
 from simsearch.cli.command import Command, Group, add_command
-from simsearch.cli.hints import line_of
+from simsearch.cli.hints import line_of, usage_line
 from simsearch.cli.terminal import fail, fail_to_write, print_text
 from simsearch.errors import SimsearchError
 
@@ -111,7 +111,7 @@ def main() -> NoReturn:
             sys.exit(error.exit_code)
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "simsearch"
-        message = error.format_message().replace("Value error, ", "").rstrip(".")
+        message = usage_line(error.format_message())
         fail(f"{message} (see {command} --help)", error.exit_code)
     except SimsearchError as error:
         fail(line_of(error), error.exit_code)

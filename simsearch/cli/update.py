@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -13,7 +11,6 @@ from simsearch.cli.connect import open_mirror, registry_api
 from simsearch.cli.options import ApiOption, VerboseOption
 from simsearch.cli.progress import log, progress_on_stderr
 from simsearch.cli.terminal import print_facts
-from simsearch.errors import FetchError
 from simsearch.output.reports import fetch_facts
 from simsearch.registry.fetch import update as update_mirror
 
@@ -43,7 +40,7 @@ def update(
     with summarised("update", wanted=options.json_summary) as done:
         options.check()
         with open_mirror(options.mirror) as opened, registry_api(api, verbose=verbose) as client:
-            with progress_on_stderr(quiet=options.quiet) as progress, _advice():
+            with progress_on_stderr(quiet=options.quiet) as progress:
                 report = update_mirror(
                     opened, client, n_rechecked=recheck, progress=progress, say=log
                 )
@@ -52,14 +49,3 @@ def update(
             print_facts(fetch_facts(report, opened.path), quiet=quiet)
             path = opened.path
         build_and_report([path], options, done, keep_fit=keep_fit)
-
-
-@contextmanager
-def _advice() -> Iterator[None]:
-    """Add to an error how to update without a check that is not believed."""
-    try:
-        yield
-    except FetchError as error:
-        if "no study was removed" in error.reason:
-            error.add_note("if this lasts, --recheck 0 updates without the check")
-        raise

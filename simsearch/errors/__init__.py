@@ -13,11 +13,13 @@
     ├── SourceError              a source of records that cannot be read, or not to its end
     │   └── RejectedRecordsError ... or with too many unusable records
     ├── MirrorError              the mirror cannot be read or written
+    │   └── NoFetchYetError      ... or contains no complete fetch
     ├── ApiError                 the registry refuses a request
     │   ├── NoAnswerError        ... or does not answer
     │   └── RedirectError        ... or redirects without end
     ├── FetchError               a fetch that could not be completed
-    │   └── FetchRefusedError    ... because the registry refuses it
+    │   ├── FetchRefusedError    ... because the registry refuses it
+    │   └── DoubtfulAnswersError ... or its answers are not believed
     ├── EncoderError             a model that cannot be loaded, or is not the expected one
     ├── EngineError              Dask workers that cannot be used
     │   └── EngineLostError      ... or cannot be reached
@@ -25,6 +27,7 @@
     ├── ExportError              a place that an export cannot be written to
     │   └── ExportBusyError      ... because another writes there, or the connection was lost
     ├── RelatedFileError         a file of related lists that cannot be read or written
+    │   ├── ForeignRelatedFileError  ... because it is something else
     │   └── RelatedBusyError     ... because another run is writing it
     ├── ReviewError              a review's folder that cannot be read or written
     │   └── ReviewBusyError      ... because another process is writing it
@@ -103,15 +106,18 @@ from simsearch.errors.serving import AddressError, MissingExtraError
 from simsearch.errors.sources import (
     ApiError,
     CacheError,
+    DoubtfulAnswersError,
     EncoderError,
     EngineError,
     EngineLostError,
     FetchError,
     FetchRefusedError,
     ForeignCacheError,
+    ForeignRelatedFileError,
     JudgedSetError,
     MirrorError,
     NoAnswerError,
+    NoFetchYetError,
     RedirectError,
     RejectedRecordsError,
     RelatedBusyError,
@@ -128,6 +134,7 @@ __all__ = [
     "ArgumentError",
     "BuildError",
     "CacheError",
+    "DoubtfulAnswersError",
     "EmptyFieldError",
     "EncoderError",
     "EngineError",
@@ -139,6 +146,7 @@ __all__ = [
     "FilterError",
     "ForeignCacheError",
     "ForeignFolderError",
+    "ForeignRelatedFileError",
     "GenerationError",
     "GenerationNameError",
     "GoneStudyError",
@@ -156,6 +164,7 @@ __all__ = [
     "NctIdError",
     "NoAnswerError",
     "NoEarlierGenerationError",
+    "NoFetchYetError",
     "NoRoomError",
     "NothingToCompareError",
     "PublishError",

@@ -58,7 +58,10 @@ class FilterError(SimsearchError):
 
 
 class UnknownFieldError(FilterError):
-    """A filter on a field that no record in the index has; no `value` could match."""
+    """A filter on a field that no record in the index has; no `value` could match.
+
+    `value` is empty, or what was asked of a field of yes and no: `true` or `false`.
+    """
 
     value: str = ""
 
@@ -78,6 +81,8 @@ class NctIdError(SimsearchError):
         shown = textwrap.shorten(self.text, 60, placeholder="…") or self.text[:59]
         meant = f"; did you mean {self.close}?" if self.close else ""
         form = "an NCT ID is NCT and eight digits, like NCT03540472"
+        if self.text.strip().upper().removeprefix("NCT").strip("0") == "":
+            form = "no study has the number 0"
         return f"{shown!r} {self.reason}: {form}{meant}"
 
 

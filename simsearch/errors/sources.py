@@ -52,6 +52,12 @@ class MirrorError(SimsearchError):
         return f"mirror {self.path} {self.reason}"
 
 
+class NoFetchYetError(MirrorError):
+    """The mirror contains no complete fetch that could be updated."""
+
+    reason: str = "contains no complete fetch that could be updated"
+
+
 class ApiError(SimsearchError):
     """The registry refuses a request, or answers in an unexpected form."""
 
@@ -88,6 +94,10 @@ class FetchRefusedError(FetchError):
     """A fetch that the registry refuses, or answers in an unexpected form: see what is wrong."""
 
     exit_code = 1
+
+
+class DoubtfulAnswersError(FetchError):
+    """The registry's answers about studies that may have gone are not believed."""
 
 
 class EncoderError(SimsearchError):
@@ -136,6 +146,12 @@ class RelatedFileError(SimsearchError):
 
     def _message(self) -> str:
         return f"{self.path} {self.reason}"
+
+
+class ForeignRelatedFileError(RelatedFileError):
+    """The file holds something other than related lists."""
+
+    reason: str = "holds something other than related lists"
 
 
 class RelatedBusyError(RelatedFileError):

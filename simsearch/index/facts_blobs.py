@@ -28,8 +28,8 @@ _DICTIONARY_BYTES = 112 * 1024
 _SEGMENT, _WORD = 1024, 8  # parameters of the training; given, they need no slow search for better
 _MAX_SAMPLE_BYTES = 2**16  # a study with a thousand sites would teach only place names
 _MAX_BYTES = 2**26  # of one study's JSON
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-_CONTROL_OF_LINES = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL_OF_LINES = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Facts).decode

@@ -39,7 +39,7 @@ WHERE row >= ? AND row < ? AND nct_id NOT IN (SELECT nct_id FROM main.study) ORD
 """
 # NULL, text of bytes, broken JSON, lists in lists without end.
 _NOT_A_STUDY = (msgspec.MsgspecError, TypeError, ValueError, RecursionError)
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _LEAST_KEY = 3  # letters and digits of a number that is asked with
 _BLOCK = 20_000  # studies compared between two reports of progress
 _MAX_VARIABLES = 500  # in one statement; every build of SQLite takes that many

@@ -17,8 +17,11 @@ _SYMBOLS = str.maketrans(
     {0xF061: "α", 0xF062: "β", 0xF064: "δ", 0xF067: "γ", 0xF06B: "κ", 0xF06C: "λ", 0xF06D: "μ",
      0xF0A3: "≤", 0xF0B0: "°", 0xF0B1: "±", 0xF0B3: "≥"}
 )  # fmt: skip
-# NUL (every other byte of UTF-16), zero-width, replacement, surrogate and private use characters.
-_INVISIBLE = re.compile("[\x00\u200b\u2060\ufeff\ufffd\ud800-\udfff\ue000-\uf8ff]")
+# NUL (every other byte of UTF-16), zero-width, bidirectional, replacement, surrogate and private
+# use characters.
+_INVISIBLE = re.compile(
+    "[\x00\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufffd\ud800-\udfff\ue000-\uf8ff]"
+)
 # Other control characters, which stand where a blank or a line break was.
 _CONTROL = re.compile("[\x01-\x1f\x7f-\x9f]")
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from simsearch.callbacks import Log, Progress, no_log, no_progress
-from simsearch.errors import ApiError, FetchError, MirrorError
+from simsearch.errors import ApiError, FetchError, MirrorError, NoFetchYetError
 from simsearch.records.mirror import Mirror, Window
 from simsearch.registry.api import RegistryApi, TokenLostError
 from simsearch.registry.recheck import A_FEW, MOST_MISSING, RECHECKED, recheck, revive, to_recheck
@@ -86,7 +86,7 @@ def update(
     """
     scopes = mirror.scopes()
     if not scopes:
-        raise MirrorError(mirror.path, "contains no complete fetch that could be updated")
+        raise NoFetchYetError(mirror.path)
     n_received = n_broken = 0
     timestamp = ""
     for key, synced in scopes:
@@ -109,7 +109,7 @@ def update(
         for key, synced in scopes:
             mirror.finish(key, synced)
         if isinstance(error, FetchError):
-            raise FetchError(error.reason, n_received) from error
+            raise type(error)(error.reason, n_received) from error
         raise
     if checked.missing:
         say(

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from simsearch.callbacks import Log, Progress, no_log, no_progress
-from simsearch.errors import FetchError, RedirectError
+from simsearch.errors import DoubtfulAnswersError, RedirectError
 from simsearch.files import batches
 from simsearch.records.mirror import Mirror, MirroredRecord, Missing
 from simsearch.registry.api import IDS_PER_REQUEST, RegistryApi
@@ -68,7 +68,7 @@ def recheck(
         say: receives a line about each study that is redirected endlessly.
 
     Raises:
-        FetchError: too many studies are missing to be believed; none was buried or noted.
+        DoubtfulAnswersError: too many studies are missing to be believed; none was buried or noted.
         ApiError: the registry refuses, does not answer, or answers with another study.
         MirrorError: the mirror cannot be written.
     """
@@ -104,7 +104,7 @@ def _refuse_if_incredible(absent: Mapping[str, MirroredRecord | None], n_checked
     """
     doubt = "the answers are not believed, and no study was removed"
     if len(absent) > max(A_FEW, MOST_MISSING * n_checked):
-        raise FetchError(
+        raise DoubtfulAnswersError(
             f"the registry lacks at least {len(absent):,} of {n_checked:,} studies checked, "
             f"more than {MOST_MISSING:.0%}: {doubt}", 0,
         )  # fmt: skip
@@ -115,7 +115,7 @@ def _refuse_if_incredible(absent: Mapping[str, MirroredRecord | None], n_checked
     )
     for target, n in unlisted.most_common(1):
         if n >= A_FEW:
-            raise FetchError(
+            raise DoubtfulAnswersError(
                 f"the registry answers with {target} for {n} studies, "
                 f"although {target} does not list them: {doubt}", 0,
             )  # fmt: skip

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from simsearch.errors import ArgumentError, RelatedFileError
+from simsearch.errors import ArgumentError, ForeignRelatedFileError, RelatedFileError
 from simsearch.files import spreadsheet_safe, written_whole
 from simsearch.index.directory import index_around
 
@@ -207,7 +207,7 @@ def check_output(output: Path | None, form: str = "", *, force: bool) -> None:
     if not output.is_file():
         raise RelatedFileError(str(output), "is not a file")
     if not force and output.stat().st_size and not _is_ours(output, form):
-        raise RelatedFileError(str(output), "holds something other than related lists")
+        raise ForeignRelatedFileError(str(output))
 
 
 def _check_folder(output: Path) -> None:

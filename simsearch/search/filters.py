@@ -263,7 +263,7 @@ def spelled(store: StudyStore, kind: str, values: Iterable[str]) -> tuple[str, .
 def _rows_with_results(store: StudyStore, *, has_results: bool) -> npt.NDArray[np.int64]:
     rows = store.rows_with_results(has_results=has_results)
     if not len(rows) and not len(store.rows_with_results(has_results=not has_results)):
-        raise UnknownFieldError("has_results")
+        raise UnknownFieldError("has_results", str(has_results).lower())
     return rows
 
 
