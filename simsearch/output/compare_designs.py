@@ -116,7 +116,7 @@ def _places(design: Design) -> str:
 def _status(design: Design, its: dict[str, str]) -> str:
     status = its["Status"].removesuffix(f": {design.why_stopped}" if design.why_stopped else "")
     phase = its["Phase"]
-    return status if phase in (NOT_GIVEN, NOT_APPLICABLE) else f"{status}, {phase}"
+    return status if phase in (NOT_GIVEN, NOT_APPLICABLE) else f"{status}, phase {phase}"
 
 
 def _block(design: Design, name: str, relation: str, view: View) -> list[RenderableType]:

@@ -24,8 +24,8 @@ from simsearch.output.compare_parts import (
 )
 from simsearch.output.design_words import (
     NOT_GIVEN,
+    counted_notes,
     counted_words,
-    measure_notes,
     number,
     share_words,
     standing_sentence,
@@ -38,7 +38,8 @@ from simsearch.search.shape import query_title
 from simsearch.study import status_label
 
 _LISTED = 8  # groups of one kind
-_CHART = 20  # characters
+_CHART = 16  # characters
+_LEGEND = "─ range, ━ middle half, ┃ median, ◆ query; of one or two studies, their values"
 _ROOM_FOR_CHARTS = 96
 _INDENT = 4
 
@@ -66,26 +67,29 @@ def _benchmark(comparison: Comparison, view: View) -> list[RenderableType]:
     table.add_column("", no_wrap=True)
     for heading in ("n", "min", "¼", "median", "¾", "max"):
         table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("missing", justify="right", no_wrap=True)
     if charts:
         table.add_column("", no_wrap=True, width=_CHART)
-    table.add_column("", overflow="fold", style="dim")
-    for each in bench.measures:
-        if each.n or each.n_missing or each.left_out:
-            five = (each.least, each.lower, each.median, each.upper, each.greatest)
-            drawn = [Text(_drawn(each))] if charts else []
-            notes = Text("; ".join(measure_notes(each)))
-            table.add_row(Text(each.name), str(each.n), *map(number, five), *drawn, notes)
+    shown = [each for each in bench.measures if each.n or each.n_missing or each.left_out]
+    for each in shown:
+        five = (each.least, each.lower, each.median, each.upper, each.greatest)
+        drawn = [Text(_drawn(each))] if charts else []
+        table.add_row(
+            Text(each.name), str(each.n), *map(number, five), str(each.n_missing or ""), *drawn
+        )
     counted = counted_words(bench.n, comparison.n_far, named=comparison.named)
     found: list[RenderableType] = [
         Text(f"Benchmark: {bench.headline}", style="bold"), Text(counted, style="dim"), "", table,
     ]  # fmt: skip
-    if charts and any(each.standings for each in bench.measures):
-        found.append(Text("─ range, ━ middle half, ┃ median, ◆ query", style="dim"))
+    if charts:
+        found.append(Text(_LEGEND, style="dim"))
+    notes = [f"{each.name}: {'; '.join(noted)}" for each in shown if (noted := counted_notes(each))]
+    found += [Text(one_line(each), style="dim") for each in notes]
     stands = [
         Text(f"◆ {one_line(standing_sentence(each, measure, bench))}")
         for measure in bench.measures
         for each in measure.standings
-        if each.place != "within"
+        if each.place not in (None, "within")
     ]
     found += ["", *stands, "" if stands else Text(""), _shares(bench.shares, charts=charts)]
     if bench.stopped:
@@ -104,7 +108,7 @@ def _benchmark(comparison: Comparison, view: View) -> list[RenderableType]:
 def _drawn(measure: Measure) -> str:
     """Return a measure as a line of characters: range, middle half, median, query."""
     if measure.least is None or measure.greatest is None:
-        return ""
+        return ", ".join(number(value) for _, value in measure.values)
     asked = [each.value for each in measure.standings if each.value >= 0]
     low, high = min([measure.least, *asked]), max([measure.greatest, *asked])
     if low == high:

@@ -193,15 +193,21 @@ def share_words(share: Share) -> str:
 
 def measure_notes(measure: Measure) -> list[str]:
     """Return what a person should know of a measure: what is planned, missing or left out."""
+    found = counted_notes(measure)
+    if measure.n_missing:
+        found.append(f"{measure.n_missing} not given")
+    if measure.n > 0 and measure.median is None:
+        found.append("too few for quartiles")
+    return found
+
+
+def counted_notes(measure: Measure) -> list[str]:
+    """Return what a person should know of the values that are counted, and of those left out."""
     found = []
     if measure.n_planned and "planned" not in measure.name:
         found.append(f"{measure.n_planned} planned")
-    if measure.n_missing:
-        found.append(f"{measure.n_missing} not given")
     if measure.left_out:
         found.append(f"{len(measure.left_out)} left out, {measure.why_left_out}")
-    if measure.n > 0 and measure.median is None:
-        found.append(f"only {measure.n}: too few for quartiles")
     return found
 
 
