@@ -73,7 +73,8 @@ def _known_words(index: OpenedIndex) -> dict[str, int]:
     """Return word → how many studies have it, of those that a few do."""
 
     def found() -> dict[str, int]:
-        n_with = index.lexical.n_with()
+        # What too many studies have to count, such as `disease`, is in no row of them.
+        n_with = np.where(index.lexical.idf > 0, index.lexical.n_with(), index.n_studies)
         numbers = np.flatnonzero(n_with >= _LEAST_STUDIES)
         terms = index.lexical.terms[numbers].tolist()
         return {

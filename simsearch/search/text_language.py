@@ -26,8 +26,8 @@ def language_of(words: Sequence[str], is_known: Callable[[str], bool]) -> str:
     letters = "".join(filter(str.isalpha, "".join(words)))
     others = [letter for letter in letters if not _is_latin(letter)]
     if 2 * len(others) > len(letters):
-        script = unicodedata.name(others[0], "other").split()[0].title()
-        return f"{script} letters"
+        script = unicodedata.name(others[0], "OTHER").split()[0]
+        return "Chinese characters" if script == "CJK" else f"{script.title()} letters"
     folded = [word.casefold() for word in words]
     said = f" {' '.join(folded)} "
     for phrase in FOREIGN_PHRASES:

@@ -23,7 +23,7 @@ from simsearch.index.terms import LexicalIndex, terms_of
 from simsearch.search.corrections import Correction, corrected
 from simsearch.search.stop_words import CONTROLS, DESIGN_WORDS, FUNCTION_WORDS
 from simsearch.search.text_language import language_of
-from simsearch.search.topical_words import is_topical
+from simsearch.search.topical_words import coherence
 
 FULL_SIGNAL = 0.5
 """The lexical signal of a study that is about all that a text says: as of two like studies."""
@@ -31,13 +31,17 @@ FULL_SIGNAL = 0.5
 LONGEST_QUESTION = 40
 """A text of more words is a description: no word of it is corrected or named as unknown."""
 
+LEAST_COHERENCE = 0.05
+"""From here on a word can be what a text is about: *fall* has .06, *result* less than none."""
+
 _PIECE = re.compile(r"(?<![^\W_])[A-Z]{2,6} (?!(?:19|20)\d\d(?![^\W_]))\d{2,8}(?![^\W_])"
                     r"|[^\W_]+(?:[-'\u2019][^\W_]+)*")  # fmt: skip
 _NO_SUBJECT = FUNCTION_WORDS | CONTROLS | DESIGN_WORDS
 _MOST_OTHERS = 4  # names beside the best known
 _RARE = 2  # studies: as good as unknown, where a word is rather a foreign one
 _MANY = 10_000  # studies: in an index of fewer a rare word is nothing to say
-_LEAST_OF_WORD = 0.05  # of the studies with a word in lower case, those that use it as a name
+_LONGEST_PLAIN = 5  # letters of a word in lower case that may be an ordinary one
+_LEAST_OF_WORD = 0.25  # of the studies with a word in lower case, those that use it as a name
 _SHORT_CODE = 4  # letters of a code that do not say by themselves what it is
 
 
@@ -185,7 +189,7 @@ class _Reader:
 
     def _is_used(self, typed: str, meant: Synonym) -> bool:
         """Report whether a word is the name that it looks like: `care` is hardly an acronym."""
-        if not (typed.isalpha() and typed.islower()) or meant.name.islower():
+        if not (typed.isalpha() and typed.islower()) or len(typed) > _LONGEST_PLAIN:
             return typed.casefold() not in FUNCTION_WORDS or typed.isupper()
         n_with = max((len(self._lexical.studies_with(term)) for term in terms_of(typed)), default=0)
         return typed not in FUNCTION_WORDS and meant.studies >= _LEAST_OF_WORD * n_with
@@ -219,7 +223,10 @@ class _Reader:
                 n_with = len(self._lexical.studies_with(term))
                 if n_with <= _RARE and self._index.n_studies > _MANY:
                     self._rare[piece.typed] = n_with
-                self._has_subject = self._has_subject or is_topical(self._index, term)
+                self._has_subject = self._has_subject or self._is_subject(term)
+
+    def _is_subject(self, term: str) -> bool:
+        return coherence(self._index, term) >= LEAST_COHERENCE
 
     def _weight(self, term: str) -> float:
         number = self._lexical.number_of(term)
@@ -239,7 +246,7 @@ class _Reader:
             yield f"{each.typed} is not in this index: read as {each.read}"
         for typed, meant in self._meant.items():
             yield f"{typed}: read as {meant.means} too"
-        for word, n in self._rare.items():
+        for word, n in () if language else self._rare.items():
             yield f"{word} is in {n} stud{'y' if n == 1 else 'ies'} of this index"
         if self._unknown and is_short:
             yield f"not in this index: {', '.join(dict.fromkeys(self._unknown))}"

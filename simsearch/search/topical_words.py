@@ -21,14 +21,18 @@ _TOO_FEW = 5  # studies that say nothing about a word
 
 def is_topical(index: OpenedIndex, term: str) -> bool:
     """Report whether the studies of this index that have a term are about the same things."""
+    return coherence(index, term) >= LEAST_COHERENCE
+
+
+def coherence(index: OpenedIndex, term: str) -> float:
+    """Return how alike the studies of a term are: 0 as random pairs, 1 for the same text."""
     known = index.remember("coherence of terms", dict[str, float])
     if term not in known:
         known[term] = _coherence(index, term)
-    return known[term] >= LEAST_COHERENCE
+    return known[term]
 
 
 def _coherence(index: OpenedIndex, term: str) -> float:
-    """Return how alike the studies of a term are: 0 as random pairs, 1 for the same text."""
     rows = index.lexical.studies_with(term)
     if len(rows) < _TOO_FEW:
         return 1.0
