@@ -125,7 +125,7 @@ def diff_citations(bulletin: Bulletin, *, with_query: bool = False) -> Iterator[
     for bare, is_query, notes in _of_bulletin(bulletin):
         if bare.nct_id in seen or (is_query and not with_query):
             continue
-        seen.add(bare.nct_id)
+        seen |= {bare.nct_id} - {""}  # drafts have none
         (study,) = with_facts(index, [bare])
         yield Citation(
             study=study,
@@ -148,7 +148,7 @@ def _of_bulletin(bulletin: Bulletin) -> Iterator[tuple[Study, bool, tuple[str, .
     for watched in bulletin.watched:
         for new in watched.neighbours:
             if new.event == "new":
-                yield new.neighbour.study, False, _new_notes(new, watched.name)
+                yield new.neighbour.study, False, _new_notes(new, plain(watched.name))
 
 
 def _neighbour_notes(neighbour: Neighbour | Compared, query: str) -> tuple[str, ...]:

@@ -266,6 +266,8 @@ def place_key(place: Place | Site) -> PlaceKey:
 @lru_cache(maxsize=2**16)
 def folded(name: str) -> str:
     """Return a name without case, accents and punctuation: `São Paulo` → `sao paulo`."""
+    if name.isascii() and name.replace(" ", "").isalnum():  # as most; this is ten times as fast
+        return " ".join(name.casefold().split())
     plain = unicodedata.normalize("NFKD", name.casefold())
     bare = "".join(each for each in plain if not unicodedata.combining(each))
     return " ".join(_NO_LETTER.sub(" ", bare).split())
