@@ -135,7 +135,7 @@ def _file(names: Sequence[str]) -> Callable[[str], Path | None]:
             )
         if not text:
             raise typer.BadParameter("it is empty: name a file")
-        path = Path(text)
+        path = _lists_in(text) if "parquet" in names and text.endswith("/") else Path(text)
         folder = path.absolute().parent
         if not folder.is_dir():
             raise typer.BadParameter(f"{text} cannot be written: {folder} is not a folder")
@@ -146,6 +146,22 @@ def _file(names: Sequence[str]) -> Callable[[str], Path | None]:
         return path
 
     return parse
+
+
+def _lists_in(text: str) -> Path:
+    """Return the file of lists in a folder for pages, which is made where its parent is there.
+
+    Raises:
+        BadParameter: it cannot be made.
+    """
+    from simsearch.related.pages import LISTS_FILE
+
+    try:
+        Path(text).mkdir(exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise typer.BadParameter(f"{text} cannot be written: {reason}") from error
+    return Path(text) / LISTS_FILE
 
 
 def _format(kind: str, names: Sequence[str]) -> Callable[[str], str]:

@@ -26,11 +26,13 @@ from simsearch.index.opened import OpenedIndex, opened_index
 from simsearch.output.reports import related_facts, related_lacking
 from simsearch.records import ids_with_places
 from simsearch.records.other_numbers import study_number
+from simsearch.related.pages import LISTS_FILE, write_pages
 from simsearch.related.run import related as write_related
 
 EXAMPLES = """
 simsearch related --all -o related.parquet
 simsearch related --all -k 5 --status recruiting -o recruiting.csv
+simsearch related --all -o pages/
 simsearch related NCT03540472 NCT00229619
 simsearch related --all -f csv | head -20
 simsearch related --ids watched.txt --with-titles -o watched.jsonl
@@ -80,7 +82,8 @@ def related(
 ) -> None:
     """Write the neighbours of every study, exactly as `simsearch query` finds them for each.
 
-    If it is killed, the same command continues. docs/related.md describes the columns.
+    If it is killed, the same command continues. docs/related.md describes the columns. -o FOLDER/
+    writes a small JSON and an HTML fragment a study, for sites without a server.
     """
     if everything == bool(studies or ids):
         raise typer.BadParameter("give --all, or NCT_IDs, or --ids FILE")
@@ -99,6 +102,8 @@ def related(
             filters=asked, ranking=ranking, with_titles=with_titles, force=force,
             threads=threads, progress=progress,
         )  # fmt: skip
+        if target is not None and target.name == LISTS_FILE:
+            write_pages(opened, target)
     if target is not None:
         print_facts(related_facts(report), quiet=quiet)
     elif (lacking := related_lacking(report)) and not quiet:
