@@ -14,6 +14,8 @@ from simsearch import Study, build_index, load_encoder, read_studies
 from simsearch.encode.fields import FIELDS
 from simsearch.index.opened import opened_index
 from simsearch.search import nearest as search
+from simsearch.search.query_parts import study_part
+from simsearch.search.second_stage import similarities
 from simsearch.vectors import DEFAULT_WEIGHTS
 
 pytestmark = pytest.mark.real_data
@@ -107,8 +109,24 @@ def test_two_stages_agree_with_scoring_every_study(sample, monkeypatch):
         scores = scores.clip(max=1).round(6)
         scores[row] = -9
         best = [ids[n] for n in np.lexsort((np.arange(len(ids)), -scores))[:10]]
-        agreed += [each.study.nct_id for each in similar_to_study(sample, ids[row])] == best
+        found = search.nearest(sample, [study_part(sample, row)], 10, ranking="linear")
+        agreed += [each.study.nct_id for each in found] == best
     assert agreed >= 198
+
+
+def test_the_learned_ranking_of_candidates_agrees_with_scoring_every_study(sample, monkeypatch):
+    """Exhaustive means here: the learned similarity of every study of the index."""
+    monkeypatch.setattr(search, "FEW", 0)
+    rows = np.flatnonzero(sample.has_text)
+    shares = []
+    for row in random.Random(2).sample(rows.tolist(), 100):
+        part = study_part(sample, row)
+        others = rows[rows != row]
+        every = search.rounded(similarities(sample, [part], others, hold_nearest=False))
+        best = others[np.lexsort((others, -every))[:10]]
+        found = search.ranked(sample, [part], 10).rows
+        shares.append(np.isin(best, found).mean())
+    assert np.mean(shares) >= 0.995
 
 
 def test_the_order_of_records_and_a_second_run_change_no_byte(shared, tmp_path, encoder):
@@ -138,3 +156,19 @@ def test_words_find_their_subject(sample, encoder):
     found = similar_to_text(sample, "knee replacement surgery in osteoarthritis", encoder, 5)
     titles = " ".join(each.study.title for each in found).lower()
     assert titles.count("knee") >= 3
+
+
+def test_the_neighbours_of_refractory_red_cell_aplasia_are_of_its_field(sample):
+    """The studies of red-cell aplasia come first, and drugs for something else do not displace."""
+    found = similar_to_study(sample, "NCT03540472", 10)
+    subjects = [
+        " ".join((each.title, each.study.summary, *each.study.conditions)) for each in found
+    ]
+    aplasia = re.compile("red[- ]?(blood )?cell aplasia|PRCA", re.IGNORECASE)
+    field = re.compile(
+        "aplasia|aplastic|marrow failure|blackfan|fanconi|cytopeni|pancytop|hemolytic",
+        re.IGNORECASE,
+    )
+    assert all(aplasia.search(each) for each in subjects[:2]), subjects[:2]
+    assert [each.nct_id for each in found[:2]] == ["NCT00229619", "NCT00001962"]
+    assert all(field.search(each) for each in subjects), subjects

@@ -20,7 +20,7 @@ FORMAT = 4
 _MAX_DIMENSION, _MAX_STUDIES = 100_000, 2**31
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NO_DIGEST = "0" * 64
-_REBUILD = "another version of simsearch built it; rebuild"
+_REBUILD = "another version of simsearch built it; rebuild (no text in the cache is encoded again)"
 
 
 class Recipe(msgspec.Struct, frozen=True):
