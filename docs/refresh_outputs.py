@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "docs/manual.md", "docs/exports.md", "docs/reviews.md")
+DOCUMENTS = ("README.md", "docs/manual.md", "docs/exports.md", "docs/reviews.md",
+             "docs/compare.md")  # fmt: skip
 """Documents with examples whose output is shown."""
 
 WIDTH = 100

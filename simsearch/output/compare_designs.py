@@ -64,7 +64,9 @@ def _table(widths: Sequence[int], *, header: bool) -> Table:
 def _row(design: Design, name: str, relation: str, widths: Sequence[int]) -> list[RenderableType]:
     its = cells(design)
     link = f"cyan link {STUDY_URL}{design.nct_id}" if design.nct_id else "cyan"
-    title = textwrap.wrap(one_line(design.title), widths[_STUDY], max_lines=2, placeholder=" …")
+    title = textwrap.wrap(
+        one_line(design.title), widths[_STUDY] - _GAP, max_lines=2, placeholder=" …"
+    )
     table = _table(widths, header=False)
     table.add_row(
         Text(name, style="bold"),
