@@ -130,3 +130,13 @@ def greatest(
 def total(arrays: Iterable[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
     """Return the sum of one or more arrays, added in their order."""
     return reduce(np.add, arrays)
+
+
+def by_similarity(
+    rows: npt.NDArray[np.integer], similarity: npt.NDArray[np.floating]
+) -> npt.NDArray[np.int64]:
+    """Return (n,) the places of rows from the most similar to the least, equal ones by NCT ID.
+
+    Rows are numbered in the order of NCT IDs.
+    """
+    return np.lexsort((rows, -similarity))

@@ -4,7 +4,9 @@ import errno
 import json
 import os
 import shutil
+import sqlite3
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -216,8 +218,6 @@ def test_rows_that_are_not_of_unit_length_are_named_by_whoever_reads_them(index,
 
 
 def changed_store(index: Path, statement: str) -> None:
-    import sqlite3
-    from contextlib import closing
 
     path = generation_of(index) / "studies.sqlite"
     with closing(sqlite3.connect(path)) as database, database:
@@ -311,3 +311,17 @@ def test_a_model_that_an_index_names_is_not_downloaded(index, name):
     change_manifest(index, lambda manifest: manifest["recipe"].update(model=name))
     with open_index(index) as opened, pytest.raises(EncoderError, match="not on this machine"):
         opened.related(text="iron pills")
+
+
+@pytest.mark.parametrize("text", ['["\\u001b[31mred"]', '["\\u202eder"]', '["two\\nlines"]'])
+def test_no_escape_in_a_list_of_a_crafted_store_reaches_a_terminal(build, tmp_path, text):
+    """The manifest can be made to fit: checksums stop accidents only."""
+    folder = build().index
+    name = (folder / "CURRENT").read_text().strip()
+    with closing(sqlite3.connect(folder / "generations" / name / "studies.sqlite")) as database:
+        database.execute("UPDATE study SET conditions = ? WHERE row = 1", (text,))
+        database.commit()
+    store = StudyStore(folder / "generations" / name / "studies.sqlite")
+    with pytest.raises(IndexCorruptError, match="control characters in a list"):
+        store.studies([1])
+    store.close()

@@ -74,7 +74,7 @@ def test_the_list_says_which_is_current_and_what_is_in_each(three):
     index, names = three
     listed = {each.name: each for each in list_generations(index)}
     assert set(listed) == set(names)
-    assert [name for name, each in listed.items() if each.answers] == [names[-1]]
+    assert [name for name, each in listed.items() if each.current] == [names[-1]]
     assert all(each.manifest.n_studies == 6 for each in listed.values())
     assert listed[names[0]].bytes == open_generation(index, names[0]).bytes
     assert listed[names[0]].problem == ""
@@ -269,7 +269,7 @@ def test_the_list_is_printed_as_table_and_as_json(three, command):
     assert answering.split()[1] == names[2]
     found = json.loads(command("list", "--format", "json").stdout)
     assert found["schema"] == "simsearch.generations/1"
-    assert {each["name"]: each["answers"] for each in found["generations"]} == {
+    assert {each["name"]: each["current"] for each in found["generations"]} == {
         names[0]: False, names[1]: False, names[2]: True,
     }  # fmt: skip
 

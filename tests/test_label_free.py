@@ -9,8 +9,7 @@ from simsearch.evaluation.corpus import Corpus
 from simsearch.evaluation.label_free import neighbourhoods, skewness
 from simsearch.evaluation.rankers import Similarities
 from simsearch.index.opened import opened_index
-from simsearch.search.nearest import by_similarity
-from simsearch.vectors import DEFAULT_WEIGHTS
+from simsearch.vectors import DEFAULT_WEIGHTS, by_similarity
 
 
 @pytest.fixture

@@ -368,3 +368,16 @@ def test_an_answer_outlives_the_index(index):
     assert (repr(answer), answer._repr_html_(), answer.to_dict(), answer[0].reason.line) == before
     assert answer.to_pandas()["nct_id"].tolist() == ids(answer)
     assert pickle.loads(pickle.dumps(answer)).to_dict() == before[2]
+
+
+def test_a_notebook_shows_folded_studies_and_says_when_there_is_none(build):
+    twin = record("NCT00000107", "Pills for aplasia", ["Aplasia"], [("DRUG", "Pills")],
+                  "Adults with aplasia take pills.")  # fmt: skip
+    with simsearch.open_index(build([*SIX, twin]).index) as index:
+        answer = index.related("NCT00000104", fold=True)
+        (folded,) = [study for each in answer for study in each.folded]
+        assert f"and {folded.nct_id}  Pills for aplasia" in repr(answer)
+        assert f'and <a href="{folded.url}"' in answer._repr_html_()
+        none = index.related("NCT00000105", status="withdrawn")
+    assert "No study passes the filters." in repr(none)
+    assert "No study passes the filters." in none._repr_html_()

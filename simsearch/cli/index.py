@@ -11,7 +11,7 @@ from simsearch.cli.command import add_command, new_group
 from simsearch.cli.options import IndexOption, QuietOption, WaitOption
 from simsearch.cli.outputs import GenerationsOutput
 from simsearch.cli.terminal import print_facts
-from simsearch.errors import SimsearchError
+from simsearch.errors import SimsearchError, records_to
 from simsearch.index.directory import find_index
 from simsearch.output.reports import Listing
 
@@ -86,7 +86,7 @@ def rollback(
         name = roll_back(path, generation, wait=wait, say=log, progress=progress)
     manifest = open_generation(path, name).manifest
     built = manifest.built.replace("T", " ").replace("+00:00", " UTC")
-    dated = f", records to {manifest.records_date}" if manifest.records_date else ""
+    dated = records_to(manifest.records_date)
     facts = f"{name}: {manifest.n_studies:,} studies{dated}, built {built}"
     print_facts([("Current", facts)], quiet=quiet)
 

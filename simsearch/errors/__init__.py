@@ -79,7 +79,14 @@ from simsearch.errors.asking import (
     UnknownNumberError,
     UnknownStudyError,
 )
-from simsearch.errors.base import NOT_PUBLISHED, TRY_LATER, WRONG_USAGE, SimsearchError, one_line
+from simsearch.errors.base import (
+    NOT_PUBLISHED,
+    TRY_LATER,
+    WRONG_USAGE,
+    SimsearchError,
+    one_line,
+    records_to,
+)
 from simsearch.errors.exporting import ExportBusyError, ExportError
 from simsearch.errors.index import (
     BuildError,
@@ -184,4 +191,5 @@ __all__ = [
     "UnknownStudyError",
     "VerificationError",
     "one_line",
+    "records_to",
 ]

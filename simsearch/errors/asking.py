@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from simsearch.errors.base import WRONG_USAGE, SimsearchError
+from simsearch.errors.base import WRONG_USAGE, SimsearchError, records_to
 
 _LONGEST_SHOWN = 100  # characters of a wrong value
 _MAX_LISTED = 14  # up to this many allowed values are all listed; of more, only the close ones
@@ -96,7 +96,7 @@ class UnknownStudyError(SimsearchError):
     is_demo: bool = False
 
     def _message(self) -> str:
-        dated = f", records to {self.records_date}" if self.records_date else ""
+        dated = records_to(self.records_date)
         return f"{self.nct_id} is not in {self.index} ({self.n_studies:,} studies{dated})"
 
 

@@ -20,6 +20,11 @@ def one_line(text: str, keep: str = "") -> str:
     return "".join(each if each.isprintable() or each in keep else " " for each in text)
 
 
+def records_to(date: str) -> str:
+    """Return the date of records as the end of a phrase (`, records to 2025-05-08`), or `""`."""
+    return f", records to {date}" if date else ""
+
+
 @dataclass_transform(eq_default=False)
 class SimsearchError(Exception):
     """Base of all errors raised on purpose; `str(error)` is one line for a person.

@@ -23,8 +23,7 @@ from simsearch.evaluation.rankers import OurRanker, Ranker, Similarities
 from simsearch.evaluation.screening import Screening, screen
 from simsearch.index.directory import IndexFacts
 from simsearch.review.ranking import pull
-from simsearch.search.nearest import by_similarity
-from simsearch.vectors import DEFAULT_WEIGHTS
+from simsearch.vectors import DEFAULT_WEIGHTS, by_similarity
 
 Matrix = npt.NDArray[np.float64]
 """(n_queries, n_studies) scores of every study by each of several query studies."""

@@ -18,7 +18,7 @@ from simsearch.evaluation.intervals import Estimate, Values, estimate, ratio_est
 from simsearch.evaluation.measures import Grades
 from simsearch.evaluation.rankers import Ranker, Scores
 from simsearch.evaluation.selection import Case, Selection
-from simsearch.search.nearest import by_similarity
+from simsearch.vectors import by_similarity
 
 
 class Evaluation(msgspec.Struct, frozen=True):

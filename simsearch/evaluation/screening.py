@@ -17,7 +17,8 @@ from simsearch.evaluation.corpus import Corpus
 from simsearch.evaluation.intervals import Estimate, estimate
 from simsearch.review.ranking import pull, push, similarities
 from simsearch.review.stopping import rules
-from simsearch.search.nearest import SIMILARITY_DECIMALS, by_similarity
+from simsearch.search.nearest import SIMILARITY_DECIMALS
+from simsearch.vectors import by_similarity
 
 BATCH = 10
 DEPTHS = (50, 100, 200)

@@ -22,6 +22,7 @@ from simsearch.errors import (
     IndexCorruptError,
     IndexNotFoundError,
     IndexReadError,
+    records_to,
 )
 from simsearch.index.manifest import Manifest, read_manifest, sha256_of
 
@@ -70,11 +71,6 @@ class IndexFacts(msgspec.Struct, frozen=True):
     def dated(self) -> str:
         """The date of its records as the end of a phrase; `""` if it is not known."""
         return records_to(self.records_date)
-
-
-def records_to(date: str) -> str:
-    """Return the date of records as the end of a phrase (`, records to 2025-05-08`), or `""`."""
-    return f", records to {date}" if date else ""
 
 
 class Generation(msgspec.Struct, frozen=True):

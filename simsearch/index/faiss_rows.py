@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simsearch.errors import IndexCorruptError
+from simsearch.vectors import by_similarity
 
 # How many rows beyond k are fetched at first, so that ties at the last place can be broken.
 _TIE_ROOM = 16
@@ -118,7 +119,7 @@ class VectorIndex:
                 numbers, values = numbers[passing], values[passing]
             if complete or (len(values) >= wanted and values[wanted - 1] > last):
                 break  # no row that was not fetched can be among the first k
-        order = np.lexsort((numbers, -values))[:wanted]
+        order = by_similarity(numbers, values)[:wanted]
         return numbers[order], values[order]
 
     def _tries(

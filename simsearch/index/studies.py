@@ -39,6 +39,10 @@ WHERE row >= ? AND row < ? AND nct_id NOT IN (SELECT nct_id FROM main.study) ORD
 """
 # NULL, text of bytes, broken JSON, lists in lists without end.
 _NOT_A_STUDY = (msgspec.MsgspecError, TypeError, ValueError, RecursionError)
+# The same as JSON escapes, after an even number of backslashes.
+_ESCAPED = re.compile(
+    r"(?<!\\)(?:\\\\)*\\(?:[bfnrt]|u00[01189][0-9a-f]|u007f|u202[a-e]|u206[6-9])", re.IGNORECASE
+)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _LEAST_KEY = 3  # letters and digits of a number that is asked with
 _BLOCK = 20_000  # studies compared between two reports of progress
@@ -342,6 +346,8 @@ class StudyStore:
 def _study(values: Sequence[object]) -> Study:
     fields = dict(zip(COLUMNS, values, strict=True))
     for name in LISTS:
+        if _ESCAPED.search(str(fields[name])):
+            raise ValueError("control characters in a list")
         fields[name] = msgspec.json.decode(str(fields[name]))
     if fields["has_results"] is not None:
         fields["has_results"] = bool(fields["has_results"])

@@ -34,6 +34,7 @@ from simsearch.search.shape import (
     explained,
     flat_rows,
     neighbour_shape,
+    nothing_found,
     percentile_label,
     query_name,
     query_title,
@@ -149,9 +150,7 @@ def closeness(answer: Answer) -> str:
     """Return a sentence where few neighbours or none are close; `""` where all are."""
     total, close = len(answer), answer.n_close
     if not total:
-        if answer.min_percentile:
-            return f"No neighbour reaches the percentile {answer.min_percentile:g}."
-        return "No study passes the filters." if answer.filters else "There is no other study."
+        return nothing_found(answer)
     if close == total:
         return ""
     if not answer.has_subject:

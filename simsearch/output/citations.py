@@ -202,5 +202,4 @@ def _change_note(change: StudyChange, bulletin: Bulletin) -> str:
 
 def _source(facts: IndexFacts) -> str:
     """Return where the data is from, and its date."""
-    dated = f", records to {facts.records_date}" if facts.records_date else ""
-    return f"Source: ClinicalTrials.gov{dated}; index {facts.generation}"
+    return f"Source: ClinicalTrials.gov{facts.dated}; index {facts.generation}"

@@ -20,9 +20,8 @@ from rich.text import Text
 
 from simsearch.diff.changes import KINDS, Comparison, FieldChange, StudyChange
 from simsearch.diff.watch import NeighbourChange, WatchedChange
-from simsearch.errors import one_line
+from simsearch.errors import one_line, records_to
 from simsearch.files import pretty_json
-from simsearch.index.directory import records_to
 from simsearch.index.opened import OpenedIndex
 from simsearch.output.diff_words import Entry, Group, plain_name, study_groups, watched_groups
 from simsearch.output.formats import View

@@ -11,8 +11,9 @@ from rich.cells import cell_len
 from rich.markup import escape
 from rich.table import Table
 
+from simsearch.errors import records_to
 from simsearch.files import pretty_json
-from simsearch.index.directory import is_demo, records_to
+from simsearch.index.directory import is_demo
 from simsearch.index.opened import OpenedIndex
 from simsearch.output.formats import View
 from simsearch.output.render import duration_label, facts_table, render, size_label
@@ -211,7 +212,7 @@ _LEAST_RECIPE = 17  # it may be folded
 
 def _generation_cells(generation: Listed) -> dict[str, str]:
     """Return heading → what it says of a generation; what is wrong with it as its recipe."""
-    mark = "*" if generation.answers else ""
+    mark = "*" if generation.current else ""
     cells = dict.fromkeys(_GENERATION_HEADINGS, "") | {"": mark, _NAME: generation.name}
     manifest = generation.manifest
     if manifest is None:

@@ -27,11 +27,11 @@ from simsearch.related.coarse_int8 import CHUNK, Ints, floats
 from simsearch.related.lists import SCALE, Lists
 from simsearch.related.pair_scores import SINGLE_ERROR, PairScores, QueryBatch
 from simsearch.search.filters import NO_FILTERS, Filters, allowed_rows
-from simsearch.search.nearest import FEW, MAX_K, by_similarity, candidate_depth, ranked, rounded
+from simsearch.search.nearest import FEW, MAX_K, candidate_depth, ranked, rounded
 from simsearch.search.query_parts import study_part
 from simsearch.search.second_stage import Ranking, is_served, similarities
 from simsearch.search.sharing import Sharing, kinds_shared
-from simsearch.vectors import DEFAULT_WEIGHTS, SIGNALS, weights_for
+from simsearch.vectors import DEFAULT_WEIGHTS, SIGNALS, by_similarity, weights_for
 
 BATCH = 256
 """The most studies in a batch (see `batch_size`)."""

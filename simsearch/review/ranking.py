@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from simsearch.index.opened import OpenedIndex
 from simsearch.index.terms import combined
-from simsearch.search.nearest import SIMILARITY_DECIMALS, by_similarity
-from simsearch.vectors import DEFAULT_WEIGHTS, SIGNALS, greatest, weights_for
+from simsearch.search.nearest import SIMILARITY_DECIMALS
+from simsearch.vectors import DEFAULT_WEIGHTS, SIGNALS, by_similarity, greatest, weights_for
 
 Matrix = npt.NDArray[np.float32]
 

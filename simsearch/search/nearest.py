@@ -23,7 +23,14 @@ from simsearch.search.filters import NO_FILTERS, Filters, allowed_rows
 from simsearch.search.neighbour import Neighbour
 from simsearch.search.query_parts import Mix, QueryPart, lexical_signal, mixes
 from simsearch.search.second_stage import Ranking, is_served, similarities
-from simsearch.vectors import DEFAULT_WEIGHTS, SIGNALS, cosines, greatest, total
+from simsearch.vectors import (
+    DEFAULT_WEIGHTS,
+    SIGNALS,
+    by_similarity,
+    cosines,
+    greatest,
+    total,
+)
 
 MAX_K = 10_000
 """The most neighbours that one query may ask for."""
@@ -144,16 +151,6 @@ def ranked(
         scored = _scored(index, rows, near, away, lexical)
         best = _cut(scored, by_similarity(rows, scored.similarity)[:k])
     return msgspec.structs.replace(best, signals=_shown(index, best, parts))
-
-
-def by_similarity(
-    rows: npt.NDArray[np.integer], similarity: npt.NDArray[np.floating]
-) -> npt.NDArray[np.int64]:
-    """Return (n,) the places of rows from the most similar to the least, equal ones by NCT ID.
-
-    Rows are numbered in the order of NCT IDs.
-    """
-    return np.lexsort((rows, -similarity))
 
 
 def exhaustive(

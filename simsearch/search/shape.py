@@ -153,23 +153,35 @@ def query_title(query: Query) -> str:
 
 def answer_repr(answer: Answer) -> str:
     """Return an answer as a short text: a line a neighbour."""
-    lines = (
-        f"{each.rank:>3}  {each.nct_id}  {each.similarity:.3f}  {each.title}" for each in answer
-    )
+    lines = [line for each in answer for line in _repr_lines(each)] or [nothing_found(answer)]
     title = f"Studies most like {query_title(answer.query)}:"
     return "\n".join([title, *lines, *answer.notes, answer.facts.line])
+
+
+def _repr_lines(neighbour: Neighbour) -> Iterator[str]:
+    yield f"{neighbour.rank:>3}  {neighbour.nct_id}  {neighbour.similarity:.3f}  {neighbour.title}"
+    for study in neighbour.folded:
+        yield f"       and {study.nct_id}  {study.title}"
+
+
+def nothing_found(answer: Answer) -> str:
+    """Return why an answer has no neighbour."""
+    if answer.min_percentile:
+        return f"No neighbour reaches the percentile {answer.min_percentile:g}."
+    return "No study passes the filters." if answer.filters else "There is no other study."
 
 
 def answer_html(answer: Answer) -> str:
     """Return an answer as an HTML table for a notebook, with links, reasons and its date."""
     rows = "".join(_html_row(each) for each in answer)
+    nothing = "" if len(answer) else f"<p>{escape(nothing_found(answer))}</p>"
     headings = "".join(
         f"<th style='text-align:left'>{name}</th>"
         for name in ("#", "NCT ID", "Title", "Status", "Similarity", "Percentile", "Why")
     )
     return (
         f"<div><p>Studies most like {escape(query_title(answer.query))}</p>"
-        f"<table><thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table>"
+        f"<table><thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table>{nothing}"
         f"{''.join(f'<p>{escape(note)}</p>' for note in answer.notes)}"
         f"<p><small>{escape(answer.facts.line)}</small></p></div>"
     )
@@ -179,14 +191,23 @@ def _html_row(neighbour: Neighbour) -> str:
     study = neighbour.study
     cells = (
         str(neighbour.rank),
-        f'<a href="{escape(study.url)}" target="_blank" rel="noopener">{escape(study.nct_id)}</a>',
-        escape(study.title),
+        _html_link(study),
+        "<br>".join([escape(study.title), *map(_html_folded, neighbour.folded)]),
         escape(status_label(study.status)),
         f"{neighbour.similarity:.3f}",
         percentile_label(neighbour.percentile),
         escape(neighbour.reason.line if neighbour.reason else ""),
     )
     return "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _html_folded(study: Study) -> str:
+    return f"<small>and {_html_link(study)} {escape(study.title)}</small>"
+
+
+def _html_link(study: Study) -> str:
+    address, name = escape(study.url), escape(study.nct_id)
+    return f'<a href="{address}" target="_blank" rel="noopener">{name}</a>'
 
 
 def query_shape(query: Query) -> dict[str, Any]:

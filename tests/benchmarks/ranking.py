@@ -25,9 +25,9 @@ from spine import machine
 from simsearch import Index, Study, build_index, open_index
 from simsearch.encode.fields import FIELDS
 from simsearch.index.opened import OpenedIndex, opened_index
-from simsearch.search.nearest import by_similarity, exhaustive
+from simsearch.search.nearest import exhaustive
 from simsearch.search.query_parts import study_part
-from simsearch.vectors import unit_rows
+from simsearch.vectors import by_similarity, unit_rows
 
 FILTERS = {"status": ("recruiting", "completed"), "phase": ("2", "3")}
 SEED = 0

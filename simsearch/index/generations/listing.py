@@ -30,7 +30,7 @@ class Listed(msgspec.Struct, frozen=True):
     """A generation of an index, and what is wrong with it, if anything."""
 
     name: str
-    answers: bool
+    current: bool
     """Whether it is the current one."""
     manifest: Manifest | None
     """None if it is damaged, or of another version."""
@@ -49,7 +49,7 @@ def list_generations(index: Path) -> list[Listed]:
     current = ""
     with contextlib.suppress(IndexReadError):
         current = pointed(index)
-    return [_listed(index, name, answers=name == current) for name in generation_names(index)]
+    return [_listed(index, name, current=name == current) for name in generation_names(index)]
 
 
 def generation_names(index: Path) -> list[str]:
@@ -123,9 +123,9 @@ def _plain(name: str) -> str:
     return name.casefold().translate(_SEPARATORS)
 
 
-def _listed(index: Path, name: str, *, answers: bool) -> Listed:
+def _listed(index: Path, name: str, *, current: bool) -> Listed:
     try:
         generation = open_generation(index, name)
     except IndexReadError as error:
-        return Listed(name, answers, None, 0, str(error))
-    return Listed(name, answers, generation.manifest, generation.bytes, "")
+        return Listed(name, current, None, 0, str(error))
+    return Listed(name, current, generation.manifest, generation.bytes, "")
