@@ -23,7 +23,7 @@ RUN = 50
 """So many irrelevant studies in a row meet the rule of a run."""
 
 _BOUND, _MOST = 156, 150  # of the slope ratio: 156 - min(relevant found, 150)
-_WINDOW = 100  # the last so many studies tell what the next as many may hold
+_WINDOW = 50  # the last so many studies tell what the next as many may hold
 _LEAST = 20  # so few say nothing
 _CONFIDENCE = 0.95
 
@@ -41,13 +41,12 @@ class Rule(msgspec.Struct, frozen=True):
 class Left(msgspec.Struct, frozen=True):
     """How many of the next studies of the list may be relevant, with 95 % confidence.
 
-    `n` is how many studies that is, 0 where too few were screened; `low` and `high` the
-    interval; `line` says it.
+    `n` is how many studies that is, 0 where too few were screened; `most` the upper end of the
+    interval; `line` says it. The lower end is always 0: the rate falls as the list goes on.
     """
 
     n: int
-    low: int
-    high: int
+    most: int
     line: str
 
 
@@ -86,21 +85,20 @@ def knee_rule(labels: Sequence[bool]) -> Rule:
 def left(labels: Sequence[bool]) -> Left:
     """Return how many of the next studies may be relevant, from the rate of the last ones.
 
-    The interval is Clopper and Pearson's for the rate among the last 100 (or all) screened. As
-    the list goes on the rate falls, so that the upper end is on the safe side; of what the
+    That is the upper end of Clopper and Pearson's interval for the rate among the last 50 (or
+    all) screened. As the list goes on the rate falls, so that it is on the safe side; of what the
     ranking does not bring up it says nothing.
     """
     window = labels[-_WINDOW:]
     n, kept = len(window), sum(window)
     if n < _LEAST:
-        return Left(0, 0, 0, f"unknown before {_LEAST} studies are screened")
-    low, high = clopper_pearson(kept, n)
-    least, most = math.floor(low * n), math.ceil(high * n)
+        return Left(0, 0, f"unknown before {_LEAST} studies are screened")
+    most = math.ceil(clopper_pearson(kept, n)[1] * n)
     line = (
-        f"of the next {n:,} studies of the list, {least:,} to {most:,} may be relevant "
+        f"of the next {n:,} studies of the list, 0 to {most:,} may be relevant "
         f"({_CONFIDENCE:.0%} interval, from {kept:,} of the last {n:,})"
     )
-    return Left(n, least, most, line)
+    return Left(n, most, line)
 
 
 def clopper_pearson(k: int, n: int, confidence: float = _CONFIDENCE) -> tuple[float, float]:
