@@ -2,9 +2,10 @@
 
     python index/collect_demo.py RECORDS... < index/demo.jsonl > new.jsonl
 
-Standard input names the studies: one JSON object a line with `nctId` and the summary
-written for this collection (or a line of an earlier demo.jsonl). Standard output gets
-them as API v2 records, with the facts as registered and the summary as given. The first
+Standard input names the studies: one JSON object a line with `nctId`, the `summary` written for
+this collection and, if wanted, `criteria` and `whyStopped` in words of its own (or a line of an
+earlier demo.jsonl). Standard output gets them as API v2 records, with the facts as registered
+and the texts as given. The first
 record of a study gives its fields; what a page shows beyond them (design, arms, outcomes,
 ages, sites, numbers) comes from the first record that is complete, of the same date.
 
@@ -27,14 +28,14 @@ LONGEST_MEASURE = 150  # longer ones are sentences
 
 def main(sources: list[str]) -> None:
     """Read the wanted studies from standard input, their facts from `sources`."""
-    summaries = dict(_wanted(line) for line in sys.stdin if line.strip())
+    texts = dict(_wanted(line) for line in sys.stdin if line.strip())
     records: dict[str, dict[str, Any]] = {}
     dates, detailed = {}, set()
     for outcome in read_studies(*sources):
-        if not isinstance(outcome, Study) or outcome.nct_id not in summaries:
+        if not isinstance(outcome, Study) or outcome.nct_id not in texts:
             continue
         nct_id = outcome.nct_id
-        records.setdefault(nct_id, _record(outcome, summaries[nct_id]))
+        records.setdefault(nct_id, _record(outcome, texts[nct_id]["summary"]))
         dated = dates.setdefault(nct_id, outcome.last_update_date)
         facts = outcome.facts
         if facts and facts.sex and dated == outcome.last_update_date and nct_id not in detailed:
@@ -42,20 +43,33 @@ def main(sources: list[str]) -> None:
             section = records[nct_id]["protocolSection"]
             for module, parts in _known(_facts(outcome, facts)).items():
                 section[module] = section.get(module, {}) | parts
-    for nct_id in sorted(summaries):
+    for nct_id in sorted(texts):
         if nct_id not in records:
             print(f"{nct_id} is not in these records", file=sys.stderr)
             continue
+        _add_texts(records[nct_id]["protocolSection"], texts[nct_id])
         print(json.dumps(records[nct_id], ensure_ascii=False))
 
 
-def _wanted(line: str) -> tuple[str, str]:
+def _wanted(line: str) -> tuple[str, dict[str, str]]:
+    """Return the NCT ID of a line and the texts of this collection's own."""
     entry = json.loads(line)
-    if "protocolSection" in entry:
-        section = entry["protocolSection"]
-        nct_id = section["identificationModule"]["nctId"]
-        return nct_id, section["descriptionModule"]["briefSummary"]
-    return entry["nctId"], entry["summary"]
+    if "protocolSection" not in entry:
+        return entry["nctId"], entry
+    section = entry["protocolSection"]
+    return section["identificationModule"]["nctId"], {
+        "summary": section["descriptionModule"]["briefSummary"],
+        "criteria": section.get("eligibilityModule", {}).get("eligibilityCriteria", ""),
+        "whyStopped": section["statusModule"].get("whyStopped", ""),
+    }
+
+
+def _add_texts(section: dict[str, Any], texts: dict[str, str]) -> None:
+    """Put the criteria and the reason for stopping into a record, if they are given."""
+    if texts.get("criteria"):
+        section.setdefault("eligibilityModule", {})["eligibilityCriteria"] = texts["criteria"]
+    if texts.get("whyStopped"):
+        section["statusModule"]["whyStopped"] = texts["whyStopped"]
 
 
 def _record(study: Study, summary: str) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def test_an_unknown_study_is_told_with_what_this_command_and_this_index_can_do(
     run, write, tmp_path
 ):
     whole = "for the whole registry, simsearch fetch --all && simsearch rebuild"
-    asked = "NCT99999999 is not in the demo collection (243 studies, records to 2025-05-08)"
+    asked = "NCT99999999 is not in the demo collection (261 studies, records to 2025-05-08)"
     code, _, err = run("query", "NCT99999999")
     assert (code, err) == (
         1, f"simsearch: {asked}: {whole}; or ask with --online or --file RECORD\n"

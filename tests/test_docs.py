@@ -251,7 +251,9 @@ def test_the_readme_is_a_front_door():
     lines = text_of(REPOSITORY / "README.md").splitlines()
     assert len(lines) <= 170
     with simsearch.open_index(demo_index()) as index:
-        assert f"a demo collection of {len(index)} haematology trials" in "\n".join(lines)
+        assert f"a demo collection of {len(index)} trials (blood diseases, COVID-19)" in "\n".join(
+            lines
+        )
 
 
 def ci_commands() -> list[str]:

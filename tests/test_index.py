@@ -228,4 +228,4 @@ def test_filters_refuse_what_they_cannot_mean(wrong):
 def test_a_folder_without_an_index_is_refused(tmp_path):
     with pytest.raises(simsearch.SimsearchError, match="does not hold an index"):
         simsearch.open_index(tmp_path / "nowhere")
-    assert len(simsearch.open_index()) == 243  # nothing here: the demo
+    assert len(simsearch.open_index()) == 261  # nothing here: the demo

@@ -31,7 +31,6 @@ from simsearch.index.directory import (
     find_index,
     open_generation,
     pointed,
-    verify_checksum,
 )
 from simsearch.index.faiss_rows import VectorIndex
 from simsearch.index.generation_files import (
@@ -46,7 +45,7 @@ from simsearch.index.generation_files import (
 from simsearch.index.mistyped import meant
 from simsearch.index.profiles import Profiles
 from simsearch.index.studies import StudyStore
-from simsearch.index.synonyms import SYNONYMS_FILE, Synonyms, read_synonyms
+from simsearch.index.synonyms import SYNONYMS_FILE, Synonyms, SynonymsFile
 from simsearch.index.terms import LexicalIndex
 from simsearch.index.values import check_cosines, check_unit_rows
 from simsearch.records.other_numbers import (
@@ -83,6 +82,7 @@ class OpenedIndex:
         self._remembered: OrderedDict[Hashable, Future[Any]] = OrderedDict()
         self._lock = Lock()
         self._files: GenerationFiles | None = open_files(generation)
+        self._synonyms = _synonyms_file(generation)
 
     def __enter__(self) -> Self:
         return self
@@ -157,7 +157,8 @@ class OpenedIndex:
     @property
     def synonyms(self) -> Synonyms:
         """Names that mean the same, as the records use them; none in an older generation."""
-        return self.remember("synonyms", lambda: _synonyms(self.generation))
+        file = self._synonyms
+        return self.remember("synonyms", lambda: file.read() if file else Synonyms(()))
 
     @property
     def has_text(self) -> npt.NDArray[np.bool_]:
@@ -331,11 +332,9 @@ class OpenedIndex:
         return {field: self.rows(field, numbers)[0].astype(np.float32) for field in FIELDS}
 
 
-def _synonyms(generation: Generation) -> Synonyms:
-    if SYNONYMS_FILE not in generation.manifest.files:
-        return Synonyms(())
-    verify_checksum(generation, SYNONYMS_FILE)
-    return read_synonyms(generation.path)
+def _synonyms_file(generation: Generation) -> SynonymsFile | None:
+    entry = generation.manifest.files.get(SYNONYMS_FILE)
+    return SynonymsFile(generation.path, entry.sha256) if entry else None
 
 
 def opened_index(path: Path | str | None = None) -> OpenedIndex:

@@ -6,12 +6,14 @@ direct current stimulation*. A query by text looks its words up.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from simsearch.errors import IndexCorruptError
 from simsearch.index.terms.words import plain
@@ -98,17 +100,38 @@ def write_synonyms(folder: Path, found: Iterable[Synonym]) -> None:
     (folder / SYNONYMS_FILE).write_text(text, encoding="utf-8")
 
 
-def read_synonyms(folder: Path) -> Synonyms:
-    """Read the synonyms of a generation.
+class SynonymsFile:
+    """The file of a generation, mapped when the index is opened and read when it is needed.
+
+    Args:
+        folder: of the generation.
+        sha256: of the file, as the manifest has it.
 
     Raises:
-        IndexCorruptError: the file is missing or damaged.
+        IndexCorruptError: the file is missing.
     """
-    path = folder / SYNONYMS_FILE
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=list[Synonym])
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise IndexCorruptError(path, str(error)) from error
-    if not all(f"{each.name}{each.means}".isprintable() for each in found):
-        raise IndexCorruptError(path, "it holds what is no name")
-    return Synonyms(found)
+
+    def __init__(self, folder: Path, sha256: str) -> None:
+        self._path = folder / SYNONYMS_FILE
+        self._sha256 = sha256
+        try:
+            self._bytes = np.memmap(self._path, np.uint8, "r")
+        except (OSError, ValueError) as error:
+            raise IndexCorruptError(self._path, "is not a file") from error
+
+    def read(self) -> Synonyms:
+        """Return the synonyms.
+
+        Raises:
+            IndexCorruptError: the file is damaged.
+        """
+        content = self._bytes.tobytes()
+        if hashlib.sha256(content).hexdigest() != self._sha256:
+            raise IndexCorruptError(self._path, "does not match its checksum")
+        try:
+            found = msgspec.json.decode(content, type=list[Synonym])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise IndexCorruptError(self._path, str(error)) from error
+        if not all(f"{each.name}{each.means}".isprintable() for each in found):
+            raise IndexCorruptError(self._path, "it holds what is no name")
+        return Synonyms(found)
