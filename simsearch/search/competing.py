@@ -10,8 +10,9 @@ from simsearch.errors import ArgumentError, NothingToCompareError
 from simsearch.index.opened import OpenedIndex
 from simsearch.search.facts_of import with_facts
 from simsearch.search.filters import Filters
+from simsearch.search.gazetteer import place_key, place_name
 from simsearch.search.neighbour import Neighbour
-from simsearch.search.places import place_key, place_name, places_near, shared_places, sites_of
+from simsearch.search.places import places_near, shared_places, sites_of
 from simsearch.study import Study
 
 RECRUITING = ("RECRUITING", "NOT_YET_RECRUITING", "ENROLLING_BY_INVITATION")
