@@ -180,7 +180,7 @@ def _closeness(answer: Answer) -> str:
     if not len(answer):
         return "no study passes the filters"
     if not answer.n_close:
-        return "nothing close: random pairs of studies are often as similar as these"
+        return "nothing close: none of these is likely to be clearly related"
     return f"{answer.n_close} of {len(answer)} are close"
 
 
