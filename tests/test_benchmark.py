@@ -117,6 +117,12 @@ def test_no_age_limit_is_not_an_unknown_one():
     assert (share.count, share.n, share.n_missing) == (1, 2, 1)
 
 
+def test_a_study_without_an_age_limit_is_not_missing_one():
+    designs = [design(1, has_facts=True), design(2)]
+    measure = benchmark(designs).measure("maximum age")
+    assert (measure.n, measure.n_missing) == (0, 1)
+
+
 def test_what_is_summed_up_is_described_in_words():
     designs = [design(1, phases=("PHASE2",)), design(2, phases=("PHASE2", "PHASE3"))]
     assert described(designs, "close") == "close trials, phases 2 to 3"

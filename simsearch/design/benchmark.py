@@ -155,9 +155,19 @@ _COUNTS: Mapping[str, tuple[str, Callable[[Design], float | None]]] = MappingPro
 def _counts(designs: Sequence[Design], asked: Sequence[Design]) -> Iterator[Measure]:
     for name, (unit, value_of) in _COUNTS.items():
         of_designs, of_asked = (
-            [Reading(each.nct_id, value_of(each)) for each in some] for some in (designs, asked)
+            [
+                Reading(each.nct_id, value)
+                for each in some
+                if (value := value_of(each)) is not None or not _has_no_limit(name, each)
+            ]
+            for some in (designs, asked)
         )
         yield measured(name, unit, of_designs, of_asked)
+
+
+def _has_no_limit(name: str, design: Design) -> bool:
+    """Report whether an age that is not there means that there is no limit."""
+    return name.endswith(" age") and design.has_facts
 
 
 _Yes = Callable[[Design], bool | None]
