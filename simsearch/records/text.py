@@ -49,15 +49,7 @@ def clean_text(text: str | None, *, markup: bool = False) -> str:
         return ""
     if len(text) > MAX_LENGTH:
         text = text[:MAX_LENGTH]
-    if (  # already clean, as nine in ten texts are; these checks are fast
-        text.isprintable()
-        and "&" not in text
-        and "  " not in text
-        and text[0] != " "
-        and text[-1] != " "
-        and not (markup and "\\" in text)
-        and (text.isascii() or ("\ufffd" not in text and unicodedata.is_normalized("NFC", text)))
-    ):
+    if _is_clean(text, markup=markup):
         return "" if text[0] in _FILLER_STARTS and _is_filler(text) else text
     text = _resolved(text, markup=markup)
     return "" if _is_filler(text) else text
@@ -73,8 +65,25 @@ def clean_lines(text: str | None) -> str:
     written = text[:MAX_LENGTH].replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if len(written) == 1:
         return clean_text(text, markup=True)
-    lines = [_resolved(line, markup=True) for line in written if line and not line.isspace()]
+    lines = [
+        line if _is_clean(line, markup=True) else _resolved(line, markup=True)
+        for line in map(str.strip, written)
+        if line
+    ]
     return "\n".join(filter(None, lines))
+
+
+def _is_clean(text: str, *, markup: bool) -> bool:
+    """Return whether a text is clean already, as nine in ten are; these checks are fast."""
+    return (
+        text.isprintable()
+        and "&" not in text
+        and "  " not in text
+        and text[0] != " "
+        and text[-1] != " "
+        and not (markup and "\\" in text)
+        and (text.isascii() or ("\ufffd" not in text and unicodedata.is_normalized("NFC", text)))
+    )
 
 
 def _resolved(text: str, *, markup: bool) -> str:
