@@ -354,3 +354,15 @@ def test_one_study_cannot_be_included_and_excluded(cli, tmp_path):
     with pytest.raises(ArgumentError):
         cli("new", "rv", "--included", "NCT101", "--excluded", "NCT00000101")
     assert not (tmp_path / "rv").exists()
+
+
+def test_of_many_excluded_studies_those_most_like_the_included_push(review, six, monkeypatch):
+    from simsearch.review import ranking
+
+    monkeypatch.setattr(ranking, "MAX_EXCLUDED", 1)
+    included, far, near = ([six.row_of(each)] for each in (PILLS, KNEE, DROPS))
+    both, only_near = (
+        scored(six, included, excluded).scores.max() for excluded in (far + near, near)
+    )
+    assert both == only_near
+    assert scored(six, included, far).scores.max() != only_near

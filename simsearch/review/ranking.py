@@ -152,18 +152,25 @@ def candidates(
     lie far apart stand for all of them.
     """
     numbers = np.array(included, dtype=np.int64)
-    vectors = index.rows("text", numbers).astype(np.float32)
-    asked = vectors[_spread(vectors, _SPREAD)]
-    blocks = np.array_split(rows, max(1, len(rows) // _BLOCK))
-    by_text = np.concatenate(
-        [pull(asked @ index.rows("text", block).astype(np.float32).T) for block in blocks]
-    )
+    by_text = _by_text(index, included, rows)
     mean = combined([(1 / len(numbers), index.lexical.row(row)) for row in numbers.tolist()])
     by_terms = index.lexical.signal(mean)[rows]
     n = min(_CANDIDATES, len(rows))
     places = np.unique(np.concatenate([greatest(by_text, n), greatest(by_terms, n)]))
     chosen: npt.NDArray[np.int64] = rows[places]
     return chosen
+
+
+def _by_text(
+    index: OpenedIndex, included: Sequence[int], rows: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    """Return (n,) the pull of included studies, by the vectors of the whole texts alone."""
+    vectors = index.rows("text", np.array(included, dtype=np.int64)).astype(np.float32)
+    asked = vectors[_spread(vectors, _SPREAD)]
+    blocks = np.array_split(rows, max(1, len(rows) // _BLOCK))
+    return np.concatenate(
+        [pull(asked @ index.rows("text", block).astype(np.float32).T) for block in blocks]
+    )
 
 
 def _spread(vectors: Matrix, n: int) -> npt.NDArray[np.int64]:
@@ -181,7 +188,7 @@ def _most_like(index: OpenedIndex, included: Sequence[int], excluded: Sequence[i
     rows = np.array(sorted(set(excluded)), dtype=np.int64)
     rows = rows[index.has_text[rows]] if len(rows) else rows
     if len(rows) > MAX_EXCLUDED:
-        score = pull(similarities(index, included, rows)).round(SIMILARITY_DECIMALS)
+        score = _by_text(index, included, rows).round(SIMILARITY_DECIMALS)
         rows = np.sort(rows[by_similarity(rows, score)[:MAX_EXCLUDED]])
     found: list[int] = rows.tolist()
     return found
