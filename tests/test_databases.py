@@ -77,7 +77,7 @@ def test_recruiting_neighbours_in_a_country(database, demo):
 def test_the_whole_similarity_is_that_of_a_query(database, demo, study):
     asked = [STUDY] if study == STUDY else demo.store.nct_ids()[::20]
     for nct_id in asked:
-        answer = ask(demo, Question(studies=nct_id, explain=False))
+        answer = ask(demo, Question(studies=nct_id, explain=False, ranking="linear"))
         found = result(database, WHOLE.replace(STUDY, nct_id))
         assert [each for each, _ in found] == [each.nct_id for each in answer]
         assert [float(value) for _, value in found] == pytest.approx(
@@ -91,7 +91,7 @@ def test_a_query_study_without_conditions_moves_its_weight(database, demo):
         "SELECT nct_id FROM simsearch.study_embedding WHERE conditions IS NULL AND text NOTNULL",
     )
     for (nct_id,) in lacking:
-        answer = ask(demo, Question(studies=nct_id, explain=False))
+        answer = ask(demo, Question(studies=nct_id, explain=False, ranking="linear"))
         found = result(database, WHOLE.replace(STUDY, nct_id))
         assert [each for each, _ in found] == [each.nct_id for each in answer]
 

@@ -193,7 +193,7 @@ def test_vectors_and_terms_give_the_similarity(parquet, demo):
         WHERE e.nct_id <> '{study}' ORDER BY similarity DESC, 1 LIMIT 5
         """
     ).fetchall()
-    answer = ask(demo, Question(studies=study, k=5, explain=False))
+    answer = ask(demo, Question(studies=study, k=5, explain=False, ranking="linear"))
     assert [nct_id for nct_id, _ in found] == [each.nct_id for each in answer]
     assert [value for _, value in found] == pytest.approx(
         [each.similarity for each in answer], abs=1e-3

@@ -15,7 +15,7 @@ from simsearch.related.batch_search import BatchSearch, batch_size
 from simsearch.related.lists import SCALE, HeldLists, Ints
 from simsearch.related.memory import batches_at_once
 from simsearch.related.run import computed
-from simsearch.search.nearest import percentiles
+from simsearch.search.nearest import learned_percentiles, percentiles
 from simsearch.vectors import SIGNALS
 
 _BLOCK = 4096  # studies whose neighbours are looked at together
@@ -57,6 +57,7 @@ class RelatedLists:
     def __init__(self, index: OpenedIndex, k: int, threads: int, progress: Progress) -> None:
         self._index = index
         search = BatchSearch(index, k)
+        self._is_learned = search.ranking == "learned"
         self.listed = search.listed
         """(n,) the rows of the studies that have a list."""
         self._lists = HeldLists(index.n_studies, k)
@@ -106,6 +107,8 @@ class RelatedLists:
         self, query: Ints, similarity: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
         """Return (n,) percentiles; queries that lack the same signals have the same scale."""
+        if self._is_learned:
+            return learned_percentiles(self._index, similarity).round(3)
         found = np.zeros(len(query))
         patterns, which = np.unique(self._shares[query], axis=0, return_inverse=True)
         for number, pattern in enumerate(patterns):

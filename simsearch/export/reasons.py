@@ -23,12 +23,12 @@ from simsearch.export.lists import RelatedBlock, RelatedLists
 from simsearch.index.directory import open_generation
 from simsearch.index.opened import OpenedIndex
 from simsearch.related.lists import Ints
-from simsearch.search.nearest import percentiles, signals
+from simsearch.search.nearest import signals
 from simsearch.search.neighbour import Neighbour
 from simsearch.search.query_parts import study_part
 from simsearch.search.reasons import explain
 from simsearch.study import Study
-from simsearch.vectors import DEFAULT_WEIGHTS, weights_for
+from simsearch.vectors import DEFAULT_WEIGHTS
 
 Pairs = Sequence[tuple[int, int, float]]
 """Query study, neighbour (rows of the index), similarity; queries together."""
@@ -112,16 +112,13 @@ def _of_query(index: OpenedIndex, query: int, pairs: Pairs, studies: dict[int, S
     part = study_part(index, query)
     rows = np.array([row for _, row, _ in pairs])
     by_signal = signals(index, part, rows)
-    shares = weights_for(DEFAULT_WEIGHTS, part.present)
-    similarity = np.array([value for *_, value in pairs])
-    shown = percentiles(index, similarity, shares)
     neighbours = [
         Neighbour(
             at + 1,
             studies[row],
             value,
             {name: float(values[at]) for name, values in by_signal.items()},
-            float(shown[at]),
+            0,  # no reason needs the percentile
         )
         for at, (_, row, value) in enumerate(pairs)
     ]

@@ -17,11 +17,9 @@ from simsearch.export.tables import FORMAT, STUDY, TERM_NUMBERS
 from simsearch.facts import Facts
 from simsearch.index.opened import OpenedIndex
 from simsearch.related.lists import Ints
+from simsearch.search.second_stage import is_served, packaged_net
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
-
-RANKING = "linear"
-"""How the lists are ranked: part of what an export must have in common with the next."""
 
 
 class Generation(msgspec.Struct, frozen=True):
@@ -50,10 +48,12 @@ class Generation(msgspec.Struct, frozen=True):
 def generation_of(index: OpenedIndex, k: int, *, with_reasons: bool) -> Generation:
     """Return what identifies an export of this index."""
     manifest = index.generation.manifest
+    net = packaged_net().fingerprint
+    ranking = f"learned {net}" if is_served(index, (), DEFAULT_WEIGHTS) else "linear"
     return Generation(
         FORMAT, manifest.generation, manifest.records_date, manifest.built, manifest.n_studies,
         manifest.recipe.digest, manifest.recipe.model, manifest.recipe.dimension, k, with_reasons,
-        RANKING, dict(DEFAULT_WEIGHTS), simsearch.__version__,
+        ranking, dict(DEFAULT_WEIGHTS), simsearch.__version__,
     )  # fmt: skip
 
 

@@ -50,7 +50,11 @@ GENERATION = Table(
         Column("dimension", "integer NOT NULL", "dimension of the embeddings"),
         Column("k", "integer NOT NULL", "neighbours in a related list"),
         Column("with_reasons", "boolean NOT NULL", "whether related.reason is filled"),
-        Column("ranking", "text NOT NULL", "how the related lists are ranked"),
+        Column(
+            "ranking",
+            "text NOT NULL",
+            "how the lists are ranked: learned, by which net, or linear",
+        ),
         Column("weights", "jsonb NOT NULL", "signal → its weight in the similarity"),
         Column("version", "text NOT NULL", "version of simsearch that exported them"),
     ),
