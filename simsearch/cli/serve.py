@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from simsearch.cli.options import IndexOption, VerboseOption
 from simsearch.cli.terminal import print_text
 from simsearch.errors import ArgumentError, MissingExtraError
-
-if TYPE_CHECKING:
-    from simsearch.web.current import CurrentIndex
 
 EXAMPLES = """
 simsearch serve
@@ -84,9 +81,8 @@ def serve(
     origins = tuple(_origin(each) for each in allow_origin or ())
     settings = Settings(hosts=tuple(each.casefold() for each in hosts), origins=origins)
 
-    def ready(address: str, current: CurrentIndex) -> None:
-        with current.use() as opened:
-            print_text(f"{address}\n{opened.facts.line}\nStop with Ctrl-C.\n")
+    def ready(address: str, line: str) -> None:
+        print_text(f"{address}\n{line}\nStop with Ctrl-C.\n")
 
     place = Place(host, port, workers)
     run(index, place, settings, ready=ready, browse=open_, verbose=verbose)

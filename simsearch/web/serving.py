@@ -46,7 +46,7 @@ def serve(
     place: Place,
     settings: Settings,
     *,
-    ready: Callable[[str, CurrentIndex], None],
+    ready: Callable[[str, str], None],
     browse: bool = False,
     verbose: bool = False,
 ) -> None:
@@ -56,7 +56,7 @@ def serve(
         index: its folder; None as in `opened_index`.
         place: where, and with how many processes.
         settings: how it answers.
-        ready: called with the address and the index once it answers there.
+        ready: called with the address, and a line about the index, once it answers there.
         browse: open the page in the browser then.
         verbose: log every request to stderr.
 
@@ -68,8 +68,11 @@ def serve(
     sockets = _sockets(place)
     address = _address(place.host, sockets[0].getsockname()[1])
 
+    with current.use() as opened:
+        line = opened.facts.line
+
     def tell() -> None:
-        ready(address, current)
+        ready(address, line)
         if browse:
             webbrowser.open(address)
 
@@ -78,11 +81,8 @@ def serve(
         app = create_app(current, settings)
         _run(app, sockets[0], tell)
         return
-    path = current.path
-    try:
-        _Processes(path, sockets, settings, verbose=verbose).run(tell)
-    finally:
-        current.close()
+    current.close()  # each process opens it for itself; this one would hold an old generation
+    _Processes(current.path, sockets, settings, verbose=verbose).run(tell)
 
 
 def _sockets(place: Place) -> list[socket.socket]:
