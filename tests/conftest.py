@@ -7,7 +7,7 @@ import json
 import os
 import pty
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from simsearch import build_index, read_studies
 from simsearch.build.report import BuildReport
 from simsearch.index.opened import OpenedIndex, opened_index
+from simsearch.records.mirror import Mirror
 from simsearch.vectors import unit_rows
 
 REPOSITORY = Path(__file__).parent.parent
@@ -176,6 +177,31 @@ def build(
 def six(build: Callable[..., BuildReport]) -> OpenedIndex:
     """An opened index of the six studies."""
     return opened_index(build().index)
+
+
+@pytest.fixture
+def registry() -> Iterator[Any]:
+    """A server of the registry's API that has six studies, on this machine."""
+    from registry_server import serving, six_studies  # which imports this file
+
+    with serving(six_studies()) as served:
+        yield served
+
+
+@pytest.fixture
+def client(registry: Any) -> Iterator[Any]:
+    """What asks that server."""
+    from registry_server import client_of
+
+    with client_of(registry) as opened:
+        yield opened
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Iterator[Mirror]:
+    """An empty mirror."""
+    with Mirror(tmp_path / "mirror.sqlite") as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

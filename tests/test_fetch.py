@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import record
-from registry_server import IDS, Registry, client_of, mirrored, serving, six_studies
+from registry_server import IDS, Registry, mirrored, serving
 
 from simsearch import read_studies
 from simsearch.errors import (
@@ -26,25 +26,6 @@ from simsearch.registry.api import FIELDS, RegistryApi
 from simsearch.registry.fetch import fetch, update
 from simsearch.registry.scope import Scope, windows
 from simsearch.registry.single_studies import fetch_ids
-
-
-@pytest.fixture
-def registry():
-    with serving(six_studies()) as served:
-        yield served
-
-
-@pytest.fixture
-def client(registry):
-    with client_of(registry) as opened:
-        yield opened
-
-
-@pytest.fixture
-def mirror(tmp_path):
-    with Mirror(tmp_path / "mirror.sqlite") as opened:
-        yield opened
-
 
 ALL = Scope()
 

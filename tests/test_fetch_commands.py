@@ -5,28 +5,16 @@ import sys
 
 import pytest
 from conftest import WordEncoder, record
-from registry_server import IDS, RECORDS, a_day_passes, client_of, serving, six_studies
+from registry_server import IDS, RECORDS, a_day_passes
 
 from simsearch.records.mirror import Mirror
 
 
-@pytest.fixture
-def registry():
-    with serving(six_studies()) as served:
-        yield served
-
-
-@pytest.fixture
-def client(registry):
-    with client_of(registry) as opened:
-        yield opened
-
-
 def run_cli(monkeypatch, capsys, *args):
-    from simsearch.cli import building, query
+    from simsearch.cli import asking, building
     from simsearch.cli import main as cli
 
-    for module, name in ((query, "builder_of"), (building, "load_encoder")):
+    for module, name in ((asking, "builder_of"), (building, "load_encoder")):
         monkeypatch.setattr(module, name, lambda *_, **__: WordEncoder())
     monkeypatch.setattr(sys, "argv", ["simsearch", *map(str, args)])
     with pytest.raises(SystemExit) as caught:

@@ -14,7 +14,6 @@ from registry_server import (
     client_of,
     mirrored,
     serving,
-    six_studies,
 )
 
 from simsearch import build_index, read_studies
@@ -26,31 +25,12 @@ from simsearch.errors import (
 )
 from simsearch.index.opened import opened_index
 from simsearch.records import Gone
-from simsearch.records.mirror import Mirror
 from simsearch.registry.fetch import fetch, update
 from simsearch.registry.recheck import recheck
 from simsearch.registry.scope import Scope
 from simsearch.registry.single_studies import fetch_ids, study_online
 
 ALL = Scope()
-
-
-@pytest.fixture
-def registry():
-    with serving(six_studies()) as served:
-        yield served
-
-
-@pytest.fixture
-def client(registry):
-    with client_of(registry) as opened:
-        yield opened
-
-
-@pytest.fixture
-def mirror(tmp_path):
-    with Mirror(tmp_path / "mirror.sqlite") as opened:
-        yield opened
 
 
 def updated_twice(mirror, client, **options):

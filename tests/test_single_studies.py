@@ -4,34 +4,15 @@ import json
 
 import pytest
 from conftest import record
-from registry_server import IDS, client_of, mirrored, serving, six_studies
+from registry_server import IDS, mirrored
 
 from simsearch.errors import ApiError, FetchError, NoAnswerError
-from simsearch.records.mirror import Mirror
 from simsearch.registry.fetch import fetch
 from simsearch.registry.recheck import recheck
 from simsearch.registry.scope import Scope
 from simsearch.registry.single_studies import fetch_ids, study_online
 
 ALL = Scope()
-
-
-@pytest.fixture
-def registry():
-    with serving(six_studies()) as served:
-        yield served
-
-
-@pytest.fixture
-def client(registry):
-    with client_of(registry) as opened:
-        yield opened
-
-
-@pytest.fixture
-def mirror(tmp_path):
-    with Mirror(tmp_path / "mirror.sqlite") as opened:
-        yield opened
 
 
 def test_single_studies_by_id_with_an_obsolete_and_an_unknown_one(mirror, client, registry):
