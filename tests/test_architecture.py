@@ -36,7 +36,7 @@ OWNERS = {
     "rich": ["output", "cli"],
     "scipy": ["design.groups", "index.terms", "related", "evaluation"],
     "sentence_transformers": ["encode.encoders"],
-    "sklearn": ["index.terms", "evaluation.baselines"],
+    "sklearn": ["index.terms", "evaluation.baselines", "evaluation.agreement"],
     "starlette": ["web"],
     "tenacity": ["registry.api"],
     "tokenizers": ["encode.minilm"],

@@ -28,6 +28,7 @@ from wiring import REST, ROWS, Row
 from simsearch import SimsearchError, Study, build_index, read_studies
 from simsearch.cli import main as cli
 from simsearch.encode.vector_cache import Pruned, VectorCache
+from simsearch.evaluation.pool import Pool
 from simsearch.index.generations import generation_names
 from simsearch.registry.reports import FetchReport
 from simsearch.review.folder import begin_review
@@ -62,12 +63,14 @@ LIBRARY: dict[str, Any] = {
     "encode.minilm.load_query_encoder": lambda *_: WordEncoder(),
     "encode.vector_cache.VectorCache.prune": lambda *_: Pruned(0, 0, 0, 0),
     "encode.vector_cache.VectorCache": REAL,
+    "evaluation.comparison.Comparison.pool": lambda *_: Pool({}, 1, 1, 0),
     "evaluation.comparison.Comparison.run": lambda *_: None,
     "evaluation.comparison.Comparison.trec_run": lambda *_: [],
     "evaluation.comparison.Comparison": REAL,
     "evaluation.comparison.judged_records": lambda *_: [],
     "evaluation.judged.read_groups": REAL,
     "evaluation.leave_one_out.leave_one_out": stop,
+    "evaluation.pool.write_pool": lambda *_: None,
     "evaluation.judged.read_qrels": REAL,
     "export.opensearch.export_opensearch": stop,
     "export.parquet.export_parquet": stop,

@@ -402,6 +402,7 @@ def rows() -> Iterator[Row]:
         "--qrels qrels.tsv",
         "--qrels qrels.tsv --records records.jsonl --no-baselines",
     )
+    pooled = "--qrels qrels.tsv --pool to-read"
     for each in (
         ("--groups", "groups.tsv --groups more.tsv", "read_groups* path",
          [Path("groups.tsv"), Path("more.tsv")], ""),
@@ -417,6 +418,13 @@ def rows() -> Iterator[Row]:
         (weights, weighed[0], "Comparison weights", weighed[1]),
         ("--sample", "7", "Comparison.run n_sampled", 7),
         ("--leave-one-out", "", "leave_one_out #", 1),
+        ("--pool", "to-read", "write_pool folder", Path("to-read"), judged),
+        ("--rankers", "bm25,simsearch", "Comparison systems", ["bm25", "simsearch"], pooled),
+        ("--pool-queries", "5", "Comparison.pool n_queries", 5, pooled),
+        ("--read-twice", ".5", "Comparison.pool twice", 0.5, pooled),
+        ("--seed", "7", "Comparison.pool seed", 7, pooled),
+        ("--judged", "qrels.tsv", "read_qrels* path", [Path("qrels.tsv"), Path("qrels.tsv")],
+         judged),
         ("--save", "run.trec", "written_whole path", Path("run.trec")),
         ("--save-system", "bm25", "Comparison.trec_run system", "bm25",
          "--groups groups.tsv --save run.trec"),

@@ -21,10 +21,12 @@ from simsearch.cli.options import (
     parsed_weights,
 )
 from simsearch.cli.outputs import EvaluationOutput
+from simsearch.cli.pool import PoolOptions
 from simsearch.cli.progress import log, progress_on_stderr, waiting_for
 from simsearch.encode.cache import cached
 from simsearch.encode.encoders import PLAIN_MODEL, Encoder, load_encoder
 from simsearch.errors import ArgumentError, JudgedSetError
+from simsearch.evaluation.agreement import agreements, enlarged
 from simsearch.evaluation.comparison import (
     Comparison,
     judged_records,
@@ -42,6 +44,8 @@ simsearch evaluate --groups reviews.tsv --qrels pairs.tsv -o quality.md
 simsearch evaluate --qrels pairs.tsv --records more.jsonl.gz --system simsearch --system bm25
 simsearch evaluate --groups reviews.tsv --leave-one-out -o update.md
 simsearch evaluate --groups reviews.tsv --save run.trec --save-system bm25
+simsearch evaluate --qrels graded.tsv --pool to-read --rankers simsearch,bm25
+simsearch evaluate --qrels graded.tsv --judged first.tsv --judged second.tsv
 """
 
 Judged = TypeVar("Judged")
@@ -105,18 +109,14 @@ def evaluate(
     ] = False,
     model: IndexModelOption = None,
     *,
+    pools: PoolOptions,
     output: EvaluationOutput,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
     quiet: QuietOption = False,
 ) -> None:  # fmt: skip
     """Print how well the index ranks judged sets, compared with baselines, with intervals."""
-    if records and not qrels:
-        raise typer.BadParameter("--records goes with --qrels")
-    if save and len([*(groups or ()), *(qrels or ())]) != 1:
-        raise typer.BadParameter("--save needs one judged set")
-    if not (groups or qrels or sample):
-        raise typer.BadParameter("give --groups, --qrels or a --sample above 0")
+    _check_together(groups or (), qrels or (), records, save, sample)
     if save:
         _check_saved(save, save_system, system_names(parsed_weights(weight)))
     if leave_one_out:
@@ -124,8 +124,12 @@ def evaluate(
         return
     weights = parsed_weights(weight)
     systems = system or system_names(weights, baselines=baselines)
+    if pools.pool:
+        systems = pools.systems
     grouped = _read(groups or (), read_groups)
-    graded = _read(qrels or (), read_qrels)
+    judged_sets = _read(qrels or (), read_qrels)
+    readings = _read(pools.judged or (), read_qrels)
+    agreed, graded = agreements(judged_sets, readings), enlarged(judged_sets, readings)
     with ExitStack() as stack:
         opened = stack.enter_context(opened_index(index))
         keep = cache_file(cache, no_cache=no_cache)
@@ -144,11 +148,30 @@ def evaluate(
         progress = stack.enter_context(progress_on_stderr(quiet=quiet))
         extra = judged_records(records, graded, opened, progress) if records else []
         comparison = Comparison(opened, systems, weights, encoder, plain, progress)
+        if pools.pool:
+            pools.write(comparison, graded)
+            return
         if save:
             judged = grouped[0] if grouped else graded[0]
             _save(save, comparison.trec_run(judged, save_system, extra))
-        report = comparison.run(grouped, graded, extra, sample)
+        report = comparison.run(grouped, graded, extra, sample, agreed)
     output.write(report)
+
+
+def _check_together(
+    groups: Sequence[Path],
+    qrels: Sequence[Path],
+    records: Sequence[Path] | None,
+    save: Path | None,
+    sample: int,
+) -> None:
+    """Refuse options that do not go together."""
+    if records and not qrels:
+        raise typer.BadParameter("--records goes with --qrels")
+    if save and len([*groups, *qrels]) != 1:
+        raise typer.BadParameter("--save needs one judged set")
+    if not (groups or qrels or sample):
+        raise typer.BadParameter("give --groups, --qrels or a --sample above 0")
 
 
 def _leave_one_out(

@@ -16,10 +16,13 @@ import numpy.typing as npt
 from simsearch.callbacks import Progress, no_progress
 from simsearch.encode.encoders import Encoder
 from simsearch.errors import ArgumentError, JudgedSetError
+from simsearch.evaluation.agreement import Agreement
 from simsearch.evaluation.baselines import BASELINES, ENCODER_TEXTS, baseline
 from simsearch.evaluation.corpus import Corpus
 from simsearch.evaluation.judged import Groups, Qrels
 from simsearch.evaluation.label_free import Neighbourhoods, neighbourhoods
+from simsearch.evaluation.measures import GRADED_MEASURES
+from simsearch.evaluation.pool import Pool, Tens, pool_of, unjudged_pairs, unjudged_shares
 from simsearch.evaluation.rankers import (
     OURS,
     LearnedRanker,
@@ -51,6 +54,8 @@ class Report(msgspec.Struct, frozen=True):
     """Each with its slices: name → (n_cases,) which cases belong to it."""
     neighbourhoods: Neighbourhoods | None = None
     """The figures without judgements, if studies were sampled."""
+    agreements: Sequence[Agreement] = ()
+    """How far readers agree on what they read twice."""
 
 
 class Comparison:
@@ -90,6 +95,7 @@ class Comparison:
         qrels: Sequence[Qrels] = (),
         extra: Sequence[Study] = (),
         n_sampled: int = 0,
+        agreed: Sequence[Agreement] = (),
     ) -> Report:
         """Evaluate the systems on every judged set.
 
@@ -98,6 +104,7 @@ class Comparison:
             qrels: judged sets of qrels.
             extra: judged studies that the index lacks, for the qrels.
             n_sampled: the number of studies to sample for the figures without judgements.
+            agreed: how far readers agree, for the report.
 
         Raises:
             ArgumentError: no study can be sampled with these weights.
@@ -119,7 +126,29 @@ class Comparison:
                 corpus, Similarities(corpus), self._weights, n_sampled, progress=self._progress
             )
         parts = [(each, slices(joined, each.selection.cases)) for each in found]
-        return Report(self._index.facts, self._weights, parts, sampled)
+        return Report(self._index.facts, self._weights, parts, sampled, agreed)
+
+    def pool(self, sets: Sequence[Qrels], n_queries: int | None, twice: float, seed: int) -> Pool:
+        """Return what is not judged among the first ten of the systems, for readers.
+
+        Args:
+            sets: what was judged.
+            n_queries: at most so many query studies, drawn by lot; None for all.
+            twice: the share of the pairs that is read twice.
+            seed: of the lot and the order.
+
+        Raises:
+            JudgedSetError: the index has no query of the sets.
+        """
+        corpus = Corpus(self._index)
+        if not any(corpus.row_of(query) is not None for each in sets for query in each.grades):
+            raise JudgedSetError(
+                Path(sets[0].name), 0,
+                "the index has none of its queries: use an index that has the judged studies",
+            )  # fmt: skip
+        tens = Tens(corpus, self._rankers(corpus, self._systems))
+        pairs = unjudged_pairs(sets, corpus, tens, n_queries, seed, self._progress)
+        return pool_of(pairs, corpus, twice, seed)
 
     def trec_run(
         self, judged: Groups | Qrels, system: str, extra: Sequence[Study] = ()
@@ -153,7 +182,13 @@ class Comparison:
 
     def _evaluations(self, corpus: Corpus, selections: Sequence[Selection]) -> list[Evaluation]:
         rankers = self._rankers(corpus, self._systems) if selections else []
-        return [evaluate(each, corpus, rankers, self._progress) for each in selections]
+        tens = Tens(corpus, [each for each in rankers if each.name not in ENCODER_TEXTS])
+        found = []
+        for each in selections:
+            shares = unjudged_shares(each, tens) if each.measures == GRADED_MEASURES else {}
+            evaluation = evaluate(each, corpus, rankers, self._progress)
+            found.append(msgspec.structs.replace(evaluation, unjudged=shares))
+        return found
 
     def _rankers(self, corpus: Corpus, names: Sequence[str]) -> list[Ranker]:
         similarities, ours = Similarities(corpus, self._encoder), our_systems(self._weights)

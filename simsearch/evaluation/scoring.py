@@ -33,6 +33,9 @@ class Evaluation(msgspec.Struct, frozen=True):
     """(n_cases, n_measures) the highest values of any order."""
     chance: Values
     """(n_cases, n_measures) the mean values over all orders."""
+    unjudged: dict[str, Values] = {}
+    """Ranker → (n_cases,) the share of its first ten of the whole index that nobody judged; of
+    graded pools, and of rankers that need not encode the index for it."""
 
     @property
     def systems(self) -> list[str]:

@@ -1,14 +1,10 @@
-"""Evaluations → text: tables, Markdown, CSV or JSON. Nothing is printed here.
-
-The `schema` value of the JSON is its version; docs/evaluation.md describes it.
-"""
+"""Evaluations → text: tables, Markdown or CSV. Nothing is printed here."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,16 +13,14 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from simsearch.evaluation.agreement import Agreement
 from simsearch.evaluation.comparison import Report
-from simsearch.evaluation.intervals import Estimate, Values
+from simsearch.evaluation.intervals import Estimate, estimate
 from simsearch.evaluation.label_free import NEAR_DUPLICATE, Neighbourhoods
 from simsearch.evaluation.scoring import Evaluation
 from simsearch.evaluation.summary import Summary, summary_of
-from simsearch.files import pretty_json
 from simsearch.output.formats import View
 from simsearch.output.render import render
-
-EVALUATION_SCHEMA = "simsearch.evaluation/1"
 
 Slices = Mapping[str, npt.NDArray[np.bool_]]
 
@@ -49,6 +43,8 @@ def _sheets(report: Report) -> Iterator[_Sheet]:
     summary = summary_of([evaluation for evaluation, _ in report.evaluations])
     if summary:
         yield _summary_sheet(summary)
+    if report.agreements:
+        yield _agreements_sheet(report.agreements)
     if report.neighbourhoods:
         yield _neighbourhoods_sheet(report.neighbourhoods)
 
@@ -79,6 +75,8 @@ def _systems_sheet(evaluation: Evaluation) -> _Sheet:
         means = (each.mean for each in evaluation.estimates(values))
         rows.append([name, *map(_number, means), ""])
     notes = [f"95 % intervals by bootstrap over {selection.unit}, each of the same weight."]
+    if evaluation.unjudged:
+        names = _add_unjudged(evaluation, names, rows, notes)
     best = evaluation.best_baseline()
     if best and first != best:
         ratio = _cell(evaluation.ratio(first, best))
@@ -91,8 +89,19 @@ def _systems_sheet(evaluation: Evaluation) -> _Sheet:
     )
 
 
+def _add_unjudged(
+    evaluation: Evaluation, names: Sequence[str], rows: Sequence[list[str]], notes: list[str]
+) -> list[str]:
+    """Add the share unjudged among the ten before the last column; return the measures' names."""
+    for row in rows:
+        shares = evaluation.unjudged.get(row[0])
+        row.insert(-1, "" if shares is None or not len(shares) else _number(shares.mean()))
+    notes.append("Unjudged: the share of the first ten of the whole index that nobody judged.")
+    return [*names, "unjudged"]
+
+
 def _slices_sheet(evaluation: Evaluation, parts: Slices) -> _Sheet:
-    selection, systems = evaluation.selection, _sliced_systems(evaluation)
+    selection, systems = evaluation.selection, sliced_systems(evaluation)
     rows = []
     for name, chosen in parts.items():
         n_units = len({
@@ -113,7 +122,7 @@ def _slices_sheet(evaluation: Evaluation, parts: Slices) -> _Sheet:
     )
 
 
-def _sliced_systems(evaluation: Evaluation) -> list[str]:
+def sliced_systems(evaluation: Evaluation) -> list[str]:
     """Return the systems that slices are shown for: the first and the best baseline."""
     return list(dict.fromkeys(filter(None, (evaluation.systems[0], evaluation.best_baseline()))))
 
@@ -135,6 +144,20 @@ def _summary_sheet(found: Summary) -> _Sheet:
         ["System", "nDCG@10", f"nDCG@10 less {first}'s"],
         rows,
         notes,
+    )
+
+
+def _agreements_sheet(found: Sequence[Agreement]) -> _Sheet:
+    rows = [
+        [each.one, each.other, f"{each.n_pairs:,}", _number(each.equal), _number(each.equal_clear),
+         "" if each.kappa is None else _number(each.kappa)]
+        for each in found
+    ]  # fmt: skip
+    return _Sheet(
+        "Two readings of the same pairs",
+        ["One", "Other", "Pairs", "Equal", "Equal at 2 or more", "Kappa"],
+        rows,
+        ["Kappa: Cohen's, with quadratic weights."],
     )
 
 
@@ -211,13 +234,18 @@ def evaluation_csv(report: Report, _: View) -> Iterator[str]:
         lines += [
             (name, system, evaluation.estimates(evaluation.values[system], chosen),
              int(chosen.sum()))
-            for name, chosen in parts.items() for system in _sliced_systems(evaluation)
+            for name, chosen in parts.items() for system in sliced_systems(evaluation)
         ]  # fmt: skip
         for part, system, estimates, n_queries in lines:
             for measure, each in zip(selection.measures, estimates, strict=True):
                 numbers = [f"{number:.6f}" for number in (each.mean, each.low, each.high)]
                 head = [selection.name, selection.protocol, part, system, measure.name]
                 writer.writerow([*head, *numbers, n_queries])
+        for system, shares in evaluation.unjudged.items():
+            each = estimate(shares)
+            numbers = [f"{number:.6f}" for number in (each.mean, each.low, each.high)]
+            head = [selection.name, selection.protocol, "", system, "unjudged"]
+            writer.writerow([*head, *numbers, len(shares)])
     yield text.getvalue()
 
 
@@ -226,79 +254,3 @@ def _all_estimates(evaluation: Evaluation) -> Iterator[tuple[str, list[Estimate]
     references = {"ceiling": evaluation.ceiling, "random order": evaluation.chance}
     for name, values in {**evaluation.values, **references}.items():
         yield name, evaluation.estimates(values), len(evaluation.selection.cases)
-
-
-def evaluation_json(report: Report, _: View) -> Iterator[str]:
-    """Yield one JSON object: all figures, and the values of every query."""
-    shape = {
-        "schema": EVALUATION_SCHEMA,
-        "weights": dict(report.weights),
-        "judged_sets": [_set_json(*each) for each in report.evaluations],
-        "summary": summary_of([each for each, _ in report.evaluations]),
-        "without_judgements": report.neighbourhoods,
-        "index": report.facts,
-    }
-    yield pretty_json(shape)
-
-
-def _set_json(evaluation: Evaluation, parts: Slices) -> dict[str, Any]:
-    selection = evaluation.selection
-    best, first = evaluation.best_baseline(), evaluation.systems[0]
-    return {
-        "name": selection.name,
-        "protocol": selection.protocol,
-        "unit": selection.unit,
-        "n_queries": len(selection.cases),
-        "n_units": len({case.unit for case in selection.cases}),
-        "left_out": selection.left_out,
-        "systems": [_system_json(evaluation, system) for system in evaluation.systems],
-        "best_baseline": best,
-        "times_the_best_baseline": evaluation.ratio(first, best) if best else None,
-        "ceiling": _by_measure(evaluation, evaluation.ceiling),
-        "random_order": _by_measure(evaluation, evaluation.chance),
-        "slices": [_slice_json(evaluation, name, chosen) for name, chosen in parts.items()],
-        "queries": _queries_json(evaluation),
-    }
-
-
-def _system_json(evaluation: Evaluation, system: str) -> dict[str, Any]:
-    values, first = evaluation.values[system], evaluation.values[evaluation.systems[0]]
-    return {
-        "name": system,
-        "baseline": system in evaluation.baselines,
-        "measures": _by_measure(evaluation, values),
-        "less_the_first": _by_measure(evaluation, values - first),
-    }
-
-
-def _slice_json(evaluation: Evaluation, name: str, chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "n_queries": int(chosen.sum()),
-        "systems": {
-            system: _by_measure(evaluation, evaluation.values[system], chosen)
-            for system in _sliced_systems(evaluation)
-        },
-    }
-
-
-def _queries_json(evaluation: Evaluation) -> list[dict[str, Any]]:
-    names = [measure.name for measure in evaluation.selection.measures]
-    return [
-        {
-            "unit": case.unit,
-            "query": case.query,
-            "values": {
-                system: dict(zip(names, values[place].tolist(), strict=True))
-                for system, values in evaluation.values.items()
-            },
-        }
-        for place, case in enumerate(evaluation.selection.cases)
-    ]
-
-
-def _by_measure(
-    evaluation: Evaluation, values: Values, chosen: npt.NDArray[np.bool_] | None = None
-) -> dict[str, Estimate]:
-    names = [measure.name for measure in evaluation.selection.measures]
-    return dict(zip(names, evaluation.estimates(values, chosen), strict=True))

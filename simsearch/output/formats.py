@@ -38,7 +38,7 @@ FORMATS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "diff": "diff:diff_json",
             "info": "reports:info_json",
             "generations": "reports:generations_json",
-            "evaluation": "evaluation:evaluation_json",
+            "evaluation": "evaluation_json:evaluation_json",
             "left-out": "left_out:left_out_json",
             "next": "review:next_json",
             "news": "review_news:news_json",
