@@ -106,7 +106,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     criteria: str = ""
     """Eligibility criteria, inclusion and exclusion; paragraphs and bullets are lines."""
     minimum_age: str = ""
-    """As registered: `18 Years`, `6 Months`; empty for no limit."""
+    """As registered: `18 Years`, `6 Months`; empty for no limit (see `has_eligibility`)."""
     maximum_age: str = ""
     sex: str = ""
     """`ALL`, `FEMALE` or `MALE`."""
@@ -119,6 +119,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     sites: tuple[Site, ...] = ()
     references: tuple[Reference, ...] = ()
     other_numbers: tuple[OtherNumber, ...] = ()
+
+    @property
+    def has_eligibility(self) -> bool:
+        """Whether the record says who may take part; if not, no age is not `no limit`."""
+        said = self.criteria or self.minimum_age or self.maximum_age or self.sex
+        return bool(said) or self.healthy_volunteers is not None
 
 
 _AGE = re.compile(r"([0-9]{1,4}) ?(year|month|week|day|hour|minute)s?", re.IGNORECASE)

@@ -112,13 +112,16 @@ def test_stopped_early_is_of_those_that_ended_and_says_why():
 
 
 def test_no_age_limit_is_not_an_unknown_one():
-    designs = [design(1, has_facts=True), design(2, has_facts=True, maximum_age="75 Years")]
+    designs = [
+        design(1, has_eligibility=True),
+        design(2, has_eligibility=True, maximum_age="75 Years"),
+    ]
     share = benchmark([*designs, design(3)]).share("no upper age limit")
     assert (share.count, share.n, share.n_missing) == (1, 2, 1)
 
 
 def test_a_study_without_an_age_limit_is_not_missing_one():
-    designs = [design(1, has_facts=True), design(2)]
+    designs = [design(1, has_eligibility=True), design(2)]
     measure = benchmark(designs).measure("maximum age")
     assert (measure.n, measure.n_missing) == (0, 1)
 

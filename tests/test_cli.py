@@ -14,10 +14,10 @@ import pytest
 from conftest import SIX, WordEncoder, record, run_on_terminal
 
 import simsearch
+from simsearch.cli import asking as asking_module
 from simsearch.cli import building as building_module
 from simsearch.cli import info as info_module
 from simsearch.cli import main as cli
-from simsearch.cli import query as query_module
 from simsearch.cli import related as related_module
 from simsearch.index import directory as storage_module
 
@@ -27,7 +27,7 @@ HERE = Path(__file__).parent  # a folder without an index of its own
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
     """Run the command in-process with the word-counting encoder; return code, out, err."""
-    for module, name in ((query_module, "builder_of"), (building_module, "load_encoder")):
+    for module, name in ((asking_module, "builder_of"), (building_module, "load_encoder")):
         monkeypatch.setattr(module, name, lambda *_, **__: WordEncoder())
     monkeypatch.setattr(
         storage_module.platformdirs, "user_data_path", lambda *_, **__: tmp_path / "user"
@@ -256,8 +256,9 @@ def test_errors_exit_1_with_one_line(run, write, tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     bad = {
         ("query", "NCT00000999"): "or ask with --online or --file RECORD",
+        ("show", "NCT00000999"): "rebuild from records that contain it; or ask with --online",
         ("query", "NCT101", "--index", "nowhere"): "nowhere does not hold an index",
-        ("query", "--text", " "): "holds no word",
+        ("query", "--text", " "): "the text has nothing to compare",
         ("query", "--file", "nowhere.json"): "no such file",
         ("query", "--file", "empty.json"): "empty",
         ("rebuild", "nowhere.json"): "no such file",

@@ -163,7 +163,7 @@ def test_places_are_understood_as_people_write_them(index, filters, numbers):
         ({"city": "Bostn"}, FilterError, "did you mean 'Boston'"),
         ({"state": "Txas"}, FilterError, "did you mean 'Texas'"),
         ({"facility": "nowhere"}, FilterError, "facility 'nowhere' is not known"),
-        ({"radius_km": 5}, ArgumentError, "given together with near"),
+        ({"radius_km": 5}, ArgumentError, "given together with a place to be near"),
         ({"near": "London", "radius_km": 5}, ArgumentError, "coordinates of London, Ontario"),
     ],
 )
@@ -229,7 +229,7 @@ def test_in_python_and_at_the_command_line(build, monkeypatch, capsys, tmp_path)
     ]  # fmt: skip
     code, _, err = run(["query", "NCT101", "--radius", "10"])
     assert code == 2
-    assert "--radius 10.0: it must be given together with near" in err
+    assert "--radius 10.0: it must be given together with a place to be near" in err
 
 
 def test_the_web_page_and_the_api_have_them_too(build):

@@ -6,6 +6,7 @@ from simsearch.design.comparator import comparators
 from simsearch.design.durations import age_years, months_between
 from simsearch.design.rows import design_of
 from simsearch.facts import Arm, Facts, Outcome, Site
+from simsearch.output.design_words import ages
 from simsearch.study import Intervention, Study
 
 
@@ -153,3 +154,17 @@ def test_a_duration_is_actual_where_both_dates_are():
     )
     design = design_of(Study(nct_id="NCT1", start_date="2018-01", facts=facts))
     assert design.months_to_primary_type == "ACTUAL"
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (Facts(sites=(Site("China"),)), "not given"),
+        (Facts(sex="ALL"), "no limit"),
+        (Facts(criteria="Anemia"), "no limit"),
+        (Facts(maximum_age="75 Years"), "up to 75 years"),
+    ],
+)
+def test_ages_have_no_limit_only_where_the_record_says_who_may_take_part(facts, expected):
+    design = design_of(Study(nct_id="NCT00000101", facts=facts))
+    assert ages(design) == expected

@@ -124,7 +124,7 @@ def test_an_error_takes_its_arguments_and_no_others(error):
     [
         ((), 2, "the values are v0, v1"),
         (("v1",), 2, "did you mean 'v1'? The values are v0, v1"),
-        ((), 2000, "none of the 2,000 values here is close to it"),
+        ((), 2000, "none of the 2,000 values in this index is like it"),
         (("v1",), 2000, "did you mean 'v1'? There are 2,000 values in all"),
         (("v1", "v2"), 2000, "did you mean 'v1' or 'v2'? There are 2,000 values in all"),
     ],
@@ -168,3 +168,9 @@ def test_rejected_records_are_counted():
     error = RejectedRecordsError(2, 101, "line 100: no title")
     assert (error.n_rejected, error.n_read, error.first) == (2, 101, "line 100: no title")
     assert str(error).startswith("2 of 101 records rejected: more than 1 %")
+
+
+def test_of_a_long_value_the_beginning_is_shown():
+    error = FilterError("city", "x" * 5000)
+    assert str(error).startswith("city 'xxx")
+    assert len(str(error)) < 200

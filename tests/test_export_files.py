@@ -246,3 +246,11 @@ def test_a_file_and_a_missing_folder_are_refused(demo, tmp_path):
         export_parquet(demo, tmp_path / "file")
     with pytest.raises(ExportError, match="cannot be written"):
         export_parquet(demo, tmp_path / "nowhere" / "out")
+
+
+def test_an_export_of_another_kind_is_not_replaced(demo, tmp_path):
+    export_parquet(demo, tmp_path / "out", k=1)
+    before = sorted(each.name for each in (tmp_path / "out").iterdir())
+    with pytest.raises(ExportError, match="something other than an export to opensearch"):
+        export_opensearch(demo, tmp_path / "out", k=1)
+    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == before

@@ -162,7 +162,7 @@ def test_of_many_sponsors_with_none_near_none_is_named(sponsors):
     with pytest.raises(FilterError) as caught:
         spelled(sponsors, "sponsor", ["xyzzy"])
     assert str(caught.value) == (
-        "sponsor 'xyzzy' is not known: none of the 20 values here is close to it"
+        "sponsor 'xyzzy' is not known: none of the 20 values in this index is like it"
     )
 
 

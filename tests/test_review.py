@@ -366,3 +366,14 @@ def test_of_many_excluded_studies_those_most_like_the_included_push(review, six,
     )
     assert both == only_near
     assert scored(six, included, far).scores.max() != only_near
+
+
+def test_what_is_typed_or_comes_with_a_folder_steers_no_terminal(tmp_path):
+    review = begin_review(
+        tmp_path / "r", {"NCT00000101": "include"}, question="iron\x1b[31m?", by="A\x1b]0;x\nB"
+    )
+    assert review.settings.question == "iron [31m?"
+    assert review.decisions()[0].by == "A ]0;x B"
+    settings = tmp_path / "r" / "review.json"
+    settings.write_text(settings.read_text().replace("iron", "\\u009biron"))
+    assert open_review(tmp_path / "r").settings.question == "iron [31m?"

@@ -127,6 +127,7 @@ PROBLEMS = {
     "several": (
         "nct_id,included\nx,1\n,1\n", ["line 2: 'x' is not an NCT ID", "line 3: it has no NCT ID"]
     ),
+    "nothing": ("", ["it is empty"]),
     "only a header": ("nct_id,included\n", ["it has no row"]),
 }  # fmt: skip
 
@@ -163,6 +164,12 @@ def test_the_command_imports_a_file_or_nothing_of_it(cli, file, tmp_path):
     assert "b.csv: line 3: 'x' is not an NCT ID" in done.output
     assert "b.csv: line 4: it has no NCT ID" in done.output
     assert (tmp_path / "rv" / "decisions.jsonl").read_bytes() == before
+
+
+def test_a_single_problem_is_told_once(cli, file):
+    done = cli("import", "rv", str(file("nct_id,included\nx,1\n", "b.csv")))
+    assert "b.csv: line 2: 'x' is not an NCT ID" in str(done.exception)  # which `main` prints
+    assert "NCT ID" not in done.output
 
 
 @pytest.fixture

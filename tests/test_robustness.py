@@ -324,13 +324,20 @@ def test_ctrl_c_prints_nothing_whatever_is_being_loaded(module):
         ("query NCT101 --group-by moon", "--group-by: 'moon' is not known: it must be 'sponsor'"),
         ("rebuild x --engine moon", "--engine: 'moon' is not known: it must be one of 'local'"),
         ("evaluate --save x.trec --groups g --save-system moon", "--save-system 'moon': it must"),
+        (
+            "show moon",
+            "'moon' is not an NCT ID: an NCT ID is NCT and eight digits, like NCT03540472\n",
+        ),
+        ("export postgres ", "ADDRESS: it is empty: give one like postgresql://"),
+        ("query ", "'' is not an NCT ID: an NCT ID is NCT and eight digits"),
+        ("query NCT03540472 --index ", "--index: it is empty: name a file or a folder"),
         ("query NCT00000000", "'NCT00000000' is not an NCT ID: no study has the number 0"),
     ],
 )
 def test_wrong_usage_is_said_in_words_of_our_own(words, line, monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "g").write_text("a\tNCT00000101\na\tNCT00000102\n")
-    monkeypatch.setattr(sys, "argv", ["simsearch", *words.split()])
+    monkeypatch.setattr(sys, "argv", ["simsearch", *words.split(" ")])
     with pytest.raises(SystemExit) as caught:
         cli.main()
     said = capsys.readouterr().err

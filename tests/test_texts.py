@@ -119,6 +119,11 @@ def test_words_that_the_index_lacks_are_named(trials, encoder):
     assert "not in this index: xyloquant" in answer.notes
 
 
+def test_of_a_very_long_unknown_word_the_beginning_is_named(trials, encoder):
+    answer = asked_text(trials, "q" * 5000, encoder)
+    assert f"not in this index: {'q' * 60}" in answer.notes
+
+
 def test_literal_takes_the_words_as_they_are(trials, encoder):
     answer = asked_text(trials, "schizophrena phase 3", encoder, literal=True)
     assert answer.notes[0] == "not in this index: schizophrena"

@@ -115,21 +115,31 @@ class AskedOptions(OptionGroup):
         return _study_online if self.online else None
 
     @contextmanager
-    def advice(self) -> Iterator[None]:
-        """Add to an error what these options offer where a study is not found."""
+    def advice(self, *, words: bool = True) -> Iterator[None]:
+        """Add to an error what these options offer where a study is not found.
+
+        Args:
+            words: whether the command has --text and --file.
+        """
         try:
             yield
         except (GoneStudyError, UnknownNumberError):
             raise
         except UnknownStudyError as error:
-            error.add_note("or ask with --online or --file RECORD")
+            if not self.online:
+                other = " or --file RECORD" if words else ""
+                error.add_note(f"or ask with --online{other}")
             raise
         except SourceError as error:
             if error.reason.endswith(DRAFT_HINT):
                 error.add_note("for words, use --text")
             raise
         except NctIdError as error:
-            if error.text in (self.studies or ()) and not any(map(str.isdigit, error.text)):
+            if (
+                words
+                and error.text in (self.studies or ())
+                and not any(map(str.isdigit, error.text))
+            ):
                 error.add_note("for words, use --text")
             raise
 

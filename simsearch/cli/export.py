@@ -59,7 +59,7 @@ HnswOption = Annotated[
     typer.Option(
         "--hnsw/--no-hnsw",
         metavar="",
-        help="Index the vectors of the texts for approximate search; default: as it is.",
+        help="Index the vectors of the texts for approximate search. Default: leave it as is.",
         show_default=False,
     ),
 ]
@@ -104,6 +104,8 @@ def postgres(
     transaction: readers see the tables of before until all is in. The same generation again
     changes nothing; a later one writes only what differs.
     """  # fmt: skip
+    if address == "":
+        raise typer.BadParameter("ADDRESS: it is empty: give one like postgresql://user@host/name")
     if (address is None) == (output is None):
         raise typer.BadParameter("give ADDRESS, or -o DIR for files")
     if output and dry_run:

@@ -121,7 +121,7 @@ _LINES: Mapping[type, Callable[[Any], str]] = MappingProxyType(
         ArgumentError: _argument,
         CacheError: lambda error: f"{error}; name another with --cache or give --no-cache",
         FilterError: lambda error: (
-            f"{_option(error.name)} {error.value!r} is not known: {error.advice}"
+            f"{_option(error.name)} {error.shown} is not known: {error.advice}"
         ),
         DoubtfulAnswersError: lambda error: (
             f"{error}; if this lasts, --recheck 0 updates without the check"

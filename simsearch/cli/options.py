@@ -22,7 +22,7 @@ from simsearch.vectors import DEFAULT_WEIGHTS, weights_for
 def given_path(text: str) -> Path:
     """Return the file or folder that a text names; an empty one names nothing."""
     if not text:
-        raise typer.BadParameter("it is empty: name a file")
+        raise typer.BadParameter("it is empty: name a file or a folder")
     return Path(text)
 
 

@@ -188,7 +188,7 @@ def import_(
     try:
         found = read_decisions(file, given)
     except ImportedDecisionsError as error:
-        for problem in error.problems:
+        for problem in error.problems if len(error.problems) > 1 else ():
             print(f"simsearch: {file}: {problem}", file=sys.stderr)
         raise
     with opened_index(index) as opened:

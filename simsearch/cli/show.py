@@ -45,7 +45,7 @@ def show(
 ) -> None:
     """Print one study in full, and the studies most like it."""
     asked = AskedOptions(studies=[study], online=online)
-    with opened_index(index) as opened, asked.advice():
+    with opened_index(index) as opened, asked.advice(words=False):
         shown = show_study(
             opened,
             study,

@@ -167,7 +167,7 @@ def _counts(designs: Sequence[Design], asked: Sequence[Design]) -> Iterator[Meas
 
 def _has_no_limit(name: str, design: Design) -> bool:
     """Report whether an age that is not there means that there is no limit."""
-    return name.endswith(" age") and design.has_facts
+    return name.endswith(" age") and design.has_eligibility
 
 
 _Yes = Callable[[Design], bool | None]
@@ -196,9 +196,11 @@ _YES: Mapping[str, _Yes] = MappingProxyType(
         ),
         "results posted": lambda each: each.has_results,
         "open to under 18": lambda each: (
-            each.minimum_years is None or each.minimum_years < _ADULT if each.has_facts else None
+            each.minimum_years is None or each.minimum_years < _ADULT
+            if each.has_eligibility
+            else None
         ),
-        "no upper age limit": lambda each: not each.maximum_age if each.has_facts else None,
+        "no upper age limit": lambda each: not each.maximum_age if each.has_eligibility else None,
         "one sex only": lambda each: _said(each.sex, lambda it: it != "ALL"),
         "healthy volunteers": lambda each: each.healthy_volunteers,
     }

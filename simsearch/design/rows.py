@@ -48,7 +48,7 @@ class Design(msgspec.Struct, frozen=True, kw_only=True):
     minimum_age: str = ""
     maximum_age: str = ""
     minimum_years: float | None = None
-    """The least age in years; None where there is no limit."""
+    """The least age in years; None where there is no limit, or none known."""
     maximum_years: float | None = None
     sex: str = ""
     healthy_volunteers: bool | None = None
@@ -59,6 +59,8 @@ class Design(msgspec.Struct, frozen=True, kw_only=True):
     sponsor: str = ""
     sponsor_class: str = ""
     has_results: bool | None = None
+    has_eligibility: bool = False
+    """Whether it says who may take part; without, its ages are not known."""
     has_facts: bool = False
     """Whether its facts are known; without them most of the row is empty."""
 
@@ -109,6 +111,7 @@ def design_of(study: Study) -> Design:
         sponsor=study.sponsor,
         sponsor_class=facts.sponsor_class,
         has_results=study.has_results,
+        has_eligibility=facts.has_eligibility,
         has_facts=study.facts is not None,
     )
 

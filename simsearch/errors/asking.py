@@ -42,7 +42,13 @@ class FilterError(SimsearchError):
     exit_code = WRONG_USAGE
 
     def _message(self) -> str:
-        return f"{self.name.replace('_', ' ')} {self.value!r} is not known: {self.advice}"
+        return f"{self.name.replace('_', ' ')} {self.shown} is not known: {self.advice}"
+
+    @property
+    def shown(self) -> str:
+        """The value, quoted; of a long one the beginning."""
+        quoted = repr(self.value)
+        return quoted if len(quoted) <= _LONGEST_SHOWN else f"{quoted[:_LONGEST_SHOWN]}…"
 
     @property
     def advice(self) -> str:
@@ -51,7 +57,7 @@ class FilterError(SimsearchError):
             known = f"values are {', '.join(self.allowed)}"
             return f"did you mean {self.close[0]!r}? The {known}" if self.close else f"the {known}"
         if not self.close:
-            return f"none of the {len(self.allowed):,} values here is close to it"
+            return f"none of the {len(self.allowed):,} values in this index is like it"
         *others, last = map(repr, self.close)
         meant = f"{', '.join(others)} or {last}" if others else last
         return f"did you mean {meant}? There are {len(self.allowed):,} values in all"
@@ -81,7 +87,8 @@ class NctIdError(SimsearchError):
         shown = textwrap.shorten(self.text, 60, placeholder="…") or self.text[:59]
         meant = f"; did you mean {self.close}?" if self.close else ""
         form = "an NCT ID is NCT and eight digits, like NCT03540472"
-        if self.text.strip().upper().removeprefix("NCT").strip("0") == "":
+        digits = self.text.strip().upper().removeprefix("NCT")
+        if digits and not digits.strip("0"):
             form = "no study has the number 0"
         return f"{shown!r} {self.reason}: {form}{meant}"
 

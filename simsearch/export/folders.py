@@ -15,11 +15,15 @@ _MARKER = ".simsearch-export"
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, kind: str) -> Iterator[Path]:
     """Give a folder to write into; it takes the place of `path` if the block succeeds.
 
     It is made beside `path`, so that a run that is killed leaves what was there before. An export
-    of ours is replaced, an empty folder is filled, and anything else is refused.
+    of the same kind is replaced, an empty folder is filled, and anything else is refused.
+
+    Args:
+        path: the folder.
+        kind: the command that exports: `postgres`, `opensearch` or `parquet`.
 
     Raises:
         ExportError: the folder holds something else, or cannot be written.
@@ -30,14 +34,16 @@ def whole_folder(path: Path) -> Iterator[Path]:
         raise ExportError(name, f"it lies in the index {around}: name a folder elsewhere")
     if target.exists() and not target.is_dir():
         raise ExportError(name, "it is a file: name a folder")
-    if target.is_dir() and any(target.iterdir()) and not (target / _MARKER).is_file():
-        raise ExportError(name, "it holds something other than an export: name a new folder")
+    marker = f"Files of `simsearch export {kind}`; the next one replaces them.\n"
+    if target.is_dir() and any(target.iterdir()) and _marker_of(target) != marker:
+        what = f"it holds something other than an export to {kind}: name a new folder"
+        raise ExportError(name, what)
     part, old = (target.with_name(f".{target.name}.{end}") for end in ("part", "old"))
     try:
         for leftover in (part, old):
             shutil.rmtree(leftover, ignore_errors=True)
         part.mkdir()
-        (part / _MARKER).write_text("Files of `simsearch export`; the next one replaces them.\n")
+        (part / _MARKER).write_text(marker)
         yield part
         for file in part.iterdir():
             with file.open("rb") as written:
@@ -50,3 +56,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
         raise ExportError(name, f"it cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _marker_of(folder: Path) -> str:
+    try:
+        return (folder / _MARKER).read_text(errors="replace")
+    except OSError:
+        return ""

@@ -76,7 +76,7 @@ def export_opensearch(
             f"the alias {name!r:.60}", "it is of small letters, digits, hyphens and underscores"
         )
     target = f"{name}-{index.generation.manifest.generation.lower()}"
-    with whole_folder(folder) as place:
+    with whole_folder(folder, "opensearch") as place:
         lists = RelatedLists(index, k, threads, progress or no_progress)
         documents = _documents(index, lists, progress or no_progress, reasons=reasons)
         n_pieces = _write_pieces(place, target, documents)

@@ -58,7 +58,7 @@ def export_parquet(
         raise ExportError("Parquet", "needs pyarrow: pip install 'simsearch[parquet]'") from error
     report = progress or no_progress
     schemas = _schemas(generation_of(index, k, with_reasons=reasons))
-    with whole_folder(folder) as place:
+    with whole_folder(folder, "parquet") as place:
         lists = RelatedLists(index, k, threads, report)
         writers = {
             name: pq.ParquetWriter(place / f"{name}.parquet", schema, compression="zstd")

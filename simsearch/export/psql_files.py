@@ -62,7 +62,7 @@ def export_psql_files(
         )
     wanted = generation_of(index, k, with_reasons=reasons)
     all_tables = tables(wanted.dimension)
-    with whole_folder(folder) as place, ExitStack() as files:
+    with whole_folder(folder, "postgres") as place, ExitStack() as files:
         stream = Stream(index, wanted, threads, progress or no_progress)
         opened: dict[str, BinaryIO] = {}
         for table in all_tables:

@@ -103,7 +103,7 @@ def months(value: float | None, kind: str) -> str:
 
 def ages(design: Design) -> str:
     """Return the ages of those who are taken (see `age_range`)."""
-    if not design.has_facts:
+    if not design.has_eligibility:
         return NOT_GIVEN
     return age_range(design.minimum_age, design.maximum_age)
 

@@ -204,8 +204,9 @@ def _outcomes(outcomes: Sequence[Outcome]) -> Rows | Prose:
 
 
 def _eligibility(facts: Facts, *, is_lacking: bool) -> Iterator[Pairs | Prose]:
+    known = facts.has_eligibility
     pairs = [
-        ("Ages", age_range(facts.minimum_age, facts.maximum_age)),
+        ("Ages", age_range(facts.minimum_age, facts.maximum_age) if known else NOT_GIVEN),
         ("Sex", words(facts.sex) or NOT_GIVEN),
         ("Healthy volunteers", yes_or_no(facts.healthy_volunteers)),
     ]

@@ -21,6 +21,7 @@ import msgspec
 from simsearch.errors import ReviewBusyError, ReviewError
 from simsearch.files import pretty_json, written_whole
 from simsearch.index.lock import folder_lock
+from simsearch.records.text import clean_name
 
 FORMAT = 1
 """The format of the files; a folder of a later one is refused."""
@@ -38,6 +39,11 @@ _IGNORE = ".lock\n*.part\n"
 Line = TypeVar("Line")
 
 
+def _clean(struct: msgspec.Struct, *fields: str) -> None:
+    for name in fields:
+        msgspec.structs.force_setattr(struct, name, clean_name(getattr(struct, name)))
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a review is."""
 
@@ -47,6 +53,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the review asks, in words, for the report; the ranking does not read it."""
     begun: str
     """ISO date."""
+
+    def __post_init__(self) -> None:
+        """Keep what was typed, or came with a folder, from steering a terminal."""
+        _clean(self, "name", "question")
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -62,6 +72,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     batch: int = 0
     """Which list of `asked.jsonl` showed the study, from 1; 0 where none did."""
     note: str = ""
+
+    def __post_init__(self) -> None:
+        """Keep what was typed, or came with a folder, from steering a terminal."""
+        _clean(self, "study", "by", "note")
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -134,6 +134,8 @@ def _csv_rows(path: Path, text: str) -> Iterator[_Row]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     names = ["".join(filter(str.isalnum, name.casefold())) for name in next(reader, [])]
     numbers = [names.index(name) for name in _NUMBER_COLUMNS if name in names]
+    if not head.strip():
+        raise ImportedDecisionsError(str(path), ("it is empty",))
     if not numbers:
         shown = ", ".join(cell.strip() for cell in head.split(delimiter)[:6])
         raise ImportedDecisionsError(

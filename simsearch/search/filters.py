@@ -204,7 +204,9 @@ def _passing(store: StudyStore, filters: Filters) -> dict[str, npt.NDArray[np.in
         if values := getattr(filters, kind):
             found[kind] = rows_near(store, kind, values, filters.radius_km)
     if filters.radius_km is not None and not filters.near:
-        raise ArgumentError("radius_km", filters.radius_km, "given together with near")
+        raise ArgumentError(
+            "radius_km", filters.radius_km, "given together with a place to be near"
+        )
     if filters.start_after or filters.start_before:
         after, before = _date("start_after", filters), _date("start_before", filters)
         found["start_date"] = store.rows_started(after, before)

@@ -40,6 +40,7 @@ _NO_SUBJECT = FUNCTION_WORDS | CONTROLS | DESIGN_WORDS
 _MOST_OTHERS = 4  # names beside the best known
 _RARE = 2  # studies: as good as unknown, where a word is rather a foreign one
 _MANY = 10_000  # studies: in an index of fewer a rare word is nothing to say
+_LONGEST_SHOWN = 60  # letters of an unknown word
 _LONGEST_PLAIN = 5  # letters of a word in lower case that may be an ordinary one
 _LEAST_OF_WORD = 0.25  # of the studies with a word in lower case, those that use it as a name
 _SHORT_CODE = 4  # letters of a code that do not say by themselves what it is
@@ -249,7 +250,8 @@ class _Reader:
         for word, n in () if language else self._rare.items():
             yield f"{word} is in {n} stud{'y' if n == 1 else 'ies'} of this index"
         if self._unknown and is_short:
-            yield f"not in this index: {', '.join(dict.fromkeys(self._unknown))}"
+            words = (word[:_LONGEST_SHOWN] for word in dict.fromkeys(self._unknown))
+            yield f"not in this index: {', '.join(words)}"
         if language:
             yield f"the text is not English ({language}): this index is read in English"
 
