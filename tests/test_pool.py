@@ -120,6 +120,16 @@ def test_a_text_cannot_forge_a_line_or_a_column(build):
     assert "\u202e" not in page
 
 
+def test_a_line_has_the_parts_of_a_study(build):
+    drugs = [("DRUG", "Iron"), ("", "Rest"), ("DIETARY_SUPPLEMENT", "Kale")]
+    built = build([*SIX, record("NCT00000107", "Iron or rest", ["Anemia", "ACD"], drugs, "Why.")])
+    page = pool_of({0: [6]}, Corpus(opened_index(built.index))).files["first/q001.txt"]
+    line = page.splitlines()[-1]
+    given = "Iron (drug); Rest; Kale (dietary supplement)"
+    assert line.startswith("NCT00000107 | Iron or rest | ")
+    assert line.endswith(f" | Anemia; ACD | {given} | Why.")
+
+
 def test_a_pool_is_not_written_over_anything(many, tmp_path):
     pool = pool_of({0: [1]}, many)
     write_pool(pool, tmp_path / "new")

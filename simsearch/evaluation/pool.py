@@ -27,7 +27,7 @@ from simsearch.evaluation.rankers import Ranker
 from simsearch.evaluation.scoring import top_places
 from simsearch.evaluation.selection import Selection
 from simsearch.files import written_whole
-from simsearch.study import Study, phase_label
+from simsearch.study import Intervention, Study, phase_label
 
 DEPTH = 10
 """The places of a ranking whose studies are read."""
@@ -219,10 +219,15 @@ def _line(study: Study) -> str:
         study.title or study.official_title,
         f"{kind} {phase}",
         "; ".join(study.conditions),
-        "; ".join(f"{each.name} ({each.type.lower()})" for each in study.interventions),
+        "; ".join(map(_intervention, study.interventions)),
         study.summary,
     )
     return " | ".join(_part(each) for each in parts)
+
+
+def _intervention(found: Intervention) -> str:
+    kind = found.type.replace("_", " ").lower()
+    return f"{found.name} ({kind})" if kind else found.name
 
 
 def _part(text: str) -> str:
