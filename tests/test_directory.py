@@ -105,7 +105,7 @@ def test_a_first_build_that_fails_leaves_no_index_and_a_folder_that_can_be_built
         build_index(read_studies(write([])), tmp_path / "new", WordEncoder())
     with pytest.raises(IndexNotFoundError):
         opened_index(tmp_path / "new")
-    assert list((tmp_path / "new" / "generations").iterdir()) == []
+    assert not (tmp_path / "new").exists()
     assert build_index(read_studies(write()), tmp_path / "new", WordEncoder()).n_studies == 6
 
 
@@ -212,7 +212,7 @@ def test_a_damaged_pointer_is_named_and_a_rebuild_mends_it(build, text):
 def test_an_index_of_another_format_is_refused_in_words(build):
     index = build().index
     change_manifest(index, lambda m: m.update(format=99, files="other things"))
-    with pytest.raises(RecipeError, match="format is 99 where 3 is needed"):
+    with pytest.raises(RecipeError, match="format is 99 where 4 is needed"):
         opened_index(index)
 
 
@@ -319,9 +319,10 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, write):
 
 
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="users are another thing there")
-def test_a_folder_without_permission_is_named_and_the_index_intact(build, write):
+def test_a_folder_without_permission_is_named_and_the_index_intact(build, write, monkeypatch):
     report = build()
     reader = read_studies(write())
+    monkeypatch.setattr(reader, "check", lambda: None)  # root's files, which another may not read
     folder = report.index
     folder.chmod(0o555)
     is_root = os.geteuid() == 0  # permissions do not bind it

@@ -298,8 +298,8 @@ def test_verify_all_goes_on_past_a_damaged_generation(three, command):
     assert done.exit_code == 1
     lines = {line.split()[0]: line for line in done.stdout.splitlines()}
     assert "  damaged: " in lines[names[1]]
-    assert "  complete: 6 studies, 14 files" in lines[names[0]]
-    assert "  complete: 6 studies, 14 files" in lines[names[2]]
+    assert "  complete: 6 studies, 19 files" in lines[names[0]]
+    assert "  complete: 6 studies, 19 files" in lines[names[2]]
     assert isinstance(done.exception, IndexCorruptError)
     assert command("verify", "--quiet").output == ""
 
@@ -355,7 +355,7 @@ def publish(index: Path, text: str, keep: int = 2) -> str:
                 format=FORMAT, generation=draft.name, previous=draft.previous, built="",
                 records_date="", n_studies=1, field_coverage={}, mean_terms=1.0,
                 recipe=Recipe(TEXT_VERSION, TERMS_VERSION, "", "", 10, 10),
-                precision="", sources=(), versions={},
+                precision="", sources=(), versions={}, details="full",
             )
         )  # fmt: skip
         draft.publish()

@@ -33,7 +33,6 @@ def test_every_spelling_gives_the_canonical_id(text):
     [
         "",
         "NCT",
-        "NCT00000000",
         "NCT123456789",
         "NCT000977691",
         "NCT0097769O",  # a short number, and a letter glued to it
@@ -51,6 +50,13 @@ def test_text_that_is_not_an_id_is_refused_with_an_example(text):
     with pytest.raises(NctIdError, match="eight digits, like NCT03540472") as caught:
         parse_nct_id(text)
     assert caught.value.text == text
+
+
+@pytest.mark.parametrize("text", ["NCT00000000", "nct0", "00000000"])
+def test_the_number_0_is_no_study(text):
+    with pytest.raises(NctIdError) as caught:
+        parse_nct_id(text)
+    assert str(caught.value) == f"{text!r} is not an NCT ID: no study has the number 0"
 
 
 def test_an_address_of_two_studies_is_refused():

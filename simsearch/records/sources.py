@@ -126,7 +126,7 @@ class SourceWalk:
         if self._is_stream:
             yield from self._spooled()
             return
-        folder = Path(self.name) if Path(self.name).is_dir() else None
+        folder = Path(self.name) if os.path.isdir(self.name) else None  # noqa: PTH112 - raises nothing
         for path in self._left_out:
             yield Notice(str(path), "left out: it is a link to a folder, a broken link or a pipe")
         tables = aact_tables.folders(self._paths) if folder else {}
