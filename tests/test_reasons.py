@@ -393,3 +393,9 @@ def test_company_codes_and_the_names_of_a_sponsor_are_no_words_in_common(build):
     words = set(reason(index, "NCT201", "NCT00000202").terms)
     assert "iron" in words
     assert not words & {"jnj", "zeta"}
+
+
+def test_of_two_compounds_with_a_part_in_common_the_first_term_decides():
+    text = "granulocyte-colony factor and colony-stimulating factor"
+    found = one_word_each(text, {"granulocyte": 0.4, "colony": 0.3, "stimulating": 0.2})
+    assert found == {"granulocyte-colony": 0.7, "stimulating": 0.2}

@@ -83,6 +83,8 @@ class OpenedIndex:
         self._lock = Lock()
         self._files: GenerationFiles | None = open_files(generation)
         self._synonyms = _synonyms_file(generation)
+        names = {**FIELD_FILES, "text": TEXT_FILE}
+        self._paths = {field: generation.path / name for field, name in names.items()}
 
     def __enter__(self) -> Self:
         return self
@@ -306,7 +308,7 @@ class OpenedIndex:
             IndexCorruptError: a row is neither, as far as can be checked quickly.
         """
         rows = self.unchecked(field)[numbers]
-        path = self.generation.path / (TEXT_FILE if field == "text" else FIELD_FILES[field])
+        path = self._paths[field]
         # Lengths take as long as cosines: of many rows only the values are checked.
         (check_unit_rows if len(rows) <= _MEASURED else check_cosines)(path, rows)
         return rows
@@ -318,7 +320,7 @@ class OpenedIndex:
             IndexCorruptError: one is neither of unit length nor zero; checked once.
         """
         rows = self.unchecked(field)
-        path = self.generation.path / (TEXT_FILE if field == "text" else FIELD_FILES[field])
+        path = self._paths[field]
         self.remember(("rows were checked", field), lambda: check_unit_rows(path, rows))
         return rows
 

@@ -35,9 +35,9 @@ from simsearch.search.stop_words import (
 )
 from simsearch.study import Study
 
-# Initials as titles have them; two letters have too many meanings.
 _NEOPLASMS = re.compile(r"\bNeoplasms?\b")  # as MeSH calls what most records call cancer
-_INITIALS = re.compile(r"\b[A-Z]{3,8}\b(?![- ]?CoV)")
+# Initials as titles have them; two letters have too many meanings.
+_INITIALS = re.compile(r"[A-Z](?<!\w.)[A-Z]{2,7}\b(?![- ]?CoV)")
 _BRACKETS = re.compile(r"\(([^()]*)\)")
 # Between the parts of a name: `aspirin or placebo`, `placebo (vehicle)`.
 _JOINTS = re.compile(r"\b(?:and|or|plus|versus|vs|with)\b|[/+,;:&()]", re.IGNORECASE)
@@ -348,11 +348,16 @@ def _in_common(asked: Names, its: Names, alike: _Alike) -> tuple[str, ...]:
     """Return the names of `its` that one of `asked` is alike to, each once."""
     if asked.terms.isdisjoint(its.terms):
         return ()
-    theirs = [terms for sets in asked.sets.values() for terms in sets]
+    # What is alike has a term in common.
+    theirs = {
+        terms for sets in asked.sets.values() for terms in sets if not terms.isdisjoint(its.terms)
+    }
     names = [
         name
         for name, sets in its.sets.items()
-        if any(alike(one, other) for one in sets for other in theirs)
+        if any(
+            alike(one, other) for one in sets if not one.isdisjoint(asked.terms) for other in theirs
+        )
     ]
     once = {name_terms(name): name for name in reversed(names)}
     return tuple(name for name in names if name in once.values())

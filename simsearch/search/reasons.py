@@ -7,7 +7,7 @@ by a model.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -38,7 +38,7 @@ from simsearch.search.stop_words import (
     WAYS_TO_GIVE,
     WIDE_WORDS,
 )
-from simsearch.search.topical_words import is_topical
+from simsearch.search.topical_words import topical_in
 from simsearch.study import Study
 from simsearch.vectors import weights_for
 
@@ -76,24 +76,25 @@ def explain(
     shares = [weights_for(weights, part.present) for part in near_parts]
     asked = _Asked(
         index,
+        topical_in(index),
         "\n".join(map(said_by, studies)),
-        frozenset(term for study in studies for term in terms_of(study.sponsor)),
+        frozenset().union(*(_sponsor_terms(study.sponsor) for study in studies)),
         combined([(mean, part.terms) for part in near_parts]),
         {name: sum(share[name] for share in shares) / len(shares) for name in shares[0]},
         named_by(studies),
-        _registered(index, studies),
     )
     rows = index.store.rows_of_studies([each.study.nct_id for each in neighbours])
-    theirs = registrations(index, rows, [each.study for each in neighbours])
+    mine, theirs = _registered(index, studies, rows, neighbours)
     return [
-        _reason(asked, each, row, numbers)
+        _reason(asked, each, row, _same(mine, numbers))
         for each, row, numbers in zip(neighbours, rows, theirs, strict=True)
     ]
 
 
 def mentions(naming: Study, named: Study) -> bool:
     """Report whether one study names another, by its number or by an obsolete one."""
-    return not {named.nct_id, *named.aliases}.isdisjoint(naming.mentions)
+    mentioned = naming.mentions
+    return bool(mentioned) and not {named.nct_id, *named.aliases}.isdisjoint(mentioned)
 
 
 def are_sisters(one: Study, other: Study) -> bool:
@@ -108,28 +109,44 @@ class _Asked(msgspec.Struct, frozen=True):
     """A query as reasons need it, computed once: `terms` and `shares` are means of its parts."""
 
     index: OpenedIndex
+    is_topical: Callable[[str], bool]
     said: str
     sponsors: frozenset[str]
     terms: TermWeights
     shares: Mapping[str, float]
     named: Named
-    registered: Sequence[Registrations]
 
 
-def _registered(index: OpenedIndex, studies: Sequence[Study]) -> list[Registrations]:
-    """Return the numbers of the query studies; those of a draft are its own."""
-    rows = {study.nct_id: index.store.row_of(study.nct_id) for study in studies if study.nct_id}
-    here = [study for study in studies if rows.get(study.nct_id) is not None and not study.facts]
-    found = registrations(index, [rows[study.nct_id] or 0 for study in here], here)
-    return [*found, *(registrations_of(study) for study in studies if study not in here)]
+def _registered(
+    index: OpenedIndex,
+    studies: Sequence[Study],
+    rows: Sequence[int],
+    neighbours: Sequence[Neighbour],
+) -> tuple[list[Registrations], list[Registrations]]:
+    """Return the numbers of the query studies and those of neighbours, given with their rows.
+
+    Those of a draft are its own.
+    """
+    row_of = {study.nct_id: index.store.row_of(study.nct_id) for study in studies if study.nct_id}
+    here = [study for study in studies if row_of.get(study.nct_id) is not None and not study.facts]
+    found = registrations(
+        index,
+        [*(row_of[study.nct_id] or 0 for study in here), *rows],
+        [*here, *(each.study for each in neighbours)],
+    )
+    drafts = [registrations_of(study) for study in studies if study not in here]
+    return [*found[: len(here)], *drafts], found[len(here) :]
 
 
-def _reason(asked: _Asked, neighbour: Neighbour, row: int, numbers: Registrations) -> Reason:
+def _same(registered: Sequence[Registrations], numbers: Registrations) -> str:
+    return next(filter(None, (same_registration(each, numbers) for each in registered)), "")
+
+
+def _reason(asked: _Asked, neighbour: Neighbour, row: int, same: str) -> Reason:
+    """Return why a study is a neighbour; `same` says what makes it the same trial, if it is."""
     study, its = neighbour.study, named_by([neighbour.study])
     conditions = conditions_in_common(asked.named, its)
-    interventions = interventions_in_common(
-        asked.named, its, lambda term: is_topical(asked.index, term)
-    )
+    interventions = interventions_in_common(asked.named, its, asked.is_topical)
     added = {
         name: value * share
         for name, value in neighbour.signals.items()
@@ -137,11 +154,9 @@ def _reason(asked: _Asked, neighbour: Neighbour, row: int, numbers: Registration
     }  # what is subtracted (`away`) counts in full
     total = sum(added.values())  # of the signals, whatever put the neighbours in order
     found = {"conditions": conditions, "interventions": interventions}
-    others = _others(asked.named, its, neighbour)
     healthy = asked.named.are_healthy or its.are_healthy  # having no condition is not alike
-    same = next(filter(None, (same_registration(each, numbers) for each in asked.registered)), "")
     return Reason(
-        same or _relation(asked.named.studies, study, conditions, interventions, others),
+        same or _relation(asked.named, its, neighbour, conditions, interventions),
         conditions,
         interventions,
         {
@@ -159,7 +174,7 @@ def _reason(asked: _Asked, neighbour: Neighbour, row: int, numbers: Registration
 def _words_in_common(asked: _Asked, study: Study, row: int) -> dict[str, float]:
     """Return the words that carry the lexical signal of a neighbour → what each adds to it."""
     said = said_by(study)
-    sponsors = asked.sponsors.intersection(terms_of(study.sponsor))
+    sponsors = asked.sponsors & _sponsor_terms(study.sponsor)
     terms: dict[str, float] = {}
     words: dict[str, float] = {}
     for term, value in asked.index.lexical.shared(asked.terms, row):
@@ -176,11 +191,16 @@ def _words_in_common(asked: _Asked, study: Study, row: int) -> dict[str, float]:
     return {word: round(value, 3) for word, value in words.items()}
 
 
+@lru_cache(maxsize=2**10)
+def _sponsor_terms(sponsor: str) -> frozenset[str]:
+    return frozenset(terms_of(sponsor))
+
+
 def _tells(asked: _Asked, term: str, said: str) -> bool:
     """Report whether a word in common says what two studies are about."""
     return (
         term not in _NO_SUBJECT
-        and is_topical(asked.index, term)
+        and asked.is_topical(term)
         and not (only_begins_codes(term, said) and only_begins_codes(term, asked.said))
     )
 
@@ -191,13 +211,14 @@ def _is_named(study: Study, term: str) -> bool:
 
 
 def _relation(
-    studies: Sequence[Study],
-    neighbour: Study,
+    mine: Named,
+    its: Named,
+    nearby: Neighbour,
     conditions: Sequence[str],
     interventions: Sequence[str],
-    others: Collection[str],
 ) -> str:
     """Return how a neighbour is related to the query studies: the most specific relation."""
+    studies, neighbour = mine.studies, nearby.study
     asked = "this study" if len(studies) == 1 else "one of these studies"
     names_it = any(mentions(neighbour, study) for study in studies)
     is_named = any(mentions(study, neighbour) for study in studies)
@@ -215,11 +236,11 @@ def _relation(
         "same sponsor's sister study": same_sponsor and conditions and interventions,
         "same condition and intervention": conditions and interventions,
         "same intervention, other condition": (
-            interventions and not conditions and "conditions" in others
+            interventions and not conditions and _differ("conditions", mine, its, nearby)
         ),
         "same intervention": interventions,
         "same condition, other intervention": (
-            conditions and not interventions and "interventions" in others
+            conditions and not interventions and _differ("interventions", mine, its, nearby)
         ),
         "same condition": conditions,
     }
@@ -231,30 +252,26 @@ def _is_extension(title: str) -> bool:
     return bool(_EXTENSION.search(title))
 
 
-def _others(asked: Named, its: Named, neighbour: Neighbour) -> set[str]:
-    """Return the fields in which a study names something else, by words and by meaning.
+def _differ(field: str, asked: Named, its: Named, neighbour: Neighbour) -> bool:
+    """Report whether studies name something else in a field, by words and by meaning.
 
     A name of one study that the other has in its title is not something else (`COPD`), nor is
     what the registry gives a MeSH term of the other.
     """
-    named = {
-        "conditions": (asked.conditions, its.conditions, asked.mesh, its.mesh),
-        "interventions": (asked.interventions, its.interventions, frozenset(), frozenset()),
-    }
-    found = set()
-    for field, (mine, theirs, my_mesh, its_mesh) in named.items():
-        my_terms, its_terms = (
-            (mine.terms | my_mesh) - WIDE_WORDS,
-            (theirs.terms | its_mesh) - WIDE_WORDS,
-        )
-        if (
-            my_terms
-            and its_terms
-            and my_terms.isdisjoint(its_terms)
-            and neighbour.signals.get(field, 0) < NEAR_MEANING
-            and not are_borne_by(asked.studies, theirs)
-            and not are_borne_by(its.studies, mine)
-            and not (field == "interventions" and substances_in_common(asked, its))
-        ):
-            found.add(field)
-    return found
+    if neighbour.signals.get(field, 0) >= NEAR_MEANING:
+        return False
+    if field == "conditions":
+        mine, theirs = asked.conditions, its.conditions
+        my_terms, its_terms = mine.terms | asked.mesh, theirs.terms | its.mesh
+    else:
+        mine, theirs = asked.interventions, its.interventions
+        my_terms, its_terms = mine.terms, theirs.terms
+    my_terms, its_terms = my_terms - WIDE_WORDS, its_terms - WIDE_WORDS
+    return bool(
+        my_terms
+        and its_terms
+        and my_terms.isdisjoint(its_terms)
+        and not are_borne_by(asked.studies, theirs)
+        and not are_borne_by(its.studies, mine)
+        and not (field == "interventions" and substances_in_common(asked, its))
+    )

@@ -17,9 +17,10 @@ from simsearch.study import Study
 # What distinguishes names of the same words: a single letter (hepatitis C), a number of a kind.
 _LETTER = re.compile(r"(?<![^\W_])(?<!['\u2019])[^\W\d_](?![^\W_])")
 _KIND = re.compile(r"\b(type|stage|grade|class)\W{0,2}(\d{1,2}|i{1,3}|i?v)\b", re.IGNORECASE)
+_KINDS = ("type", "stage", "grade", "class")  # looked up first: few names have one
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5"}
 _WORD = re.compile(r"[^\W_]+")
-_GREEK_PLURAL = re.compile(r"(?:ose|stase)$")  # of a term, which has no s
+_GREEK_PLURAL = ("ose", "stase")  # ends of a term, which has no s
 _PARTS = re.compile(r"[,;:()\[\]/]")
 _NO_WORD = re.compile(r"[\W_]+")
 _LEAST_SPLIT = 10  # letters of a word that may be two: postoperative, post operative
@@ -30,17 +31,19 @@ _MAKE_ANOTHER = OTHER_BY_PLACE | OTHER_BY_SUFFIX
 def name_terms(name: str) -> frozenset[str]:
     """Return the terms of a name, and the letters and numbers that distinguish it."""
     marks = {letter.casefold() for letter in _LETTER.findall(name) if letter not in "as"}
-    for kind in _KIND.finditer(name):
-        number = kind[2].casefold()
-        marks.add(_ROMAN.get(number, number))
-    return frozenset({*terms_of(_KIND.sub(r"\1", name)), *marks})
+    folded = name.casefold()
+    if any(kind in folded for kind in _KINDS):
+        numbers = [kind[2].casefold() for kind in _KIND.finditer(name)]
+        marks.update(_ROMAN.get(number, number) for number in numbers)
+        name = _KIND.sub(r"\1", name)
+    return frozenset({*terms_of(name), *marks})
 
 
 @lru_cache(maxsize=2**14)
 def condition_terms(name: str) -> frozenset[str]:
     """Return the terms of a condition; a neoplasm is a cancer, and metastases are a metastasis."""
     terms = name_terms(name)
-    greek = {term for term in terms if _GREEK_PLURAL.search(term)}
+    greek = {term for term in terms if term.endswith(_GREEK_PLURAL)}
     if greek:
         terms = terms - greek | {f"{term[:-1]}is" for term in greek}
     if terms.isdisjoint(KINDS_OF_CANCER):

@@ -63,9 +63,12 @@ def one_word_each(folded: str, terms: Mapping[str, float]) -> dict[str, float]:
     return dict(sorted(values.items(), key=lambda item: -item[1]))
 
 
-def _compounds_with(folded: str, terms: Collection[str]) -> set[str]:
-    """Return the hyphenated words of a case-folded text that a term begins or ends a part of."""
-    found = set()
+def _compounds_with(folded: str, terms: Collection[str]) -> list[str]:
+    """Return the hyphenated words of a case-folded text that a term begins or ends a part of.
+
+    Each once, in the order of the terms.
+    """
+    found: dict[str, None] = {}
     for term in terms:
         for form in (f"{term}-", f"-{term}"):
             at = folded.find(form)
@@ -73,8 +76,9 @@ def _compounds_with(folded: str, terms: Collection[str]) -> set[str]:
                 at += form[0] == "-"
                 left = _TO_THE_LEFT.search(folded, max(0, at - _LONGEST_COMPOUND), at)
                 word = _COMPOUND.match(folded, left.start() if left else at)
-                found.update([word[0]] if word else [])
-    return found
+                if word:
+                    found[word[0]] = None
+    return list(found)
 
 
 def only_begins_codes(term: str, folded: str) -> bool:

@@ -7,6 +7,8 @@ of random pairs of studies: no list of words can be complete, and none fits ever
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from simsearch.encode.fields import FIELDS
@@ -19,17 +21,28 @@ _SAMPLE = 64  # of a word's studies
 _TOO_FEW = 5  # studies that say nothing about a word
 
 
-def is_topical(index: OpenedIndex, term: str) -> bool:
-    """Report whether the studies of this index that have a term are about the same things."""
-    return coherence(index, term) >= LEAST_COHERENCE
+def topical_in(index: OpenedIndex) -> Callable[[str], bool]:
+    """Return what tells whether the studies of an index with a term are about the same things."""
+    known = _known(index)
+
+    def is_topical(term: str) -> bool:
+        if (found := known.get(term)) is None:
+            found = known[term] = _coherence(index, term)
+        return found >= LEAST_COHERENCE
+
+    return is_topical
 
 
 def coherence(index: OpenedIndex, term: str) -> float:
     """Return how alike the studies of a term are: 0 as random pairs, 1 for the same text."""
-    known = index.remember("coherence of terms", dict[str, float])
+    known = _known(index)
     if term not in known:
         known[term] = _coherence(index, term)
     return known[term]
+
+
+def _known(index: OpenedIndex) -> dict[str, float]:
+    return index.remember("coherence of terms", dict[str, float])
 
 
 def _coherence(index: OpenedIndex, term: str) -> float:

@@ -41,7 +41,7 @@ class LexicalIndex:
     def __init__(
         self, folder: Path, arrays: Mapping[str, npt.NDArray[Any]], mean_length: float
     ) -> None:
-        self._folder = folder
+        self._paths = {key: path_of(folder, key) for key in ARRAY_FILES}
         self._arrays = arrays
         self._mean_length = mean_length
         self.n_rows = len(arrays["row_starts"]) - 1
@@ -62,9 +62,9 @@ class LexicalIndex:
         starts = self._arrays["row_starts"]
         part = slice(int(starts[number]), int(starts[number + 1]))
         terms, weights = self._arrays["row_terms"][part], self._arrays["row_weights"][part]
-        path = path_of(self._folder, "row_terms")
+        path = self._paths["row_terms"]
         check_numbers(path, terms, len(self._arrays["terms"]))
-        check_weights(path_of(self._folder, "row_weights"), weights)
+        check_weights(self._paths["row_weights"], weights)
         return TermWeights(terms.astype(np.int64), weights.astype(np.float64))
 
     def numbers(self, text: str) -> npt.NDArray[np.int64]:
@@ -89,7 +89,7 @@ class LexicalIndex:
         """
         starts, ends = (self._arrays["row_starts"][rows + step] for step in (0, 1))
         terms = gathered(self._arrays["row_terms"], starts, ends)
-        check_numbers(path_of(self._folder, "row_terms"), terms, len(self._arrays["terms"]))
+        check_numbers(self._paths["row_terms"], terms, len(self._arrays["terms"]))
         return terms, ends - starts
 
     def _places(self, names: npt.NDArray[np.bytes_]) -> npt.NDArray[np.int64]:
@@ -112,7 +112,7 @@ class LexicalIndex:
         starts = self._arrays["posting_starts"]
         part = slice(int(starts[number]), int(starts[number + 1]))
         rows = self._arrays["posting_rows"][part]
-        check_numbers(path_of(self._folder, "posting_rows"), rows, self.n_rows)
+        check_numbers(self._paths["posting_rows"], rows, self.n_rows)
         return rows.astype(np.int64)
 
     def encode(self, text: str) -> TermWeights:
@@ -140,8 +140,8 @@ class LexicalIndex:
         parts = list(map(slice, starts.tolist(), ends.tolist()))
         rows = np.concatenate([self._arrays["posting_rows"][part] for part in parts])
         weights = np.concatenate([self._arrays["posting_weights"][part] for part in parts])
-        check_numbers(path_of(self._folder, "posting_rows"), rows, self.n_rows)
-        check_weights(path_of(self._folder, "posting_weights"), weights)
+        check_numbers(self._paths["posting_rows"], rows, self.n_rows)
+        check_weights(self._paths["posting_weights"], weights)
         products = weights * np.repeat(query.weights, ends - starts)
         return np.bincount(rows, products, minlength=self.n_rows).astype(np.float64, copy=False)
 
@@ -178,8 +178,8 @@ class LexicalIndex:
         parts = list(map(slice, starts.tolist(), ends.tolist()))
         rows = np.concatenate([self._arrays["posting_rows"][part] for part in parts])
         stored = np.concatenate([self._arrays["posting_weights"][part] for part in parts])
-        check_numbers(path_of(self._folder, "posting_rows"), rows, self.n_rows)
-        check_weights(path_of(self._folder, "posting_weights"), stored)
+        check_numbers(self._paths["posting_rows"], rows, self.n_rows)
+        check_weights(self._paths["posting_weights"], stored)
         lengths = ends - starts
         often = stored / np.repeat(self._arrays["idf"][terms].astype(np.float64), lengths)
         counted = np.repeat(weights, lengths) * often / (often + _HALF_PRESENT)
@@ -217,8 +217,8 @@ class LexicalIndex:
 
     def _check_all(self, by: str, end: int) -> None:
         """Check all entries of the rows or postings, whose numbers are below `end`."""
-        check_numbers(path_of(self._folder, _NUMBERS[by]), self._arrays[_NUMBERS[by]], end)
-        check_weights(path_of(self._folder, f"{by}_weights"), self._arrays[f"{by}_weights"])
+        check_numbers(self._paths[_NUMBERS[by]], self._arrays[_NUMBERS[by]], end)
+        check_weights(self._paths[f"{by}_weights"], self._arrays[f"{by}_weights"])
 
     def _sparse(self, by: str, shape: tuple[int, int]) -> csr_array:
         from scipy.sparse import csr_array
@@ -241,13 +241,13 @@ class LexicalIndex:
         row = self.row(number)
         if not (query and row):
             return
-        its = np.searchsorted(row.terms, query.terms).clip(max=len(row.terms) - 1)
-        mine = np.flatnonzero(row.terms[its] == query.terms)
-        terms = query.terms[mine]
+        its = np.minimum(np.searchsorted(row.terms, query.terms), len(row.terms) - 1)
+        mine = row.terms[its] == query.terms
         added = query.weights[mine] * row.weights[its[mine]]
-        names = self._arrays["terms"]
-        for place in np.lexsort((terms, -added)).tolist():
-            yield self._readable(names[terms[place]]), float(added[place])
+        order = np.argsort(-added, kind="stable")  # of equal ones the first terms
+        names = self._arrays["terms"][query.terms[mine][order]]
+        for name, value in zip(names.tolist(), added[order].tolist(), strict=True):
+            yield self._readable(name), value
 
     def _readable(self, term: bytes) -> str:
         try:
@@ -255,7 +255,7 @@ class LexicalIndex:
         except UnicodeDecodeError:
             text = ""
         if not text.isprintable() or not text:
-            raise IndexCorruptError(path_of(self._folder, "terms"), "it holds what is no term")
+            raise IndexCorruptError(self._paths["terms"], "it holds what is no term")
         return text
 
 
