@@ -377,3 +377,10 @@ def test_what_is_typed_or_comes_with_a_folder_steers_no_terminal(tmp_path):
     settings = tmp_path / "r" / "review.json"
     settings.write_text(settings.read_text().replace("iron", "\\u009biron"))
     assert open_review(tmp_path / "r").settings.question == "iron [31m?"
+
+
+def test_a_damaged_line_is_named_with_what_to_do(review):
+    with (review.path / "decisions.jsonl").open("a") as file:
+        file.write("garbage\n")
+    with pytest.raises(ReviewError, match=r"decisions.jsonl line 2: .*; mend it or delete it"):
+        review.decisions()

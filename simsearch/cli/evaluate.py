@@ -104,7 +104,8 @@ def evaluate(
         bool,
         typer.Option(
             "--leave-one-out",
-            help="With --groups: leave each study out in turn, the others ask; simulate screening.",
+            help="With --groups: look for each study with the rest of its group; "
+            "simulate screening.",
         ),
     ] = False,
     model: IndexModelOption = None,

@@ -167,7 +167,7 @@ def parquet(output: FolderOption, *, options: ExportOptions) -> None:
     print_facts(facts, quiet=options.quiet)
 
 
-app = new_group("Carry the index into PostgreSQL, OpenSearch or Parquet files.")
+app = new_group("Export the index to PostgreSQL, OpenSearch or Parquet files.")
 add_command(
     app,
     postgres,

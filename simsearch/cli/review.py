@@ -105,10 +105,10 @@ def next_(
     csv: CsvOptions,
     quiet: QuietOption = False,
 ) -> None:  # fmt: skip
-    """List the studies to screen next: the best first, none decided before, twins folded.
+    """List the studies to screen next: the best first, without those already decided.
 
-    The list depends on the decisions in the folder and on the index alone. What is listed and
-    not decided comes again.
+    The list depends only on the decisions in the folder and on the index. A study that was
+    listed but not decided is listed again; entries of one trial are shown as one.
     """
     from simsearch.review.folder import open_review
     from simsearch.review.upcoming import asked_of, upcoming
@@ -219,7 +219,7 @@ def export(
 
 
 def report(folder: FolderArgument, index: IndexOption = None, *, output: ReportOutput) -> None:
-    """Write how the review was done: what was asked of which data on which day, and what came."""
+    """Write how the review was done: what was asked of which data, when, and what it found."""
     from simsearch.review.decided import decided
     from simsearch.review.folder import open_review
 
@@ -265,7 +265,7 @@ def news(
     output: NewsOutput,
     quiet: QuietOption = False,
 ) -> None:  # fmt: skip
-    """Print what an update brought: new studies close to the included ones, changes in these."""
+    """Print what an update brought: new studies close to the included ones, changes to those."""
     from simsearch.diff.changes import compare
     from simsearch.index.directory import find_index
     from simsearch.review.folder import open_review

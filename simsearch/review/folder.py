@@ -259,7 +259,7 @@ def _read_lines(folder: Path, name: str, kind: type[Line]) -> list[Line]:
                 found.append(decoder.decode(line))
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise ReviewError(
-                    folder, f"has a damaged line: {name} line {n:,}: {error}"
+                    folder, f"has a damaged line: {name} line {n:,}: {error}; mend it or delete it"
                 ) from error
     return found
 
