@@ -366,3 +366,12 @@ def read_one(build, title: str) -> list:
     report = build([record("NCT00000101", title, ["Anemia"])])
     with opened_index(report.index) as index:
         return [index.study("NCT00000101")]
+
+
+def test_the_server_for_assistants_needs_its_standard_input(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["simsearch", "mcp"])
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("simsearch: standard input or output is closed")

@@ -40,4 +40,8 @@ def mcp(
         folder = None if index is None else str(Path(index).resolve())
         print_text(client_config(command, folder))
         return
+    if sys.stdin is None or sys.stdout is None:
+        raise typer.BadParameter(
+            "standard input or output is closed: an assistant that starts the server holds both"
+        )
     serve_stdio(index)
