@@ -224,7 +224,7 @@ def test_wrong_values_exit_2_with_one_line_that_names_the_option(run, write):
     run("rebuild", write(), "-q")
     nothing = ("-w", "text=0,conditions=0,interventions=0,lexical=0")
     bad = {
-        ("NTC00000102",): "'NTC00000102' is not an NCT ID",
+        ("NTC00000102",): "'NTC00000102' is neither an NCT ID nor a number of a study here",
         ("NCT101", "--weight", "lexical"): "--weight 'lexical': it must be like lexical=0.5",
         ("NCT101", "--weight", "title=1"): "--weight 'title=1': it must be of text, conditions,",
         ("NCT101", "--weight", "text=-1"): "--weight text=-1.0: it must be a number of 0 or more",
@@ -241,7 +241,7 @@ def test_wrong_values_exit_2_with_one_line_that_names_the_option(run, write):
         ("NCT101", "--diverse", "2"): "--diverse 2.0: it must be from 0 to 1",
         ("NCT101", "--fold", "-k", "500"): "--top-k 500: it must be from 1 to 200",
         ("NCT101", "--not", "NCT101"): "--not 'NCT00000101': it must be another study",
-        ("NCT101", "--not", "NTC102"): "'NTC102' is not an NCT ID",
+        ("NCT101", "--not", "NTC102"): "'NTC102' is neither an NCT ID nor a number of a study here",
     }
     for command, cases in (("query", bad | alone), ("related", bad)):
         for args, message in cases.items():
