@@ -50,6 +50,6 @@ def test_a_build_uses_no_more_disk_than_was_estimated(build, tmp_path):
     report = build(many, allow_shrink=True, allow_moved=True, progress=watched)
     estimated = expected_bytes(report.index, 0, WordEncoder.dimension)
     assert estimated > bytes_to_write(399, WordEncoder.dimension)
-    assert list(used) == ["reading", "storing", "encoding", "weighing"]
+    assert list(used) == ["reading", "storing", "encoding", "weighing", "profiling"]
     assert 0 < used["reading"] <= used["storing"] <= used["encoding"] <= max(used.values())
     assert max(used.values()) < estimated

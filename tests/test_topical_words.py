@@ -7,7 +7,7 @@ from conftest import record
 
 from simsearch.index.opened import opened_index
 from simsearch.search.stop_words import STATES_OF_DISEASE
-from simsearch.search.topical_words import is_topical
+from simsearch.search.topical_words import topical_in
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def mixed(build):
 
 
 def test_a_word_of_one_subject_is_topical_and_a_word_of_all_subjects_is_not(mixed):
-    assert is_topical(mixed, "zeta")
-    assert not is_topical(mixed, "omega")
+    assert topical_in(mixed)("zeta")
+    assert not topical_in(mixed)("omega")
 
 
 def test_what_is_computed_is_the_mean_cosine_against_that_of_random_pairs(mixed, monkeypatch):
@@ -42,12 +42,12 @@ def test_what_is_computed_is_the_mean_cosine_against_that_of_random_pairs(mixed,
     expected = (among_them - at_random) / (1 - at_random)
     for least, topical in ((expected - 0.02, True), (expected + 0.02, False)):
         monkeypatch.setattr(topical_words, "LEAST_COHERENCE", least)
-        assert is_topical(mixed, "omega") == topical
+        assert topical_in(mixed)("omega") == topical
 
 
 def test_a_word_of_few_studies_or_none_is_not_judged(mixed):
     assert len(mixed.lexical.studies_with("absent")) == 0
-    assert is_topical(mixed, "absent")
+    assert topical_in(mixed)("absent")
 
 
 def test_reasons_leave_out_words_that_are_about_nothing(mixed):
