@@ -200,7 +200,7 @@ def test_words_find_the_studies_that_say_them(six, encoder):
 
 @pytest.mark.parametrize("text", ["", "   ", "?!", "NCT00000102"])
 def test_a_text_without_words_is_refused(six, encoder, text):
-    with pytest.raises(NothingToCompareError, match="holds no word"):
+    with pytest.raises(NothingToCompareError, match="has nothing to compare"):
         similar_to_text(six, text, encoder)
 
 

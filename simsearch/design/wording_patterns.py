@@ -47,7 +47,7 @@ _WHEN = _any_of(
 )
 _EVENTS = _any_of(
     "treatment | randomi[sz]ation | enrol?lment | inclusion | admission | baseline | intervention"
-    "| surgery | (?:last | first) dose | start | study entry | therapy"
+    r"| surgery | (?:(?:last|first)\s+)?dose | start | study\s+entry | therapy"
 )
 
 PREAMBLES = tuple(

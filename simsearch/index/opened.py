@@ -103,6 +103,7 @@ class OpenedIndex:
         """Close the files; any later use raises `IndexClosedError`, but for facts and repr."""
         with self._lock:
             files, self._files = self._files, None
+            self._synonyms = None
             self._remembered.clear()
         if files:
             files.store.close()
