@@ -31,7 +31,7 @@ OWNERS = {
     "markupsafe": ["web"],
     "mcp": ["web"],
     "pandas": ["search.answer", "search.compare"],
-    "psycopg": ["export.sessions", "records.aact_server"],
+    "psycopg": ["export.sessions", "records.aact_server", "records.postgres"],
     "pyarrow": ["related.files", "export.parquet"],
     "rich": ["output", "cli"],
     "scipy": ["design.groups", "index.terms", "related", "evaluation"],

@@ -240,6 +240,21 @@ def test_an_earlier_export_is_replaced_only_when_the_next_is_whole(demo, tmp_pat
     assert duckdb.sql(f"SELECT max(rank) FROM '{folder}/related.parquet'").fetchall() == [(3,)]
 
 
+def test_a_run_killed_while_folders_change_places_loses_nothing(demo, tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    export_parquet(demo, folder, k=2)
+    before = (folder / "related.parquet").read_bytes()
+    folder.rename(tmp_path / ".out.old")  # killed: the new folder has not come
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched, pytest.raises(ExportError, match="No space left"):
+        patched.setattr(pq.ParquetWriter, "write_table", full)
+        export_parquet(demo, folder, k=3)
+    assert (folder / "related.parquet").read_bytes() == before
+
+
 def test_a_file_and_a_missing_folder_are_refused(demo, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="it is a file"):

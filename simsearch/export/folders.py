@@ -34,11 +34,13 @@ def whole_folder(path: Path, kind: str) -> Iterator[Path]:
         raise ExportError(name, f"it lies in the index {around}: name a folder elsewhere")
     if target.exists() and not target.is_dir():
         raise ExportError(name, "it is a file: name a folder")
+    part, old = (target.with_name(f".{target.name}.{end}") for end in ("part", "old"))
+    if _marker_of(old) and not target.exists():
+        old.rename(target)  # a run was killed between the two renames below
     marker = f"Files of `simsearch export {kind}`; the next one replaces them.\n"
     if target.is_dir() and any(target.iterdir()) and _marker_of(target) != marker:
         what = f"it holds something other than an export to {kind}: name a new folder"
         raise ExportError(name, what)
-    part, old = (target.with_name(f".{target.name}.{end}") for end in ("part", "old"))
     try:
         for leftover in (part, old):
             shutil.rmtree(leftover, ignore_errors=True)

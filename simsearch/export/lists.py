@@ -81,7 +81,7 @@ class RelatedLists:
     @property
     def n_rows(self) -> int:
         """The number of rows of all lists."""
-        return sum(len(self.block(rows).query) for rows in self.blocks())
+        return int((self._lists.of(self.listed).rows >= 0).sum())
 
     def blocks(self, size: int = _BLOCK) -> list[Ints]:
         """Return all rows of the index, in blocks of this size."""

@@ -244,11 +244,7 @@ class _Run:
         Raises:
             ExportError: a table has other rows than were sent; the transaction is undone.
         """
-        n = self._index.n_studies
-        wanted = {
-            "study": n, "study_embedding": n, "row_digest": n, "related": self._stream.n_related,
-        }  # fmt: skip
-        for table, expected in wanted.items():
+        for table, expected in self._stream.counts.items():
             found = self._to.value(f"SELECT count(*) FROM {self._to.schema}.{prefix}{table}")
             if found != expected:
                 raise ExportError(

@@ -80,13 +80,10 @@ def export_psql_files(
         stream.related(put, nothing)
         for file in opened.values():
             file.write(copy_format.TRAILER)
-        counts = {
-            "study": index.n_studies, "study_embedding": index.n_studies,
-            "row_digest": index.n_studies, "related": stream.n_related,
-        }  # fmt: skip
+        counts = stream.counts
         (place / "schema.sql").write_text(_schema(name, all_tables))
         (place / "load.sql").write_text(_load(name, all_tables, counts, hnsw=hnsw))
-        return stream.n_related
+        return counts["related"]
 
 
 def _schema(name: str, all_tables: tuple[Table, ...]) -> str:

@@ -5,8 +5,6 @@ Names of ours are constants; the name of the schema comes quoted, from who knows
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from simsearch.export.tables import Table
 
 LOADING = "loading_"
@@ -90,8 +88,3 @@ def upsert(schema: str, table: Table, source: str) -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def statements(*groups: Sequence[str] | str) -> list[str]:
-    """Return statements and lists of them as one list."""
-    return [each for group in groups for each in ([group] if isinstance(group, str) else group)]

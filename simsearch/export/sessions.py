@@ -13,13 +13,13 @@ from simsearch.errors.base import one_line
 from simsearch.export import copy_format
 from simsearch.export.rows import Generation
 from simsearch.export.tables import FORMAT, GENERATION, Table, tables
+from simsearch.records.postgres import connected, driver_line
 
 LEAST_PGVECTOR = (0, 8, 4)
 """The first release that this was tested with; earlier ones scan HNSW indexes less well."""
 
 _LEAST_SERVER = 140_000
 _LOCK = 0x51A5EA
-_CONNECT_SECONDS = 15
 _WAIT_FOR_READERS = "60s"
 _LONGEST_NAME = 40  # of a schema: PostgreSQL cuts names at 63 bytes
 
@@ -154,7 +154,7 @@ def session(address: str, name: str) -> Iterator[Session]:
         )
     target = target_of(address)
     try:
-        with _connected(address) as connection:
+        with connected(address, autocommit=True) as connection:
             opened = Session(connection, name, target)
             _check(opened)
             yield opened
@@ -182,16 +182,6 @@ def target_of(address: str) -> str:
     place = parts.get("host") or parts.get("hostaddr") or "localhost"
     database = parts.get("dbname") or "its default database"
     return one_line(f"PostgreSQL at {place}, {database}")
-
-
-def _connected(address: str) -> Any:
-    import psycopg
-    from psycopg.conninfo import conninfo_to_dict
-
-    own = conninfo_to_dict(address)
-    asked = {"connect_timeout": _CONNECT_SECONDS, "application_name": "simsearch"}
-    missing: dict[str, Any] = {name: each for name, each in asked.items() if name not in own}
-    return psycopg.connect(address, autocommit=True, **missing)
 
 
 def _check(opened: Session) -> None:
@@ -251,9 +241,7 @@ def _told(error: Exception, target: str) -> ExportError:
     from psycopg import errors
 
     diagnostics: Any = getattr(error, "diag", None)
-    text = one_line(
-        (diagnostics and diagnostics.message_primary) or str(error).partition("\n")[0]
-    ).strip()
+    text = driver_line(error)
     dependent = one_line((diagnostics and diagnostics.message_detail) or "something depends on it")
     advice = {
         errors.InsufficientPrivilege: "ask the owner of the database for CREATE on it",

@@ -55,9 +55,12 @@ class Stream:
         self._lists = RelatedLists(index, wanted.k, threads, progress)
 
     @property
-    def n_related(self) -> int:
-        """The number of rows of all lists."""
-        return self._lists.n_rows
+    def counts(self) -> dict[str, int]:
+        """Table → its number of rows, for those that a whole export can be checked by."""
+        n = self._index.n_studies
+        return {
+            "study": n, "study_embedding": n, "row_digest": n, "related": self._lists.n_rows,
+        }  # fmt: skip
 
     def records(self, terms: TermIds, put: Put, known: npt.NDArray[np.int64]) -> None:
         """Put the records and embeddings that have another digest than is known.

@@ -54,6 +54,16 @@ def mapped_array(path: Path, dtype: str, n_dimensions: int) -> npt.NDArray[Any]:
     return content[offset:].view(dtype).reshape(shape)
 
 
+def write_array(path: Path, values: npt.NDArray[Any], dtype: str) -> None:
+    """Write an array of a dtype, such as `<f2`, as `mapped_array` opens it.
+
+    Raises:
+        OSError: a write failed.
+    """
+    with path.open("wb") as file:
+        np.lib.format.write_array(file, np.ascontiguousarray(values, dtype=dtype))
+
+
 def gathered(
     values: npt.NDArray[Any], starts: npt.NDArray[np.integer], ends: npt.NDArray[np.integer]
 ) -> npt.NDArray[np.int64]:

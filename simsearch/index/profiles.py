@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from simsearch.encode.fields import FIELDS, plain_text
 from simsearch.errors import IndexCorruptError
-from simsearch.index.npy import gathered, mapped_array
+from simsearch.index.npy import gathered, mapped_array, write_array
 from simsearch.index.terms import LexicalIndex
 from simsearch.index.values import check_numbers, check_starts
 from simsearch.study import Study
@@ -206,5 +206,4 @@ def open_profiles(folder: Path, lexical: LexicalIndex, dimension: int) -> Profil
 
 def _write(folder: Path, key: str, values: npt.NDArray[Any]) -> None:
     name, dtype, _ = PROFILE_FILES[key]
-    with (folder / name).open("wb") as file:
-        np.lib.format.write_array(file, np.ascontiguousarray(values, dtype=dtype))
+    write_array(folder / name, values, dtype)

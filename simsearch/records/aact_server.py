@@ -19,13 +19,13 @@ from simsearch.errors import SourceError
 from simsearch.records import aact_reader
 from simsearch.records.aact_tables import TABLES
 from simsearch.records.outcomes import Outcome, SourceFile
+from simsearch.records.postgres import connected, driver_line
 from simsearch.study import Study
 
 SCHEMES = ("postgresql://", "postgres://")
 """What the address of a server begins with."""
 
 _SCHEMA = "ctgov"
-_CONNECT_SECONDS = 15
 _LINE_BREAK = re.compile(rb"\n\s?")
 
 
@@ -105,15 +105,12 @@ class ServerWalk:
                 self.name, "needs psycopg: pip install 'simsearch[postgres]'"
             ) from error
         try:
-            with psycopg.connect(
-                self._server.address, application_name="simsearch",
-                connect_timeout=_CONNECT_SECONDS,
-            ) as connection:  # fmt: skip
+            with connected(self._server.address) as connection:
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 connection.read_only = True
                 yield _Tables(connection, self.name)
         except psycopg.Error as error:
-            raise SourceError(self.name, _line(error)) from error
+            raise SourceError(self.name, driver_line(error)) from error
 
 
 class _Tables:
@@ -210,10 +207,3 @@ class _Lines(io.RawIOBase):
         room[:n] = self._left[:n]
         self._left = self._left[n:]
         return n
-
-
-def _line(error: Exception) -> str:
-    """Return what the driver says, in one line; it names no password."""
-    diagnostics = getattr(error, "diag", None)
-    text = (diagnostics and diagnostics.message_primary) or str(error)
-    return " ".join(text.split()) or "the server does not answer"

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from simsearch.index.npy import mapped_array
+from simsearch.index.npy import mapped_array, write_array
 from simsearch.index.terms.words import MAX_BYTES
 
 TERM_TYPE = f"S{MAX_BYTES}"
@@ -38,8 +37,7 @@ def write_arrays(folder: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         OSError: a write failed.
     """
     for key, (name, dtype) in ARRAY_FILES.items():
-        with (folder / name).open("wb") as file:
-            np.lib.format.write_array(file, np.ascontiguousarray(arrays[key], dtype=dtype))
+        write_array(folder / name, arrays[key], dtype)
 
 
 def open_array(folder: Path, key: str) -> npt.NDArray[Any]:

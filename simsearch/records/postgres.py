@@ -1,0 +1,35 @@
+"""A connection to a PostgreSQL server, and what its driver says in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simsearch.errors.base import one_line
+
+_CONNECT_SECONDS = 15
+
+
+def connected(address: str, **how: Any) -> Any:
+    """Return a connection of psycopg; it names itself, and gives up after a while.
+
+    Args:
+        address: `postgresql://…`, or what else libpq takes; what it sets itself counts.
+        how: further arguments of `psycopg.connect`.
+
+    Raises:
+        psycopg.Error: there is no such server, or it refuses.
+    """
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    own = conninfo_to_dict(address)
+    asked = {"connect_timeout": _CONNECT_SECONDS, "application_name": "simsearch"}
+    missing: dict[str, Any] = {name: each for name, each in asked.items() if name not in own}
+    return psycopg.connect(address, **missing, **how)
+
+
+def driver_line(error: Exception) -> str:
+    """Return what the driver says of an error, in one line; it names no password."""
+    diagnostics = getattr(error, "diag", None)
+    text = (diagnostics and diagnostics.message_primary) or str(error).partition("\n")[0]
+    return one_line(text).strip() or "the server does not answer"
