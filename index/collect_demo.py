@@ -41,14 +41,26 @@ def main(sources: list[str]) -> None:
         if facts and facts.sex and dated == outcome.last_update_date and nct_id not in detailed:
             detailed.add(nct_id)
             section = records[nct_id]["protocolSection"]
+            countries = [each["country"] for each in _locations(section)]
             for module, parts in _known(_facts(outcome, facts)).items():
                 section[module] = section.get(module, {}) | parts
+            _locations(section).sort(key=lambda site: _place(site.get("country"), countries))
     for nct_id in sorted(texts):
         if nct_id not in records:
             print(f"{nct_id} is not in these records", file=sys.stderr)
             continue
         _add_texts(records[nct_id]["protocolSection"], texts[nct_id])
         print(json.dumps(records[nct_id], ensure_ascii=False))
+
+
+def _locations(section: dict[str, Any]) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = section.get("contactsLocationsModule", {}).get("locations", [])
+    return found
+
+
+def _place(country: str | None, countries: list[str]) -> int:
+    """Return the place of a country: sites stand in the order of the record's countries."""
+    return countries.index(country) if country in countries else len(countries)
 
 
 def _wanted(line: str) -> tuple[str, dict[str, str]]:
