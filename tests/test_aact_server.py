@@ -16,7 +16,7 @@ from test_aact_reader import FULL, tables_of
 
 from simsearch import build_index, read_studies
 from simsearch.cli import main as cli
-from simsearch.errors import SourceError
+from simsearch.errors import SourceError, SourceLostError
 from simsearch.index.opened import opened_index
 from simsearch.records import Notice
 from simsearch.records.aact_tables import cells_of
@@ -131,7 +131,7 @@ def test_another_database_is_refused_before_the_encoder_loads(aact):
 
 def test_an_address_without_a_server_is_one_line_without_its_password():
     address = "postgresql://me:s3cret@127.0.0.1:1/aact?password=s3cret"
-    with pytest.raises(SourceError, match=r"127\.0\.0\.1") as raised:
+    with pytest.raises(SourceLostError, match=r"127\.0\.0\.1") as raised:
         list(read_studies(address))
     assert "s3cret" not in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -170,5 +170,5 @@ def test_a_connection_that_is_cut_ends_in_one_line(aact, monkeypatch):
         return real(row)
 
     monkeypatch.setattr(aact_server, "_as_exported", cut)
-    with pytest.raises(SourceError, match=r"terminating|closed|connection"):
+    with pytest.raises(SourceLostError, match=r"terminating|closed|connection"):
         list(read_studies(aact))

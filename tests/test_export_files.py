@@ -8,7 +8,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from simsearch.errors import ExportError
+from simsearch.errors import ArgumentError, ExportError
 from simsearch.export import opensearch
 from simsearch.export.opensearch import export_opensearch
 from simsearch.export.parquet import export_parquet
@@ -151,7 +151,7 @@ def test_the_script_is_one_that_bash_reads(files):
 
 @pytest.mark.parametrize("name", ["Simsearch", "a/b", "", "-a", 'a"b', "a" * 101])
 def test_an_alias_that_opensearch_refuses_is_refused(demo, tmp_path, name):
-    with pytest.raises(ExportError, match="small letters"):
+    with pytest.raises(ArgumentError, match="small letters"):
         export_opensearch(demo, tmp_path / "out", name=name)
 
 

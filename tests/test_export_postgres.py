@@ -15,7 +15,7 @@ from conftest import SIX, record
 from postgres_server import contents, database, named, rows, run, server  # noqa: F401 - fixtures
 
 from simsearch.encode.fields import FIELDS
-from simsearch.errors import ExportBusyError, ExportError
+from simsearch.errors import ArgumentError, ExportBusyError, ExportError
 from simsearch.export import sessions
 from simsearch.export.postgres import export_postgres
 from simsearch.index.opened import opened_index
@@ -227,7 +227,7 @@ def test_any_name_of_a_schema_is_only_a_name(six, database, name):  # noqa: F811
 
 @pytest.mark.parametrize("name", ["", "n" * 41, "a\0b"])
 def test_a_name_that_cannot_be_one_is_refused(six, database, name):  # noqa: F811
-    with pytest.raises(ExportError, match="bytes"):
+    with pytest.raises(ArgumentError, match="bytes"):
         export_postgres(six, database, name=name)
 
 
@@ -401,6 +401,6 @@ def test_files_load_with_psql_as_the_server_was_loaded(six, database, tmp_path):
 def test_files_need_a_plain_name(six, tmp_path):
     from simsearch.export.psql_files import export_psql_files
 
-    with pytest.raises(ExportError, match="small letters"):
+    with pytest.raises(ArgumentError, match="small letters"):
         export_psql_files(six, tmp_path / "files", name='a"; drop table x')
     assert not (tmp_path / "files").exists()

@@ -11,6 +11,7 @@
     ├── SharedNumberError        a number of another registry that several studies have
     ├── NothingToCompareError    a study or text without a word to compare
     ├── SourceError              a source of records that cannot be read, or not to its end
+    │   ├── SourceLostError      ... because a server does not answer, or went away
     │   └── RejectedRecordsError ... or with too many unusable records
     ├── MirrorError              the mirror cannot be read or written
     │   └── NoFetchYetError      ... or contains no complete fetch
@@ -64,8 +65,8 @@ of the command:
     2     ArgumentError, FilterError, NctIdError: wrong usage
     3     GuardError, RejectedRecordsError: not published; a person decides whether it is intended
     75    IndexBusyError, RelatedBusyError, ExportBusyError, ReviewBusyError, NoAnswerError,
-          FetchError, EngineLostError: the same command may succeed later (EX_TEMPFAIL of
-          sysexits.h)
+          FetchError, EngineLostError, SourceLostError: the same command may succeed later
+          (EX_TEMPFAIL of sysexits.h)
 """
 
 from simsearch.errors.asking import (
@@ -130,6 +131,7 @@ from simsearch.errors.sources import (
     RelatedBusyError,
     RelatedFileError,
     SourceError,
+    SourceLostError,
 )
 
 __all__ = [
@@ -186,6 +188,7 @@ __all__ = [
     "ShrinkError",
     "SimsearchError",
     "SourceError",
+    "SourceLostError",
     "UnknownFieldError",
     "UnknownNumberError",
     "UnknownStudyError",

@@ -18,6 +18,15 @@ class SourceError(SimsearchError):
         return f"{self.place}: {self.reason}"
 
 
+class SourceLostError(SourceError):
+    """A server with records does not answer, or went away: the same command may succeed."""
+
+    exit_code = TRY_LATER
+
+    def _message(self) -> str:
+        return f"{super()._message()}: try again"
+
+
 class RejectedRecordsError(SourceError):
     """More of the records are unusable than a build accepts by default.
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from simsearch.callbacks import Progress, no_progress
 from simsearch.encode.fields import FIELDS
-from simsearch.errors import ExportError
+from simsearch.errors import ArgumentError
 from simsearch.export.flat import flat_study
 from simsearch.export.folders import whole_folder
 from simsearch.export.lists import RelatedLists
@@ -68,13 +68,11 @@ def export_opensearch(
         progress: called after every batch.
 
     Raises:
-        ArgumentError: k is out of its range.
-        ExportError: the folder cannot be written, or OpenSearch takes no such name.
+        ArgumentError: k is out of its range, or OpenSearch takes no such name.
+        ExportError: the folder cannot be written.
     """
     if not _NAME.fullmatch(name):
-        raise ExportError(
-            f"the alias {name!r:.60}", "it is of small letters, digits, hyphens and underscores"
-        )
+        raise ArgumentError("alias", name, "of small letters, digits, hyphens and underscores")
     target = f"{name}-{index.generation.manifest.generation.lower()}"
     with whole_folder(folder, "opensearch") as place:
         lists = RelatedLists(index, k, threads, progress or no_progress)

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from simsearch.callbacks import Progress, no_progress
-from simsearch.errors import ExportError
+from simsearch.errors import ArgumentError
 from simsearch.export import copy_format, schema
 from simsearch.export.folders import whole_folder
 from simsearch.export.rows import TermIds, generation_of, generation_row
@@ -52,14 +52,11 @@ def export_psql_files(
         progress: called after every batch.
 
     Raises:
-        ArgumentError: k is out of its range.
-        ExportError: the folder cannot be written, or the name needs quotes.
+        ArgumentError: k is out of its range, or the name needs quotes.
+        ExportError: the folder cannot be written.
     """
     if not _PLAIN_NAME.fullmatch(name):
-        raise ExportError(
-            f"the schema {name!r:.60}",
-            "in files its name is of small letters, digits and underscores only",
-        )
+        raise ArgumentError("schema", name, "of small letters, digits and underscores in files")
     wanted = generation_of(index, k, with_reasons=reasons)
     all_tables = tables(wanted.dimension)
     with whole_folder(folder, "postgres") as place, ExitStack() as files:

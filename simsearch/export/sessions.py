@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from simsearch.errors import ExportBusyError, ExportError
+from simsearch.errors import ArgumentError, ExportBusyError, ExportError
 from simsearch.errors.base import one_line
 from simsearch.export import copy_format
 from simsearch.export.rows import Generation
 from simsearch.export.tables import FORMAT, GENERATION, Table, tables
-from simsearch.records.postgres import connected, driver_line
+from simsearch.records.postgres import connected, driver_line, is_unreachable
 
 LEAST_PGVECTOR = (0, 8, 4)
 """The first release that this was tested with; earlier ones scan HNSW indexes less well."""
@@ -138,6 +138,7 @@ def session(address: str, name: str) -> Iterator[Session]:
         name: of the schema.
 
     Raises:
+        ArgumentError: a schema cannot have this name.
         ExportBusyError: another export writes there, or the connection was lost.
         ExportError: it cannot be connected to, lacks what is needed, or refuses a statement.
     """
@@ -148,10 +149,7 @@ def session(address: str, name: str) -> Iterator[Session]:
             "PostgreSQL", "needs psycopg: pip install 'simsearch[postgres]', or write files"
         ) from error
     if not 0 < len(name.encode()) <= _LONGEST_NAME or "\0" in name:
-        raise ExportError(
-            one_line(name)[:_LONGEST_NAME] or "the schema",
-            f"a schema has a name of 1 to {_LONGEST_NAME} bytes",
-        )
+        raise ArgumentError("schema", name, f"a name of 1 to {_LONGEST_NAME} bytes")
     target = target_of(address)
     try:
         with connected(address, autocommit=True) as connection:
@@ -237,7 +235,6 @@ def _check_pgvector(opened: Session) -> None:
 
 def _told(error: Exception, target: str) -> ExportError:
     """Return an error of the driver as one of ours."""
-    import psycopg
     from psycopg import errors
 
     diagnostics: Any = getattr(error, "diag", None)
@@ -254,7 +251,6 @@ def _told(error: Exception, target: str) -> ExportError:
             return ExportError(target, f"{text}: {step}")
     if isinstance(error, errors.LockNotAvailable | errors.DeadlockDetected):
         return ExportBusyError(target, "a reader holds the tables for a minute: try again later")
-    state = (diagnostics and diagnostics.sqlstate) or "08000"
-    if isinstance(error, psycopg.OperationalError) and state[:2] in ("08", "57"):
+    if is_unreachable(error):
         return ExportBusyError(target, f"{text}; the tables are as they were: try again")
     return ExportError(target, text)

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from simsearch.errors import SourceError
+from simsearch.errors import SourceError, SourceLostError
 from simsearch.records import aact_reader
 from simsearch.records.aact_tables import TABLES
 from simsearch.records.outcomes import Outcome, SourceFile
-from simsearch.records.postgres import connected, driver_line
+from simsearch.records.postgres import connected, driver_line, is_unreachable
 from simsearch.study import Study
 
 SCHEMES = ("postgresql://", "postgres://")
@@ -110,7 +110,8 @@ class ServerWalk:
                 connection.read_only = True
                 yield _Tables(connection, self.name)
         except psycopg.Error as error:
-            raise SourceError(self.name, driver_line(error)) from error
+            kind = SourceLostError if is_unreachable(error) else SourceError
+            raise kind(self.name, driver_line(error)) from error
 
 
 class _Tables:

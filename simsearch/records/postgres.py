@@ -7,6 +7,8 @@ from typing import Any
 from simsearch.errors.base import one_line
 
 _CONNECT_SECONDS = 15
+_NO_CONNECTION = "08000"
+_MAY_PASS = ("08", "57")  # classes of SQLSTATE: no connection, and an operator's intervention
 
 
 def connected(address: str, **how: Any) -> Any:
@@ -26,6 +28,15 @@ def connected(address: str, **how: Any) -> Any:
     asked = {"connect_timeout": _CONNECT_SECONDS, "application_name": "simsearch"}
     missing: dict[str, Any] = {name: each for name, each in asked.items() if name not in own}
     return psycopg.connect(address, **missing, **how)
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Report whether an error of the driver is that the server does not answer, or went away."""
+    import psycopg
+
+    diagnostics = getattr(error, "diag", None)
+    state = (diagnostics and diagnostics.sqlstate) or _NO_CONNECTION
+    return isinstance(error, psycopg.OperationalError) and state[:2] in _MAY_PASS
 
 
 def driver_line(error: Exception) -> str:
