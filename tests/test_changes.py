@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from simsearch import build_index, read_studies
 from simsearch.cli.hints import line_of
-from simsearch.diff.changes import KINDS, Comparison, changed_fields, compare
+from simsearch.diff.changes import Comparison, compare
+from simsearch.diff.fields import KINDS, changed_fields
 from simsearch.errors import GenerationNameError, IndexNotFoundError, NoEarlierGenerationError
+from simsearch.facts import Arm, Facts, Outcome, Site
 from simsearch.index import studies as store_module
 from simsearch.index.studies import StudyStore
 from simsearch.index.study_tables import COMPARED
@@ -46,7 +48,8 @@ def study(number, **fields):
 
 def test_every_field_of_a_study_that_is_compared_is_of_one_kind():
     named = [name for names in KINDS.values() for name in names]
-    assert sorted(named) == sorted(COMPARED)
+    assert len(named) == len(set(named))
+    assert {name for name in named if name not in Facts.__struct_fields__} == set(COMPARED)
     assert set(COMPARED) == set(Study.__struct_fields__) - {"nct_id", "data_version", "facts"}
 
 
@@ -104,6 +107,51 @@ def test_the_date_of_the_update_is_not_told_beside_what_was_updated():
     old = study(1, last_update_date="2026-11-01", acronym="ONE")
     new = study(1, last_update_date="2026-11-20", acronym="TWO")
     assert [field.name for field in changed_fields(old, new)] == ["acronym"]
+
+
+def facts_changed(compared, old, new):
+    """Return field → old, new of a study with these facts whose record was updated."""
+    before, after = (
+        study(1, last_update_date=date, facts=facts)
+        for date, facts in (("2026-11-01", old), ("2026-11-20", new))
+    )
+    (change,) = compared([before], [after]).studies()
+    return change.kinds, {field.name: (field.old, field.new) for field in change.fields}
+
+
+def test_facts_of_a_changed_study_are_compared_too(compared):
+    old = Facts(masking="NONE", arms=(Arm("Pills"),), criteria="Adults")
+    new = Facts(
+        masking="DOUBLE", arms=(Arm("Pills"), Arm("Placebo")), criteria="Adults\nNo iron",
+        primary_outcomes=(Outcome("Relapse", "1 year"),),
+    )  # fmt: skip
+    kinds, fields = facts_changed(compared, old, new)
+    assert kinds == ("design", "outcomes", "arms", "eligibility")
+    assert fields == {
+        "masking": ("NONE", "DOUBLE"),
+        "primary_outcomes": ((), (Outcome("Relapse", "1 year"),)),
+        "arms": (old.arms, new.arms),
+        "criteria": ("Adults", "Adults\nNo iron"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (None, Facts(masking="DOUBLE")),
+        (Facts(masking="DOUBLE"), None),
+        (Facts(criteria="Adults", sex="ALL"), Facts(sex="ALL")),
+        (
+            Facts(sites=(Site("France", "A", latitude=1.0), Site("Italy", "B"))),
+            Facts(sites=(Site("Italy", "B", zip="2"), Site("France", "A", latitude=1.5))),
+        ),
+    ],
+    ids=["none before", "none now", "criteria not kept", "sites in another order"],
+)
+def test_facts_that_one_index_does_not_keep_have_not_changed(compared, old, new):
+    kinds, fields = facts_changed(compared, old, new)
+    assert kinds == ("other",)
+    assert list(fields) == ["last_update_date"]
 
 
 def test_a_study_that_was_merged_says_into_which(compared):

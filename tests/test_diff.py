@@ -7,11 +7,13 @@ import sys
 
 import pytest
 from conftest import REPOSITORY, SIX, WordEncoder, record
+from designs import detailed
 
 from simsearch.cli import main as cli
 from simsearch.cli import progress
-from simsearch.diff.changes import FieldChange
-from simsearch.output.diff_words import phrases
+from simsearch.diff.fields import KINDS, FieldChange
+from simsearch.facts import Arm, Outcome, Site
+from simsearch.output.diff_phrases import phrases
 from simsearch.search import resolve
 from simsearch.study import Intervention
 
@@ -328,6 +330,37 @@ def test_a_stage_is_shown_once_it_lasts_and_then_to_its_end(monkeypatch):
         (("conditions", ("A", "B"), ("B", "A")), "changed conditions"),
         (("interventions", (Intervention("A"),), ()), "interventions - A"),
         (("official_title", "Old", "New"), "changed official title"),
+        (("masking", "NONE", "DOUBLE"), "masking open label → double-blind"),
+        (("primary_completion_date", "2026-01", "2027-03"), "primary completion 2026-01 → 2027-03"),
+        (("enrollment_type", "ESTIMATED", "ACTUAL"), "enrollment planned → actual"),
+        (("minimum_age", "18 Years", ""), "minimum age 18 years → –"),
+        (("healthy_volunteers", False, True), "healthy volunteers no → yes"),
+        (("why_stopped", "", "Slow accrual"), "why stopped: Slow accrual"),
+        (("arms", (Arm("A"), Arm("B")), (Arm("A"),)), "arms - B"),
+        (("arms", (Arm("A"),), (Arm("A", "OTHER"),)), "changed arms"),
+        (
+            ("primary_outcomes", (Outcome("Pain"),), (Outcome("Sleep"),)),
+            "primary outcomes + Sleep, - Pain",
+        ),
+        (
+            ("secondary_outcomes", (Outcome("A"),), (Outcome("A"), Outcome("B"), Outcome("B"))),
+            "secondary outcomes: 2 added",
+        ),
+        (
+            ("criteria", "a\nb\nc", "a\n b\nd\ne"),
+            "criteria: 2 lines added, 1 line removed",
+        ),
+        (("criteria", "a\nb", "b\na"), "changed criteria"),
+        (
+            ("sites", (Site("Italy", status="RECRUITING"), Site("Spain", status="RECRUITING")),
+             (Site("Italy", status="COMPLETED"), Site("Peru"), Site("Peru"))),
+            "sites 2 → 3: 2 added, 1 removed, 1 ended recruiting",
+        ),
+        (
+            ("sites", (Site("Italy"), Site("Spain")),
+             (Site("Italy", status="RECRUITING"), Site("Spain"))),
+            "sites: 1 began recruiting",
+        ),
         (("last_update_date", "2026-01", "2026-02"), "updated in other parts 2026-01 → 2026-02"),
     ],
 )  # fmt: skip
@@ -342,6 +375,53 @@ def test_long_fields_are_named_together_and_the_last_known_status_goes_without_s
         FieldChange("summary", "a", "b"), FieldChange("outcomes", (), ("c",)),
     ]  # fmt: skip
     assert phrases(changed) == ["Recruiting → Unknown", "changed summary, outcomes"]
+
+
+def test_outcomes_are_told_once():
+    changed = [
+        FieldChange("primary_outcomes", (Outcome("Pain"),), (Outcome("Sleep"),)),
+        FieldChange("outcomes", ("Pain",), ("Sleep",)),
+    ]
+    assert phrases(changed) == ["primary outcomes + Sleep, - Pain"]
+
+
+@pytest.fixture
+def redesigned(build):
+    """An index of two generations: a trial became open to women only, with another outcome."""
+    old, new = (detailed(201, "Pills for aplasia", updated=day) for day in ("2021-01", "2021-02"))
+    section = new["protocolSection"]
+    section["eligibilityModule"]["sex"] = "FEMALE"
+    section["outcomesModule"]["primaryOutcomes"] = [{"measure": "Relapse", "timeFrame": "1 year"}]
+    build([*SIX, old])
+    return build([*SIX, new])
+
+
+@pytest.mark.parametrize("format_", ["table", "markdown", "atom", "ris"])
+def test_a_changed_design_is_told_in_every_format_for_people(run, redesigned, format_):
+    _, out, _ = run("-f", format_)
+    assert "sex all → female" in " ".join(out.split())
+    assert "primary outcomes + Relapse, -" in " ".join(out.split())
+
+
+def test_json_and_csv_hold_the_facts_that_changed(run, redesigned):
+    (study,) = json.loads(run("-f", "json")[1])["studies"]
+    assert study["kinds"] == ["outcomes", "eligibility", "texts"]
+    assert study["fields"]["sex"] == {"old": "ALL", "new": "FEMALE"}
+    assert study["fields"]["primary_outcomes"]["new"] == [
+        {"measure": "Relapse", "time_frame": "1 year"}
+    ]
+    rows = {row["field"]: row["new"] for row in csv.DictReader(io.StringIO(run("-f", "csv")[1]))}
+    assert (rows["sex"], rows["primary_outcomes"]) == ("FEMALE", "Relapse")
+
+
+def test_a_watched_study_says_which_of_its_facts_changed(run, redesigned):
+    assert "sex all → female" in run("--watch", "NCT201")[1]
+
+
+def test_the_document_names_every_kind_and_field():
+    document = (REPOSITORY / "docs" / "diff.md").read_text(encoding="utf-8")
+    for kind, names in KINDS.items():
+        assert f"| `{kind}` | {', '.join(f'`{name}`' for name in names)}" in document
 
 
 def test_the_document_names_every_field(run, two):

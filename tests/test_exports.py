@@ -225,7 +225,7 @@ def test_a_diff_exports_what_was_added_or_changed(updated):
     assert (changed["accession_number"], added["accession_number"]) == (
         "NCT00000105", "NCT00000107"
     )  # fmt: skip
-    assert changed["notes"][0].endswith(": status")
+    assert changed["notes"][0].endswith(": Completed → Terminated")
     assert added["notes"][0].startswith("Added since ")
     assert [each["included"] for each in rows_of(diffed(bulletin, "asreview"))] == ["", ""]
     assert list(bib_entries(diffed(bulletin, "bibtex"))) == ["NCT00000105", "NCT00000107"]

@@ -7,15 +7,15 @@ or have gone, and iterates over them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
 from simsearch.callbacks import Progress, no_progress
+from simsearch.diff.fields import KINDS, FieldChange, changed_fields
 from simsearch.errors import NoEarlierGenerationError
 from simsearch.files import batches
 from simsearch.index.directory import is_demo, is_index, open_generation
@@ -23,36 +23,7 @@ from simsearch.index.generations import generation_names, named
 from simsearch.index.opened import OpenedIndex
 from simsearch.study import Study
 
-KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "status": ("status", "last_known_status"),
-        "results": ("has_results",),
-        "dates": ("start_date", "completion_date"),
-        "enrollment": ("enrollment",),
-        "design": ("study_type", "phases"),
-        "conditions": ("conditions", "condition_mesh"),
-        "interventions": ("interventions", "intervention_mesh"),
-        "texts": ("title", "official_title", "acronym", "summary", "keywords", "outcomes"),
-        "sponsor": ("sponsor",),
-        "countries": ("countries",),
-        "numbers": ("aliases", "mentions"),
-        "other": ("last_update_date",),
-    }
-)
-"""Kind of change → the fields of a study that it covers, the most important kind first.
-
-`other` is an update that changed none of the fields that the index keeps.
-"""
-
 _BATCH = 500  # studies read at a time
-
-
-class FieldChange(msgspec.Struct, frozen=True):
-    """A field of a study that changed, with its old and its new value."""
-
-    name: str
-    old: Any
-    new: Any
 
 
 class StudyChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,8 +97,10 @@ class Comparison:
         """Yield the studies that were added, changed or have gone, ordered by NCT ID."""
         self.kinds.clear()
         for pairs in batches(self._rows.tolist(), _BATCH):
-            before = _studies(self.old, [row for row, _ in pairs])
-            after = _studies(self.new, [row for _, row in pairs])
+            was_rows, now_rows = map(list, zip(*pairs, strict=True))
+            both = [(was, now) for was, now in pairs if was >= 0 and now >= 0]
+            before = _studies(self.old, was_rows, [was for was, _ in both])
+            after = _studies(self.new, now_rows, [now for _, now in both])
             for was, now in pairs:
                 change = self.change(before.get(was), after.get(now))
                 self.kinds.update(change.kinds)
@@ -180,27 +153,13 @@ def compare(
     return comparison
 
 
-def changed_fields(old: Study, new: Study) -> tuple[FieldChange, ...]:
-    """Return the fields in which two records of a study differ, the most important first.
-
-    The date of the last update, which moves with every change, is included only if no other
-    field differs.
-    """
-    differing = [
-        FieldChange(name, getattr(old, name), getattr(new, name))
-        for names in KINDS.values()
-        for name in names
-        if getattr(old, name) != getattr(new, name)
-    ]
-    return tuple(field for field in differing if field.name not in KINDS["other"]) or tuple(
-        differing
-    )
-
-
-def _studies(index: OpenedIndex, rows: list[int]) -> dict[int, Study]:
-    """Return row → study, leaving out rows of -1."""
+def _studies(index: OpenedIndex, rows: list[int], compared: list[int]) -> dict[int, Study]:
+    """Return row → study, leaving out rows of -1; with the facts of those to be compared."""
     present = [row for row in rows if row >= 0]
-    return dict(zip(present, index.store.studies(present), strict=True))
+    found = dict(zip(present, index.store.studies(present), strict=True))
+    for row, facts in zip(compared, index.store.facts(compared), strict=True):
+        found[row] = msgspec.structs.replace(found[row], facts=facts)
+    return found
 
 
 def _open(index: Path, text: str) -> OpenedIndex:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from simsearch.callbacks import Log, Progress, no_log, no_progress
-from simsearch.diff.changes import KINDS, Comparison, FieldChange, StudyChange
+from simsearch.diff.changes import Comparison, StudyChange
+from simsearch.diff.fields import KINDS, FieldChange
 from simsearch.encode.fields import FIELDS, lexical_text
 from simsearch.errors import FilterError, NothingToCompareError
 from simsearch.index.opened import OpenedIndex
@@ -219,12 +220,13 @@ class _Lists:
             yield NeighbourChange(event="left", neighbour=each, why=why)
         for each in self._stayed:
             before = self._before[index.row_of(each.study.nct_id)]
-            change = self._both.change(before, each.study)
             if before.nct_id != each.study.nct_id:
                 why = f"{before.nct_id} was merged into it"
                 yield NeighbourChange(event="changed", neighbour=each, why=why)
-            elif _REPORTED & set(change.kinds):
-                yield NeighbourChange(event="changed", neighbour=each, fields=change.fields)
+            elif self._both.change(before, each.study):
+                change = self._both.change(*self._with_facts(each.study))
+                if _REPORTED & set(change.kinds):
+                    yield NeighbourChange(event="changed", neighbour=each, fields=change.fields)
 
     def _why(self, neighbour: Neighbour, moved: str, others: Sequence[Neighbour]) -> str:
         """Return what moved a neighbour: its own change, that of the query, or of the others."""
@@ -236,13 +238,17 @@ class _Lists:
             or "a small shift: the weights of words follow the corpus"
         )
 
+    def _with_facts(self, study: Study) -> tuple[Study, Study]:
+        """Return a study of both generations as the old and the new one have it."""
+        return self._both.old.study(study.nct_id), self._both.new.study(study.nct_id)
+
     def _cause(self, study: Study) -> str:
         """Return the change in a study that moves it in the list by itself, or `""`."""
         if not self._both.new.holds(study.nct_id):
             return "left the index"
         if not self._both.old.holds(study.nct_id):
             return "new in the index"
-        before, now = (each.study(study.nct_id) for each in (self._both.old, self._both.new))
+        before, now = self._with_facts(study)
         if before.nct_id != now.nct_id:
             return f"merged into {now.nct_id}"
         passed, passes = (

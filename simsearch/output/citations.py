@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from simsearch.diff.changes import KINDS, StudyChange
+from simsearch.diff.changes import StudyChange
 from simsearch.diff.watch import NeighbourChange
 from simsearch.errors import one_line
 from simsearch.facts import OtherNumber
 from simsearch.index.directory import IndexFacts
 from simsearch.output.diff import Bulletin
+from simsearch.output.diff_phrases import phrases
 from simsearch.search.answer import Answer
 from simsearch.search.compare import Compared, Comparison
 from simsearch.search.facts_of import with_facts
@@ -196,8 +197,7 @@ def _change_note(change: StudyChange, bulletin: Bulletin) -> str:
     since = bulletin.both.old.facts.records_date or bulletin.both.old.facts.generation
     if change.event == "added":
         return f"Added since {since}"
-    kinds = [kind for kind in KINDS if kind in change.kinds]
-    return f"Changed since {since}: {', '.join(kinds)}"
+    return f"Changed since {since}: {plain('; '.join(phrases(change.fields)))}"
 
 
 def _source(facts: IndexFacts) -> str:

@@ -18,12 +18,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from simsearch.diff.changes import KINDS, Comparison, FieldChange, StudyChange
+from simsearch.diff.changes import Comparison, StudyChange
+from simsearch.diff.fields import KINDS, FieldChange
 from simsearch.diff.watch import NeighbourChange, WatchedChange
 from simsearch.errors import one_line, records_to
 from simsearch.files import pretty_json
 from simsearch.index.opened import OpenedIndex
-from simsearch.output.diff_words import Entry, Group, plain_name, study_groups, watched_groups
+from simsearch.output.diff_phrases import plain_name
+from simsearch.output.diff_words import Entry, Group, study_groups, watched_groups
 from simsearch.output.formats import View
 from simsearch.output.render import link_style, markdown_cell, render
 from simsearch.search.shape import study_shape

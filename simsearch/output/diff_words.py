@@ -1,19 +1,19 @@
-"""What a diff says of each study, in words: groups under a title, and phrases for changes."""
+"""What a diff says of each study, in words: groups under a title."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
-from simsearch.diff.changes import KINDS, Comparison, FieldChange, StudyChange
+from simsearch.diff.changes import Comparison, StudyChange
+from simsearch.diff.fields import KINDS
 from simsearch.diff.watch import NeighbourChange, WatchedChange
-from simsearch.study import Intervention, Study, phase_label, status_label
+from simsearch.output.diff_phrases import phrases
+from simsearch.study import Study, phase_label, status_label
 
-_NONE = "–"
-_SHOWN = 3  # names of a list
+_SHOWN = 3  # conditions
 _EVENTS = MappingProxyType({"changed": "Changed", "added": "Added", "gone": "Gone"})
 _KIND_ORDER = MappingProxyType({kind: n for n, kind in enumerate(KINDS)})
 
@@ -123,57 +123,3 @@ def _study_lines(change: StudyChange) -> tuple[str, ...]:
 def _facts(study: Study) -> tuple[str, ...]:
     phase = phase_label(study.phases)
     return tuple(filter(None, (status_label(study.status), f"phase {phase}" if phase else "")))
-
-
-_SHORT: Mapping[str, tuple[str, Callable[[Any], str]]] = MappingProxyType(
-    {
-        "status": ("", status_label),
-        "start_date": ("start", str),
-        "completion_date": ("completion", str),
-        "enrollment": ("enrollment", lambda number: "" if number is None else f"{number:,}"),
-        "study_type": ("type", status_label),
-        "phases": ("phase", phase_label),
-        "sponsor": ("sponsor", str),
-        "acronym": ("acronym", str),
-        "last_update_date": ("updated in other parts", str),
-    }
-)
-"""Fields shown as old → new: the label of each, and how its value is written."""
-
-_NAMES = ("conditions", "interventions", "countries")
-"""Fields shown by the names that were added and removed."""
-
-
-def phrases(fields: Sequence[FieldChange]) -> list[str]:
-    """Return the changes in a study's fields, in a few words each; long texts are only named."""
-    names = {field.name for field in fields}
-    found, long = [], []
-    for field in fields:
-        if field.name in _SHORT:
-            label, write = _SHORT[field.name]
-            old, new = (write(value) or _NONE for value in (field.old, field.new))
-            found.append(f"{label} {old} → {new}".strip())
-        elif field.name == "has_results":
-            words = {True: "results posted", False: "no results posted", None: "results unknown"}
-            found.append(words[field.new])
-        elif field.name == "title":
-            found.append(f"title was “{field.old}”")
-        elif field.name in _NAMES and (moved := _moved(field.old, field.new)):
-            found.append(f"{field.name} {moved}")
-        elif not (field.name == "last_known_status" and "status" in names):
-            long.append(field.name.replace("_", " "))
-    return [*found, f"changed {', '.join(long)}"] if long else found
-
-
-def _moved(old: Sequence[Any], new: Sequence[Any]) -> str:
-    """Return the names added (+) and removed (-): `""` if only order or details differ."""
-    before, after = ([plain_name(value) for value in values] for values in (old, new))
-    signed = [f"+ {name}" for name in after if name not in before]
-    signed += [f"- {name}" for name in before if name not in after]
-    more = [f"and {len(signed) - _SHOWN} more"] if len(signed) > _SHOWN else []
-    return ", ".join(signed[:_SHOWN] + more)
-
-
-def plain_name(value: Any) -> str:
-    """Return one value of a list field as text: an intervention by its name."""
-    return value.name if isinstance(value, Intervention) else str(value)

@@ -11,7 +11,7 @@ from simsearch.diff.changes import compare as compare_generations
 from simsearch.diff.watch import watched_change
 from simsearch.errors import NoEarlierGenerationError, one_line
 from simsearch.index.opened import OpenedIndex
-from simsearch.output.diff_words import phrases
+from simsearch.output.diff_phrases import phrases
 from simsearch.search.answer import Answer, ask
 from simsearch.search.compare import compare
 from simsearch.search.facts_of import with_facts
