@@ -13,15 +13,14 @@ from typer.testing import CliRunner
 
 from simsearch.cli.main import app
 from simsearch.errors import ArgumentError, NctIdError, ReviewBusyError, ReviewError
-from simsearch.facts import Facts, OtherNumber
 from simsearch.index.lock import folder_lock
+from simsearch.output.formats import View, write
 from simsearch.review import SUPPLEMENT, folder, stopping
 from simsearch.review.folder import begin_review, open_review
 from simsearch.review.ranking import pull, scored
 from simsearch.review.standing import standing
 from simsearch.review.status import screened, status_of
-from simsearch.review.upcoming import asked_of, folded, upcoming
-from simsearch.study import Study
+from simsearch.review.upcoming import asked_of, upcoming
 
 PILLS, DROPS, MARROW, IRON, KNEE, KNEE_CHILDREN = (f"NCT0000010{n}" for n in range(1, 7))
 
@@ -149,22 +148,63 @@ def test_exploration_takes_a_share_from_further_down(review, six):
         upcoming(six, review, 4, explore=0.9)
 
 
-def test_entries_of_one_trial_are_folded():
-    def study(n, *numbers, mentions=()):
-        others = tuple(OtherNumber(number, "EudraCT") for number in numbers)
-        return Study(nct_id=f"NCT0000010{n}", mentions=mentions, facts=Facts(other_numbers=others))
-
-    studies = [
-        study(1, "2012-003157-29"), study(2), study(3, "2012-003157-29"),
-        study(4, mentions=("NCT00000102",)), study(2, mentions=("NCT00000104",)), study(6),
-    ]  # fmt: skip
-    assert folded(studies) == {0: (2,), 1: (), 3: (4,), 5: ()}
+def entry(n, title, *numbers):
+    """Return a record of aplasia with numbers elsewhere."""
+    made = record(f"NCT0000020{n}", title, ["Aplasia"], [("DRUG", "Pills")], f"{title} again.")
+    made["protocolSection"]["identificationModule"]["secondaryIdInfos"] = [
+        {"id": number} for number in numbers
+    ]
+    return made
 
 
-def test_a_number_of_the_sponsors_own_folds_nothing():
-    same = Facts(other_numbers=(OtherNumber("001"),))
-    studies = [Study(nct_id="NCT00000101", facts=same), Study(nct_id="NCT00000102", facts=same)]
-    assert folded(studies) == {0: (), 1: ()}
+@pytest.fixture
+def entries(build, tmp_path):
+    """Yield an index and a review: 1 and 3 have one EudraCT number, 2 and 4 name each other."""
+    from simsearch.index.opened import opened_index
+
+    made = [
+        entry(1, "Pills for aplasia in adults", "2012-003157-29"),
+        entry(2, "Pills for aplasia in the old", "NCT00000204"),
+        entry(3, "Pills for aplasia in Europe", "2012-003157-29"),
+        entry(4, "Pills for aplasia, long term", "NCT00000202", "A-001"),
+        entry(5, "Pills for aplasia in the young", "NCT00000204", "A-001"),
+    ]
+    review = begin_review(tmp_path / "rv", {PILLS: "include"}, by="a test")
+    with opened_index(build([*SIX, *made]).index) as index:
+        yield index, review
+
+
+def test_entries_of_one_trial_are_folded(entries):
+    found = upcoming(*entries, 20)
+    trials = {frozenset({each.study.nct_id, *(one.nct_id for one in each.twins)})
+              for each in found.suggestions}  # fmt: skip
+    assert {"NCT00000201", "NCT00000203"} in trials
+    assert {"NCT00000202", "NCT00000204"} in trials
+
+
+def test_a_number_of_the_sponsors_own_or_named_by_one_alone_folds_nothing(entries):
+    assert "NCT00000205" in ids(upcoming(*entries, 20))
+
+
+@pytest.mark.parametrize("decision", ["include", "exclude", "undecided"])
+def test_an_entry_of_a_decided_trial_is_marked(entries, decision):
+    index, review = entries
+    review.decide({"NCT00000203": decision, "NCT00000202": decision}, by="Ann")
+    found = {
+        each.study.nct_id: each.decided_twin for each in upcoming(index, review, 20).suggestions
+    }
+    twin = found["NCT00000201"]
+    assert (twin.study.nct_id, twin.decision) == ("NCT00000203", decision)
+    assert twin.reason == "same registration: EudraCT 2012-003157-29"
+    assert found["NCT00000204"].study.nct_id == "NCT00000202"
+    assert found["NCT00000205"] is None
+
+
+def test_the_list_says_of_which_decided_trial_a_study_may_be_an_entry(entries):
+    index, review = entries
+    review.decide({"NCT00000203": "exclude"}, by="Ann")
+    text = "".join(write("next", upcoming(index, review, 20), "table", View(width=200)))
+    assert "perhaps one trial with NCT00000203 (excluded): same registration: EudraCT" in text
 
 
 def test_the_decision_on_a_merged_study_follows_it(build, tmp_path):

@@ -37,6 +37,13 @@ _GONE = """
 SELECT nct_id, row, -1 FROM old.study
 WHERE row >= ? AND row < ? AND nct_id NOT IN (SELECT nct_id FROM main.study) ORDER BY row
 """
+_BY_OWN = """
+SELECT row, nct_id, nct_id FROM study WHERE nct_id IN (SELECT value FROM json_each(?))
+"""
+_BY_ALIAS = """
+SELECT study.row, alias, nct_id FROM alias JOIN study ON study.row = alias.row
+WHERE alias IN (SELECT value FROM json_each(?))
+"""
 # NULL, text of bytes, broken JSON, lists in lists without end.
 _NOT_A_STUDY = (msgspec.MsgspecError, TypeError, ValueError, RecursionError)
 # The same as JSON escapes, after an even number of backslashes.
@@ -99,6 +106,16 @@ class StudyStore:
             )
         )
         return [self._row(known.get(nct_id)) for nct_id in nct_ids]
+
+    def located(self, nct_ids: Collection[str]) -> dict[str, tuple[int, str]]:
+        """Return NCT ID or alias → row and own NCT ID of the study, of those that are here."""
+        wanted = msgspec.json.encode(list(nct_ids)).decode()
+        found = {}
+        for statement in (_BY_ALIAS, _BY_OWN):  # the own one counts where a number is both
+            for row, *texts in self._all(statement, wanted):
+                asked, own = self._texts(texts)
+                found[asked] = self._row(row), own
+        return found
 
     def rows_numbered(self, key: str) -> list[int]:
         """Return the rows of the studies that have a number elsewhere, in row order.

@@ -19,6 +19,7 @@ from simsearch.output.formats import View
 from simsearch.output.render import UNCUT_WIDTH, facts_table, link_style, markdown_cell, render
 from simsearch.review import SUPPLEMENT
 from simsearch.review.status import Status
+from simsearch.review.twins import DecidedTwin
 from simsearch.review.upcoming import Suggestion, Upcoming
 from simsearch.search.shape import percentile_label
 from simsearch.study import phase_label, status_label
@@ -28,7 +29,7 @@ STATUS_SCHEMA = "simsearch.review.status/1"
 
 _COLUMNS = (
     "rank", "nct_id", "title", "status", "phase", "similarity", "percentile", "nearest_id",
-    "reason", "twins", "explored", "url",
+    "reason", "twins", "decided_twin", "explored", "url",
 )  # fmt: skip
 _BARS = " ▁▂▃▄▅▆▇█"
 
@@ -161,11 +162,19 @@ def _bars(curve: tuple[int, ...]) -> str:
 
 def _why(each: Suggestion) -> Iterator[str]:
     yield f"most like {each.nearest.nct_id}, pctl. {percentile_label(each.percentile)}"
-    yield each.reason
+    yield each.reason.line
     if each.twins:
         yield f"the same trial: {', '.join(twin.nct_id for twin in each.twins)}"
+    if each.decided_twin:
+        yield twin_line(each.decided_twin)
     if each.explored:
         yield "from further down the list (exploration)"
+
+
+def twin_line(twin: DecidedTwin) -> str:
+    """Return what is known of a study that may be one trial with a decided one."""
+    decided = {"include": "included", "exclude": "excluded", "undecided": "set aside"}
+    return f"perhaps one trial with {twin.study.nct_id} ({decided[twin.decision]}): {twin.reason}"
 
 
 def suggestion_row(each: Suggestion) -> dict[str, Any]:
@@ -180,8 +189,9 @@ def suggestion_row(each: Suggestion) -> dict[str, Any]:
         "similarity": each.similarity,
         "percentile": each.percentile,
         "nearest_id": each.nearest.nct_id,
-        "reason": each.reason,
+        "reason": each.reason.line,
         "twins": [twin.nct_id for twin in each.twins],
+        "decided_twin": each.decided_twin.study.nct_id if each.decided_twin else "",
         "explored": each.explored,
         "url": study.url,
     }
@@ -208,5 +218,5 @@ def _citations(found: Upcoming) -> Iterator[Citation]:
         source = f"Source: ClinicalTrials.gov, records to {facts.records_date}; {facts.generation}"
         yield Citation(
             study=each.study, records_date=facts.records_date,
-            notes=(near, f"Reason: {each.reason}", source, SUPPLEMENT),
+            notes=(near, f"Reason: {each.reason.line}", source, SUPPLEMENT),
         )  # fmt: skip

@@ -12,7 +12,7 @@ from simsearch.output.citations import Citation, plain
 from simsearch.output.exports import citations_ris
 from simsearch.output.feed import Entry, feed
 from simsearch.output.formats import View
-from simsearch.output.review import suggestion_row
+from simsearch.output.review import suggestion_row, twin_line
 from simsearch.review import SUPPLEMENT
 from simsearch.review.news import ReviewNews
 from simsearch.review.upcoming import Suggestion
@@ -123,9 +123,10 @@ def _head(news: ReviewNews) -> str:
 
 
 def _why(each: Suggestion) -> str:
+    twin = f"; {twin_line(each.decided_twin)}" if each.decided_twin else ""
     return (
         f"most like {each.nearest.nct_id} (similarity {each.similarity:.3f}, pctl. "
-        f"{percentile_label(each.percentile)}): {plain(each.reason)}"
+        f"{percentile_label(each.percentile)}): {plain(each.reason.line)}{twin}"
     )
 
 

@@ -3,7 +3,8 @@
     folder     a review is a folder of plain files: what was decided, when, by whom; what was asked
     standing   the decisions as an index of today sees them: merged studies, those that have left
     ranking    decisions → a score for every study; it learns from them
-    next       the studies to screen next
+    upcoming   the studies to screen next
+    twins      entries of one trial: shown as one, and not again once one is decided
     stopping   how many relevant studies may be left
     imports    decisions from ASReview, Rayyan and Covidence
 

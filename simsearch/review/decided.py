@@ -37,8 +37,7 @@ def decided(index: OpenedIndex, review: Review) -> Decided:
     """
     current = review.current()
     first = {each.study: each for each in reversed(review.decisions())}
-    rows = {nct_id: index.locate(nct_id)[1] for nct_id in current}
-    there = {nct_id: row for nct_id, row in rows.items() if row is not None}
+    there = {nct_id: row for nct_id, (row, _) in index.store.located(current).items()}
     studies = with_facts(index, index.store.studies(list(there.values())))
     by_id = dict(zip(there, studies, strict=True))
     return Decided(

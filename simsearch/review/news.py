@@ -66,7 +66,7 @@ def review_news(both: Comparison, review: Review, k: int = 50) -> ReviewNews:
     among = np.array(sorted(row for row in rows if row is not None), dtype=np.int64)
     excluded = [row for row in now.excluded if index.has_text[row]]
     found = scored(index, included, excluded, among)
-    listed = suggestions_of(index, found, k)
+    listed = suggestions_of(index, found, k, now)
     close = closeness(index)
     return ReviewNews(
         review.settings.name,

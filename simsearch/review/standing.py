@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from simsearch.index.opened import OpenedIndex
-from simsearch.review.folder import Decision
+from simsearch.review.folder import Decision, Verdict
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -29,6 +29,13 @@ class Standing(msgspec.Struct, frozen=True):
         """All rows with a decision."""
         return self.included + self.excluded + self.undecided
 
+    @property
+    def verdicts(self) -> dict[int, Verdict]:
+        """Row → its decision."""
+        found: dict[int, Verdict] = dict.fromkeys(self.included, "include")
+        found |= dict.fromkeys(self.excluded, "exclude")
+        return found | dict.fromkeys(self.undecided, "undecided")
+
 
 def standing(index: OpenedIndex, decisions: Mapping[str, Decision]) -> Standing:
     """Return where each decided study stands; the decision on a merged study follows it.
@@ -42,12 +49,14 @@ def standing(index: OpenedIndex, decisions: Mapping[str, Decision]) -> Standing:
     """
     notes, missing = [], []
     by_row: dict[int, Decision] = {}
+    own: dict[int, str] = {}
+    located = index.store.located(decisions)
     for nct_id, decision in decisions.items():
-        canonical, row = index.locate(nct_id)
-        if row is None:
+        if nct_id not in located:
             missing.append(nct_id)
-            notes.append(_of_missing(index, canonical, decision))
+            notes.append(_of_missing(index, nct_id, decision))
             continue
+        row, own[row] = located[nct_id]
         other = by_row.pop(row, None)
         if other and other.decision != decision.decision:
             later = max((other, decision), key=lambda each: each.date)
@@ -57,12 +66,11 @@ def standing(index: OpenedIndex, decisions: Mapping[str, Decision]) -> Standing:
             )
             decision = later  # noqa: PLW2901 - what counts
         by_row[row] = decision
-    rows = list(by_row)
-    for row, study in zip(rows, index.store.studies(rows), strict=True):
-        if by_row[row].study != study.nct_id:
-            notes.append(
-                f"{by_row[row].study} was merged into {study.nct_id}: its decision follows"
-            )
+    notes += [
+        f"{decision.study} was merged into {own[row]}: its decision follows"
+        for row, decision in by_row.items()
+        if decision.study != own[row]
+    ]
     of = {
         verdict: tuple(row for row, each in by_row.items() if each.decision == verdict)
         for verdict in ("include", "exclude", "undecided")

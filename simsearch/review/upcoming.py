@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
@@ -13,12 +12,13 @@ from simsearch.index.directory import IndexFacts
 from simsearch.index.opened import OpenedIndex
 from simsearch.review.folder import Asked, Review, today
 from simsearch.review.ranking import RANKING, Scores, scored
-from simsearch.review.standing import standing
-from simsearch.search.facts_of import with_facts
+from simsearch.review.standing import Standing, standing
+from simsearch.review.twins import DecidedTwin, decided_twins, folded
 from simsearch.search.nearest import percentiles
-from simsearch.search.neighbour import Neighbour
+from simsearch.search.neighbour import Neighbour, Reason
 from simsearch.search.query_parts import study_part
 from simsearch.search.reasons import explain
+from simsearch.search.registrations import registrations
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS, SIGNALS
 
@@ -31,9 +31,9 @@ class Suggestion(msgspec.Struct, frozen=True):
     """A study to screen.
 
     `rank` counts from 1; `nearest` is the included study that it is most like, with `similarity`
-    to that one, the `percentile` of that among random pairs of studies, and the `reason` in one
-    line. `twins` are further entries of the same trial. `explored` tells one that exploration
-    brought up, not its place.
+    to that one, the `percentile` of that among random pairs of studies, and the `reason`.
+    `twins` are further entries of the same trial. `explored` tells one that exploration
+    brought up, not its place. `decided_twin` is a decided study that may be the same trial.
     """
 
     rank: int
@@ -41,9 +41,10 @@ class Suggestion(msgspec.Struct, frozen=True):
     nearest: Study
     similarity: float
     percentile: float
-    reason: str
+    reason: Reason
     twins: tuple[Study, ...] = ()
     explored: bool = False
+    decided_twin: DecidedTwin | None = None
 
 
 class Upcoming(msgspec.Struct, frozen=True):
@@ -89,7 +90,7 @@ def upcoming(index: OpenedIndex, review: Review, k: int = 20, explore: float = 0
     return Upcoming(
         review.settings.name,
         index.facts,
-        _suggestions(index, found, k, explore, len(current)),
+        suggestions_of(index, found, k, now, explore, len(current)),
         len(now.included),
         len(now.excluded),
         len(now.undecided),
@@ -114,82 +115,61 @@ def asked_of(found: Upcoming) -> Asked:
     )
 
 
-def suggestions_of(index: OpenedIndex, found: Scores, k: int) -> tuple[Suggestion, ...]:
-    """Return the first k of scored studies, twins folded."""
-    return _suggestions(index, found, k, 0.0, 0)
-
-
-def _suggestions(
-    index: OpenedIndex, found: Scores, k: int, explore: float, seed: int
+def suggestions_of(
+    index: OpenedIndex,
+    found: Scores,
+    k: int,
+    now: Standing,
+    explore: float = 0.0,
+    seed: int = 0,
 ) -> tuple[Suggestion, ...]:
-    n = min(_LOOKED_AT * k + 10, len(found.rows))
-    studies = with_facts(index, index.store.studies(found.rows[:n].tolist()))
-    groups = folded(studies)
-    places, explored = _places(groups, len(found.rows), k, explore, seed)
-    rows = found.rows[places].tolist()
-    shown = [
-        studies[at] if at < n else index.store.studies([row])[0]
-        for at, row in zip(places, rows, strict=True)
-    ]
+    """Return the first k of scored studies, entries of one trial as one.
+
+    Args:
+        index: the index.
+        found: the scores of studies without a decision.
+        k: how many.
+        now: the decisions.
+        explore: the share that is taken from further down.
+        seed: decides which.
+    """
+    n = min(_LOOKED_AT * k + 10 + (_EXPLORED * k if explore else 0), len(found.rows))
+    studies = index.store.studies(found.rows[:n].tolist())
+    numbers = registrations(index, found.rows[:n].tolist(), studies)
+    groups = folded(numbers)
+    places, explored = _places(list(groups), k, explore, seed)
     nearest = index.store.studies(found.nearest[places].tolist())
-    weights = dict(zip(SIGNALS, (DEFAULT_WEIGHTS[name] for name in SIGNALS), strict=True))
-    high = percentiles(index, found.similarity[places], weights)
+    high = percentiles(index, found.similarity[places], {n: DEFAULT_WEIGHTS[n] for n in SIGNALS})
+    of_decided = decided_twins(index, [numbers[at] for at in places], now)
     return tuple(
         Suggestion(
             rank,
-            msgspec.structs.replace(study, facts=None),
+            studies[at],
             near,
             float(found.similarity[at]),
             round(float(high[rank - 1]), 3),
-            _reason(index, near, study, float(found.similarity[at])),
-            tuple(
-                msgspec.structs.replace(studies[twin], facts=None) for twin in groups.get(at, ())
-            ),
+            _reason(index, near, studies[at], float(found.similarity[at])),
+            tuple(studies[twin] for twin in groups[at]),
             at in explored,
+            of_decided.get(rank - 1),
         )
-        for rank, (at, study, near) in enumerate(zip(places, shown, nearest, strict=True), start=1)
+        for rank, (at, near) in enumerate(zip(places, nearest, strict=True), start=1)
     )
 
 
-def _places(
-    groups: dict[int, tuple[int, ...]], n: int, k: int, explore: float, seed: int
-) -> tuple[list[int], set[int]]:
+def _places(leaders: list[int], k: int, explore: float, seed: int) -> tuple[list[int], set[int]]:
     """Return the places of the list, and those of them that are explored."""
     n_explored = round(explore * k)
-    best = list(groups)[: k - n_explored]
-    end = (best[-1] + 1) if best else 0
-    further = range(end, min(n, end + _EXPLORED * k))
-    drawn = sorted(further, key=lambda at: hashlib.sha256(f"{seed} {at}".encode()).digest())
+    best, further = leaders[: k - n_explored], leaders[k - n_explored :]
+    drawn = sorted(
+        further[: _EXPLORED * k],
+        key=lambda at: hashlib.sha256(f"{seed} {at}".encode()).digest(),
+    )
     explored = set(drawn[:n_explored])
     return [*best, *sorted(explored)], explored
 
 
-def _reason(index: OpenedIndex, near: Study, study: Study, similarity: float) -> str:
+def _reason(index: OpenedIndex, near: Study, study: Study, similarity: float) -> Reason:
     part = study_part(index, index.row_of(near.nct_id))
     as_neighbour = Neighbour(1, study, similarity, {}, 0.0)
-    return explain(index, [part], [near], [as_neighbour], DEFAULT_WEIGHTS)[0].line
-
-
-def folded(studies: Sequence[Study]) -> dict[int, tuple[int, ...]]:
-    """Return place → the places of further entries of the same trial after it.
-
-    Entries are of one trial if they have the same number in another registry, or name each other.
-    """
-    first_with: dict[str, int] = {}
-    groups: dict[int, tuple[int, ...]] = {}
-    for at, study in enumerate(studies):
-        keys = list(_keys(study))
-        first = min((first_with[key] for key in keys if key in first_with), default=at)
-        for key in keys:
-            first_with.setdefault(key, first)
-        groups[first] = (*groups[first], at) if first != at else ()
-    return groups
-
-
-def _keys(study: Study) -> Iterable[str]:
-    if study.facts:
-        for each in study.facts.other_numbers:
-            if each.registry:
-                yield f"{each.registry} {each.number}"
-    for other in study.mentions:
-        yield " ".join(sorted((study.nct_id, other)))
+    return explain(index, [part], [near], [as_neighbour], DEFAULT_WEIGHTS)[0]
