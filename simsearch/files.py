@@ -6,10 +6,13 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import msgspec
+
+from simsearch.errors import one_line
 
 Value = TypeVar("Value")
 
@@ -22,6 +25,11 @@ def spreadsheet_safe(cell: Any) -> Any:
     if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA_STARTS):
         return f"'{cell}"
     return cell
+
+
+def html_safe(text: str) -> str:
+    """Return a text for HTML or SVG: what would be markup is escaped, what nobody sees a blank."""
+    return escape(one_line(text))
 
 
 @contextmanager

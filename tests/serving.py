@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import uvicorn
-from conftest import record
 
 from simsearch.web.app import create_app
 from simsearch.web.current import CurrentIndex
@@ -64,16 +63,3 @@ def serving(index: Path | None = None, **settings: Any) -> Iterator[Site]:
             site.close()
             server.should_exit = True
             thread.join(20)
-
-
-HOSTILE = record(
-    "NCT00000301",
-    '<script>alert(1)</script> \u202eevil\u202c "quoted" \x07bell',
-    ['=cmd|"/c calc"!A1', "<img src=x onerror=alert(2)>"],
-    [("DRUG", "<b>bold</b>")],
-    "A summary of aplasia with <iframe src=//evil.example></iframe> & marrow {{ 7*7 }}.",
-)
-"""A record whose texts are markup, formulas, and letters that turn others around."""
-HOSTILE["protocolSection"]["sponsorCollaboratorsModule"]["leadSponsor"]["name"] = (
-    "</title><script>alert(3)</script>"
-)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from conftest import SIX
-from serving import HOSTILE
+from hostile import HOSTILE
 
 import simsearch
 

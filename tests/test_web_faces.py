@@ -12,7 +12,7 @@ import pytest
 from conftest import SIX, record
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
-from serving import HOSTILE, serving
+from serving import serving
 
 import simsearch
 from simsearch.index.directory import demo_index
@@ -177,17 +177,6 @@ def test_an_assistant_is_told_what_is_new(build, tmp_path):
     told = found.structured_content
     assert any("recruiting" in line.casefold() for line in told["study"])
     assert ("new", "NCT00000107") in [(e["event"], e["nct_id"]) for e in told["neighbours"]]
-
-
-def test_texts_of_records_cannot_hide_in_an_assistants_answer(build, tmp_path):
-    build([*SIX, HOSTILE])
-    _, [found] = ask(
-        stdio("--index", str(tmp_path / "index")), ("get_study", {"nct_id": "NCT00000301"})
-    )
-    text = found.content[0].text
-    assert "<script>alert(1)" in text
-    assert all(each.isprintable() for each in text)
-    assert "\\u202e" not in text
 
 
 def test_a_prompt_benchmarks_a_protocol(site):

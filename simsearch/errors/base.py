@@ -17,6 +17,8 @@ def one_line(text: str, keep: str = "") -> str:
         text: the text.
         keep: unprintable characters to keep.
     """
+    if text.isprintable():
+        return text
     return "".join(each if each.isprintable() or each in keep else " " for each in text)
 
 

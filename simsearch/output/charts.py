@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from html import escape
 
 from simsearch.design.measures import Measure, Share
+from simsearch.files import html_safe
 from simsearch.output.design_words import number, share_words
 
 _WIDTH, _HEIGHT, _MARGIN = 320, 34, 8
@@ -49,12 +49,12 @@ def strip(measure: Measure) -> str:
         ]
     shapes += [
         f'<circle class="chart-dot" cx="{place(value):.1f}" cy="{_MIDDLE}" r="3">'
-        f"<title>{escape(nct_id)}: {number(value)}</title></circle>"
+        f"<title>{html_safe(nct_id)}: {number(value)}</title></circle>"
         for nct_id, value in measure.values
     ]
     shapes += [
         f'<path class="chart-asked" d="M{place(each.value):.1f} {_MIDDLE - 7}'
-        f'l6 7l-6 7l-6 -7z"><title>{escape(each.nct_id or "the draft")}: {number(each.value)}'
+        f'l6 7l-6 7l-6 -7z"><title>{html_safe(each.nct_id or "the draft")}: {number(each.value)}'
         "</title></path>"
         for each in measure.standings
         if each.value >= 0
@@ -123,6 +123,6 @@ def _told(measure: Measure, *, is_log: bool) -> str:
 def _svg(title: str, told: str, shapes: list[str], height: int = _HEIGHT) -> str:
     return (
         f'<svg class="chart" role="img" viewBox="0 0 {_WIDTH} {height}" '
-        f'xmlns="http://www.w3.org/2000/svg"><title>{escape(title)}</title>'
-        f"<desc>{escape(told)}</desc>{''.join(shapes)}</svg>"
+        f'xmlns="http://www.w3.org/2000/svg"><title>{html_safe(title)}</title>'
+        f"<desc>{html_safe(told)}</desc>{''.join(shapes)}</svg>"
     )

@@ -7,13 +7,13 @@ Everything from records is escaped; there is no script and no style within (clas
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 
 from simsearch.design.benchmark import Benchmark
 from simsearch.design.groups import Group
 from simsearch.design.measures import Measure, Share
 from simsearch.design.rows import Design
 from simsearch.facts import Outcome
+from simsearch.files import html_safe
 from simsearch.output.charts import bar, strip
 from simsearch.output.compare_parts import (
     FREQUENT,
@@ -55,14 +55,14 @@ def comparison_fragment(comparison: Comparison) -> str:
     parts = [
         (
             f'<header class="sx-head"><p class="sx-kicker">Designs compared</p>'
-            f"<h1>{escape(query_title(comparison.query) or 'Studies side by side')}</h1>"
-            f'<p class="sx-lead">{escape(intro(comparison))}</p></header>'
+            f"<h1>{html_safe(query_title(comparison.query) or 'Studies side by side')}</h1>"
+            f'<p class="sx-lead">{html_safe(intro(comparison))}</p></header>'
         ),
-        *(f'<p class="sx-note">{escape(each)}</p>' for each in missing_note(comparison)),
+        *(f'<p class="sx-note">{html_safe(each)}</p>' for each in missing_note(comparison)),
         benchmark_fragment(comparison),
         topics_fragment(comparison),
         table_fragment(comparison),
-        f'<footer class="sx-foot"><p>{escape(comparison.facts.line)}.</p></footer>',
+        f'<footer class="sx-foot"><p>{html_safe(comparison.facts.line)}.</p></footer>',
     ]
     return f'<article class="sx">{"".join(parts)}</article>'
 
@@ -74,8 +74,8 @@ def benchmark_fragment(comparison: Comparison) -> str:
         return ""
     counted = counted_words(bench.n, comparison.n_far, named=comparison.named)
     return (
-        f'<section class="sx-part"><h2>Benchmark: {escape(bench.headline)}</h2>'
-        f'<p class="sx-dim">{escape(counted)} A dot is a study, the box the middle half, the '
+        f'<section class="sx-part"><h2>Benchmark: {html_safe(bench.headline)}</h2>'
+        f'<p class="sx-dim">{html_safe(counted)} A dot is a study, the box the middle half, the '
         "line in it the median, a diamond the query study. n: studies that give the figure.</p>"
         f"{_standings(bench)}"
         f'<div class="sx-grid">{"".join(map(_measure, _shown(bench)))}</div>'
@@ -89,7 +89,7 @@ def _shown(bench: Benchmark) -> list[Measure]:
 
 def _standings(bench: Benchmark) -> str:
     lines = [
-        f"<li>{escape(standing_sentence(each, measure, bench))}</li>"
+        f"<li>{html_safe(standing_sentence(each, measure, bench))}</li>"
         for measure in bench.measures
         for each in measure.standings
         if each.place in ("below all", "below", "above", "above all")
@@ -108,9 +108,9 @@ def _measure(measure: Measure) -> str:
     )
     notes = [f"n = {measure.n}", *measure_notes(measure)]
     return (
-        f'<figure class="sx-measure"><figcaption>{escape(measure.name)}</figcaption>'
+        f'<figure class="sx-measure"><figcaption>{html_safe(measure.name)}</figcaption>'
         f"<p>{figures}</p>{strip(measure)}"
-        f'<p class="sx-dim">{escape("; ".join(notes))}</p></figure>'
+        f'<p class="sx-dim">{html_safe("; ".join(notes))}</p></figure>'
     )
 
 
@@ -129,7 +129,7 @@ def _share(share: Share) -> str:
     asked = ", ".join(dict.fromkeys(yes_or_no(value) for _, value in share.asked))
     query = f"<td>{asked}</td>" if share.asked else ""
     return (
-        f'<tr><th scope="row">{escape(share.name)}</th><td>{share_words(share)}</td>'
+        f'<tr><th scope="row">{html_safe(share.name)}</th><td>{share_words(share)}</td>'
         f"<td>{bar(share)}</td><td>{share.n_missing or ''}</td>{query}</tr>"
     )
 
@@ -138,8 +138,8 @@ def _stopped(bench: Benchmark) -> str:
     if not bench.stopped:
         return ""
     items = "".join(
-        f"<li>{_link(each.nct_id)} {escape(status_label(each.status).lower())}: "
-        f"{escape(each.why or NOT_GIVEN)}</li>"
+        f"<li>{_link(each.nct_id)} {html_safe(status_label(each.status).lower())}: "
+        f"{html_safe(each.why or NOT_GIVEN)}</li>"
         for each in bench.stopped
     )
     return f"<h3>Stopped early, and why</h3><ul>{items}</ul>"
@@ -164,11 +164,12 @@ def _groups(
 ) -> str:
     shown = frequent(groups, own, FREQUENT)
     if not shown:
-        return f"<h3>{name}</h3><p class='sx-dim'>{escape(groups_note(groups, own, n, 0))}</p>"
+        return f"<h3>{name}</h3><p class='sx-dim'>{html_safe(groups_note(groups, own, n, 0))}</p>"
     items = "".join(_group(each, own, n) for each in shown)
     return (
         f"<details{' open' if open_ else ''}><summary><h3>{name}</h3> "
-        f'<span class="sx-dim">{escape(groups_note(groups, own, n, len(shown)))}</span></summary>'
+        f'<span class="sx-dim">{html_safe(groups_note(groups, own, n, len(shown)))}</span>'
+        "</summary>"
         f'<ol class="sx-groups">{items}</ol>{_rest(groups, shown, own)}</details>'
     )
 
@@ -179,7 +180,7 @@ def _rest(groups: Sequence[Group], shown: Sequence[Group], own: set[str]) -> str
     if not others:
         return ""
     items = "".join(
-        f"<li>{escape(each.label)} {' '.join(map(_link, each.nct_ids))}</li>" for each in others
+        f"<li>{html_safe(each.label)} {' '.join(map(_link, each.nct_ids))}</li>" for each in others
     )
     return (
         f'<details class="sx-rest"><summary>{plural(len(others), "other")}</summary>'
@@ -192,15 +193,15 @@ def _group(group: Group, own: set[str], n: int) -> str:
     frames = frames_words(group)
     mine = '<span class="sx-tag">query too</span>' if own.intersection(group.nct_ids) else ""
     said = "".join(
-        f"<li>{_link(each.nct_id)} {escape(each.text)}"
-        + (f" <span class='sx-dim'>{escape(each.time_frame)}</span>" if each.time_frame else "")
+        f"<li>{_link(each.nct_id)} {html_safe(each.text)}"
+        + (f" <span class='sx-dim'>{html_safe(each.time_frame)}</span>" if each.time_frame else "")
         + "</li>"
         for each in group.mentions
     )
     return (
         f'<li><span class="sx-count">{len(others)}<small>/{n}</small></span><div>'
-        f"<p>{escape(group.label)} {mine}</p>"
-        + (f'<p class="sx-dim">{escape(frames)}</p>' if frames else "")
+        f"<p>{html_safe(group.label)} {mine}</p>"
+        + (f'<p class="sx-dim">{html_safe(frames)}</p>' if frames else "")
         + f"<details><summary>in their words</summary><ul>{said}</ul></details></div></li>"
     )
 
@@ -238,22 +239,22 @@ def _row(design: Design, kind: str, relation: str) -> str:
         f"<td><ul>{outcomes}</ul></td>"
         if name == "Primary outcomes" and outcomes
         else f'<td class="{"sx-none" if text in (NOT_GIVEN, NOT_APPLICABLE) else "sx-cell"}">'
-        f"{escape(text)}</td>"
+        f"{html_safe(text)}</td>"
         for name, text in shown.items()
     )
     return (
         f'<tr class="sx-row {f"sx-{kind}" if kind else ""}"><th scope="row">{_link(design.nct_id)}'
-        f"<span>{escape(design.title)}</span></th><td>{escape(relation)}</td>{columns}</tr>"
+        f"<span>{html_safe(design.title)}</span></th><td>{html_safe(relation)}</td>{columns}</tr>"
     )
 
 
 def _outcome(each: Outcome) -> str:
-    frame = f' <span class="sx-dim">{escape(each.time_frame)}</span>' if each.time_frame else ""
-    return f"<li>{escape(each.measure)}{frame}</li>"
+    frame = f' <span class="sx-dim">{html_safe(each.time_frame)}</span>' if each.time_frame else ""
+    return f"<li>{html_safe(each.measure)}{frame}</li>"
 
 
 def _link(nct_id: str) -> str:
     """Return an NCT ID as a link to the registry; a draft has none."""
     if not nct_id:
         return "draft"
-    return f'<a href="{escape(STUDY_URL + nct_id)}" rel="noopener">{escape(nct_id)}</a>'
+    return f'<a href="{html_safe(STUDY_URL + nct_id)}" rel="noopener">{html_safe(nct_id)}</a>'

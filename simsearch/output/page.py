@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from html import escape
 from pathlib import Path
+
+from simsearch.files import html_safe
 
 _FOLDER = Path(__file__).parent
 
@@ -36,6 +37,6 @@ def page(title: str, body: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{escape(title)}</title>\n<style>\n{_base()}{stylesheet()}</style></head>\n"
+        f"<title>{html_safe(title)}</title>\n<style>\n{_base()}{stylesheet()}</style></head>\n"
         f"<body><main>{body}</main></body></html>\n"
     )

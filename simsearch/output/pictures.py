@@ -6,12 +6,12 @@ Colours stand as attributes, so that a saved picture has them; a page's style sh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from html import escape
 from types import MappingProxyType
 
 import msgspec
 
 from simsearch.errors import one_line
+from simsearch.files import html_safe
 from simsearch.study import Study, status_label
 
 
@@ -73,13 +73,11 @@ def mark(look: Look, x: float, y: float, size: float = 6) -> str:
 
 
 def linked(study: Study, told: str, shapes: str) -> str:
-    """Return shapes as a link to the page of a study, with a text for pointers and readers."""
-    title = f"<title>{escaped(told)}</title>"
+    """Return shapes as a link to the study in the registry, with a text that says which."""
+    title = f"<title>{html_safe(told)}</title>"
     if not study.nct_id:
-        return f'<g role="img" aria-label="{escaped(told)}">{title}{shapes}</g>'
-    return (
-        f'<a href="/study/{escaped(study.nct_id)}" aria-label="{escaped(told)}">{title}{shapes}</a>'
-    )
+        return f'<g role="img" aria-label="{html_safe(told)}">{title}{shapes}</g>'
+    return f'<a href="{html_safe(study.url)}" aria-label="{html_safe(told)}">{title}{shapes}</a>'
 
 
 def legend(studies: Iterable[Study], x: float, y: float) -> Iterator[str]:
@@ -98,7 +96,7 @@ def label(x: float, y: float, text: str, *, anchor: str = "start", kind: str = "
     return (
         f'<text class="text-{kind}" fill="{color}" x="{x:.1f}" y="{y:.1f}" '
         f'text-anchor="{anchor}" font-size="12" font-family="system-ui, sans-serif">'
-        f"{escaped(text)}</text>"
+        f"{html_safe(text)}</text>"
     )
 
 
@@ -106,14 +104,9 @@ def picture(width: int, height: int, title: str, told: str, shapes: Iterable[str
     """Return a whole SVG, with a title and a description."""
     return (
         f'<svg class="picture" xmlns="http://www.w3.org/2000/svg" role="group" '
-        f'viewBox="0 0 {width} {height}" aria-label="{escaped(title)}">'
-        f"<title>{escaped(title)}</title><desc>{escaped(told)}</desc>{''.join(shapes)}</svg>"
+        f'viewBox="0 0 {width} {height}" aria-label="{html_safe(title)}">'
+        f"<title>{html_safe(title)}</title><desc>{html_safe(told)}</desc>{''.join(shapes)}</svg>"
     )
-
-
-def escaped(text: str) -> str:
-    """Return a text for SVG, in one line that can be seen."""
-    return escape(one_line(text))
 
 
 def short(text: str, most: int) -> str:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from html import escape
 
+from simsearch.files import html_safe
 from simsearch.output.formats import View
 from simsearch.output.page import page
 from simsearch.output.show_parts import (
@@ -38,37 +38,37 @@ def study_fragment(shown: Shown) -> str:
     """Return the study in full, with its related list."""
     study = shown.study
     official = (
-        f'<p class="sx-lead">{escape(study.official_title)}</p>'
+        f'<p class="sx-lead">{html_safe(study.official_title)}</p>'
         if study.official_title and study.official_title != study.title
         else ""
     )
-    number = escape(numbers_line(study))
+    number = html_safe(numbers_line(study))
     if url := study_url(study):
-        number += f' · <a href="{escape(url)}" rel="noopener">ClinicalTrials.gov</a>'
+        number += f' · <a href="{html_safe(url)}" rel="noopener">ClinicalTrials.gov</a>'
     related = related_fragment(shown.related) if shown.related is not None else ""
     return (
         f'<article class="sx"><header class="sx-head"><p class="sx-kicker">{number}</p>'
-        f"<h1>{escape(study.title or '(no title)')}</h1>{official}</header>"
+        f"<h1>{html_safe(study.title or '(no title)')}</h1>{official}</header>"
         f"{''.join(map(section_fragment, sections(shown)))}{related}"
-        f'<footer class="sx-foot"><p>{escape(shown.facts.line)}.</p></footer></article>'
+        f'<footer class="sx-foot"><p>{html_safe(shown.facts.line)}.</p></footer></article>'
     )
 
 
 def section_fragment(section: Section) -> str:
     """Return one section with its heading."""
     blocks = "".join(map(_block, section.blocks))
-    return f'<section class="sx-part"><h2>{escape(section.title)}</h2>{blocks}</section>'
+    return f'<section class="sx-part"><h2>{html_safe(section.title)}</h2>{blocks}</section>'
 
 
 def related_fragment(answer: Answer) -> str:
     """Return the related list as a table, with reasons and links to the registry."""
     rows = "".join(
-        f'<tr><td>{each.rank}</td><th scope="row"><a href="{escape(each.study.url)}" '
-        f'rel="noopener">{escape(each.nct_id)}</a> {escape(each.title)}</th>'
-        f"<td>{escape(status_label(each.study.status))}</td>"
-        f"<td>{escape(phase_label(each.study.phases))}</td><td>{each.similarity:.3f}</td>"
+        f'<tr><td>{each.rank}</td><th scope="row"><a href="{html_safe(each.study.url)}" '
+        f'rel="noopener">{html_safe(each.nct_id)}</a> {html_safe(each.title)}</th>'
+        f"<td>{html_safe(status_label(each.study.status))}</td>"
+        f"<td>{html_safe(phase_label(each.study.phases))}</td><td>{each.similarity:.3f}</td>"
         f"<td>{percentile_label(each.percentile)}</td>"
-        f"<td>{escape(each.reason.line if each.reason else '')}</td></tr>"
+        f"<td>{html_safe(each.reason.line if each.reason else '')}</td></tr>"
         for each in answer
     )
     headings = ("#", "Study", "Status", "Phase", "Similarity", "Percentile", "Why")
@@ -83,13 +83,13 @@ def related_fragment(answer: Answer) -> str:
 def _block(block: Pairs | Prose | Rows) -> str:
     if isinstance(block, Pairs):
         pairs = "".join(
-            f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in block.pairs
+            f"<dt>{html_safe(name)}</dt><dd>{html_safe(text)}</dd>" for name, text in block.pairs
         )
         return f'<dl class="sx-kv">{pairs}</dl>'
     if isinstance(block, Prose):
         return f'<div class="sx-text">{"".join(_prose(block.text))}</div>'
     table = filled(block)
-    top = "".join(f'<th scope="col">{escape(each)}</th>' for each in table.headings)
+    top = "".join(f'<th scope="col">{html_safe(each)}</th>' for each in table.headings)
     rows = "".join(
         "<tr>" + "".join(_cell(each, table.url_of.get(each, "")) for each in row) + "</tr>"
         for row in table.rows
@@ -101,9 +101,9 @@ def _block(block: Pairs | Prose | Rows) -> str:
 
 
 def _cell(text: str, url: str) -> str:
-    shown = "<br>".join(map(escape, text.splitlines()))
+    shown = "<br>".join(map(html_safe, text.splitlines()))
     return (
-        f'<td><a href="{escape(url)}" rel="noopener">{shown}</a></td>'
+        f'<td><a href="{html_safe(url)}" rel="noopener">{shown}</a></td>'
         if url
         else f"<td>{shown}</td>"
     )
@@ -115,10 +115,10 @@ def _prose(text: str) -> Iterator[str]:
     for line in [*text.splitlines(), ""]:
         mark = _BULLET.match(line)
         if mark:
-            items.append(f"<li>{escape(line[mark.end() :])}</li>")
+            items.append(f"<li>{html_safe(line[mark.end() :])}</li>")
             continue
         if items:
             yield f"<ul>{''.join(items)}</ul>"
             items = []
         if line:
-            yield f"<p>{escape(line)}</p>"
+            yield f"<p>{html_safe(line)}</p>"

@@ -7,7 +7,6 @@ and at last `index.json`, which says what they were made from.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import msgspec
 
 from simsearch.errors import RelatedFileError, one_line
-from simsearch.files import written_whole
+from simsearch.files import html_safe, written_whole
 from simsearch.index.opened import OpenedIndex
 from simsearch.study import Study, phase_label, status_label
 
@@ -90,8 +89,8 @@ def _fragment(studies: list[Study], date: str) -> str:
     return (
         f'<section class="simsearch">\n<h2 class="simsearch-title">More related trials</h2>\n'
         f'<ol class="simsearch-list">\n{items}</ol>\n<p class="simsearch-source">Similar by topic. '
-        f'Data to <time datetime="{escape(date)}">{escape(date)}</time>. ClinicalTrials.gov</p>\n'
-        "</section>\n"
+        f'Data to <time datetime="{html_safe(date)}">{html_safe(date)}</time>. '
+        "ClinicalTrials.gov</p>\n</section>\n"
     )
 
 
@@ -99,6 +98,6 @@ def _item(study: Study) -> str:
     phase = phase_label(study.phases)
     facts = (study.nct_id, status_label(study.status), f"phase {phase}" if phase else "")
     line = " · ".join(filter(None, facts))
-    title = escape(one_line(study.title or study.nct_id))
-    about = f'<span class="simsearch-facts">{escape(line)}</span>'
-    return f'<a href="{escape(study.url)}">{title}</a> {about}'
+    title = html_safe(one_line(study.title or study.nct_id))
+    about = f'<span class="simsearch-facts">{html_safe(line)}</span>'
+    return f'<a href="{html_safe(study.url)}">{title}</a> {about}'

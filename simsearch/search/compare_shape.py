@@ -6,13 +6,13 @@ The shape is versioned by its `schema` value.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from simsearch.design.groups import Group
 from simsearch.design.rows import Design
+from simsearch.files import html_safe
 from simsearch.search.shape import query_shape, query_title
 from simsearch.study import phase_label, status_label
 
@@ -122,22 +122,22 @@ def comparison_repr(comparison: Comparison) -> str:
 def comparison_html(comparison: Comparison) -> str:
     """Return a comparison as an HTML table for a notebook, with the benchmark below."""
     rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _brief(each)) + "</tr>"
+        "<tr>" + "".join(f"<td>{html_safe(cell)}</td>" for cell in _brief(each)) + "</tr>"
         for each in comparison.designs
     )
     headings = "".join(f"<th>{name}</th>" for name in _BRIEF)
     figures = "".join(
-        f"<tr><td>{escape(each.name)}</td><td>{_figure(each.median)}</td>"
+        f"<tr><td>{html_safe(each.name)}</td><td>{_figure(each.median)}</td>"
         f"<td>{_figure(each.lower)}</td><td>{_figure(each.upper)}</td><td>{each.n}</td></tr>"
         for each in comparison.benchmark.measures
     )
     return (
-        f"<div><p>{escape(query_title(comparison.query)) or 'Designs'}</p>"
+        f"<div><p>{html_safe(query_title(comparison.query)) or 'Designs'}</p>"
         f"<table><thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table>"
-        f"<p>Benchmark: {escape(comparison.benchmark.headline)}</p><table><thead><tr>"
+        f"<p>Benchmark: {html_safe(comparison.benchmark.headline)}</p><table><thead><tr>"
         "<th></th><th>median</th><th>lower quartile</th><th>upper quartile</th><th>n</th></tr>"
         f"</thead><tbody>{figures}</tbody></table>"
-        f"<p><small>{escape(comparison.facts.line)}</small></p></div>"
+        f"<p><small>{html_safe(comparison.facts.line)}</small></p></div>"
     )
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from simsearch.errors import one_line
+from simsearch.files import html_safe
 from simsearch.search.filters import NO_FILTERS
 from simsearch.search.neighbour import Neighbour, Reason, SharedPlaces
 from simsearch.search.question import Query
@@ -174,16 +174,16 @@ def nothing_found(answer: Answer) -> str:
 def answer_html(answer: Answer) -> str:
     """Return an answer as an HTML table for a notebook, with links, reasons and its date."""
     rows = "".join(_html_row(each) for each in answer)
-    nothing = "" if len(answer) else f"<p>{escape(nothing_found(answer))}</p>"
+    nothing = "" if len(answer) else f"<p>{html_safe(nothing_found(answer))}</p>"
     headings = "".join(
         f"<th style='text-align:left'>{name}</th>"
         for name in ("#", "NCT ID", "Title", "Status", "Similarity", "Percentile", "Why")
     )
     return (
-        f"<div><p>Studies most like {escape(query_title(answer.query))}</p>"
+        f"<div><p>Studies most like {html_safe(query_title(answer.query))}</p>"
         f"<table><thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table>{nothing}"
-        f"{''.join(f'<p>{escape(note)}</p>' for note in answer.notes)}"
-        f"<p><small>{escape(answer.facts.line)}</small></p></div>"
+        f"{''.join(f'<p>{html_safe(note)}</p>' for note in answer.notes)}"
+        f"<p><small>{html_safe(answer.facts.line)}</small></p></div>"
     )
 
 
@@ -192,21 +192,21 @@ def _html_row(neighbour: Neighbour) -> str:
     cells = (
         str(neighbour.rank),
         _html_link(study),
-        "<br>".join([escape(study.title), *map(_html_folded, neighbour.folded)]),
-        escape(status_label(study.status)),
+        "<br>".join([html_safe(study.title), *map(_html_folded, neighbour.folded)]),
+        html_safe(status_label(study.status)),
         f"{neighbour.similarity:.3f}",
         percentile_label(neighbour.percentile),
-        escape(neighbour.reason.line if neighbour.reason else ""),
+        html_safe(neighbour.reason.line if neighbour.reason else ""),
     )
     return "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"
 
 
 def _html_folded(study: Study) -> str:
-    return f"<small>and {_html_link(study)} {escape(study.title)}</small>"
+    return f"<small>and {_html_link(study)} {html_safe(study.title)}</small>"
 
 
 def _html_link(study: Study) -> str:
-    address, name = escape(study.url), escape(study.nct_id)
+    address, name = html_safe(study.url), html_safe(study.nct_id)
     return f'<a href="{address}" target="_blank" rel="noopener">{name}</a>'
 
 

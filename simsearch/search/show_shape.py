@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from simsearch.facts import Facts
+from simsearch.files import html_safe
 from simsearch.search.shape import answer_html, answer_shape, study_shape
 from simsearch.study import Study
 
@@ -64,7 +64,8 @@ def _plain(value: Any) -> Any:
 def shown_html(shown: Shown) -> str:
     """Return the study as an HTML table for a notebook, with its related list."""
     rows = "".join(
-        f"<tr><th>{escape(name.replace('_', ' '))}</th><td>{escape(_in_words(value))}</td></tr>"
+        f"<tr><th>{html_safe(name.replace('_', ' '))}</th>"
+        f"<td>{html_safe(_in_words(value))}</td></tr>"
         for name, value in _flat(full_shape(shown.study))
     )
     related = answer_html(shown.related) if shown.related is not None else ""

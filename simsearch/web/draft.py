@@ -27,7 +27,7 @@ from simsearch.web.views import own_links
 K = 20
 """How many neighbours of a draft are shown."""
 
-_RECORD = re.compile(r"\s*[{\[<]")
+_RECORD = re.compile(r"\s*(\{|\[\s*\{|<[?!A-Za-z])")  # not "[18F]FDG …" or "<18 years …"
 _KEEP_NOTHING = "no-store"
 
 
@@ -70,9 +70,10 @@ async def _draft(form: FormData) -> Study:
     file = form.get("record")
     if isinstance(file, UploadFile) and file.size:
         return read_draft_text(await file.read(), "the file")
+    pasted = form.get("synopsis")
+    if isinstance(pasted, str) and _RECORD.match(pasted):
+        return read_draft_text(pasted.encode(), "the text")
     text = _field(form, "synopsis")
-    if _RECORD.match(text):
-        return read_draft_text(text.encode(), "the text")
     title, conditions, interventions = (
         _field(form, name) for name in ("title", "conditions", "interventions")
     )

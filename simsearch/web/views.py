@@ -119,7 +119,7 @@ def _view(index: OpenedIndex, name: str, ending: str, asked: Asked, draw: Any) -
         return Response(picture.svg, 200, headers, "image/svg+xml")
     return replies.html(
         "view.html", facts=index.facts, answer=answer, asked=asked, name=name,
-        svg=Markup(picture.svg), note=picture.note, view=view_tabs(asked),  # noqa: S704 - escaped where it is made
+        svg=own_links(picture.svg), note=picture.note, view=view_tabs(asked),
         export=Addresses(f"/{name}", asked), several=Addresses(f"/{name}", asked),
     )  # fmt: skip
 
