@@ -107,6 +107,66 @@ def test_a_radius_is_measured_from_the_place_or_from_the_querys_cities(index, ra
     assert set(found(index, competing=True, filters=Filters(radius_km=radius))) == numbers
 
 
+@pytest.fixture
+def by_site(build):
+    """Recruiting trials of which some sites no longer recruit."""
+    closed, still, unsaid = {"status": "COMPLETED"}, {"status": "RECRUITING"}, {}
+    return opened_index(
+        build([
+            trial(101, "RECRUITING", {"facility": "General Hospital", **BOSTON}, PARIS),
+            trial(102, "RECRUITING", {**BOSTON, **closed}, {**CAMBRIDGE, **closed}, SAO_PAULO),
+            trial(103, "RECRUITING", {**BOSTON, **closed}, {**PARIS, **still}),
+            trial(104, "RECRUITING", {**BOSTON, **unsaid}, {**PARIS, **closed}),
+            trial(105, "NOT_YET_RECRUITING", {**BOSTON, "status": "NOT_YET_RECRUITING"}),
+            trial(106, "COMPLETED", {**BOSTON, **closed}),
+        ]).index
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("filters", "numbers"),
+    [
+        ({}, {103, 104, 105}),
+        ({"near": "Boston"}, {104, 105}),
+        ({"near": "Boston", "radius_km": 5000.0}, {104, 105}),
+        ({"city": "Boston"}, {104, 105}),
+        ({"state": "MA"}, {104, 105}),
+        ({"country": "France"}, {103}),
+        ({"near": "France"}, {103}),
+        ({"country": "Brazil"}, {102}),
+        ({"status": "recruiting"}, {103, 104}),
+        ({"status": "completed"}, {106}),
+    ],
+)
+def test_a_trial_competes_only_where_a_site_takes_participants(by_site, filters, numbers):
+    assert set(found(by_site, competing=True, filters=Filters(**filters))) == numbers
+
+
+def test_places_in_common_are_those_that_take_participants(by_site):
+    lines = found(by_site, competing=True)
+    assert lines[103] == "cities in common: Paris"
+    assert lines[104] == "cities in common: Boston, Massachusetts"
+
+
+def test_a_note_counts_the_trials_that_recruit_elsewhere(by_site):
+    answer = asked(by_site, "NCT00000101", competing=True, **near("Boston"))
+    assert "left out: 2 trials recruit, but no longer at a site there" in answer.notes
+    assert not asked(by_site, "NCT00000101", competing=True, **near("Brazil")).notes
+
+
+def test_without_competing_the_status_of_a_site_does_not_count(by_site):
+    assert set(found(by_site, **near("Boston"))) == {102, 103, 104, 105, 106}
+
+
+def test_an_index_without_details_goes_by_the_status_of_the_trial(build):
+    trials = [
+        trial(101, "RECRUITING", BOSTON),
+        trial(102, "RECRUITING", {**BOSTON, "status": "COMPLETED"}),
+    ]
+    bare = opened_index(build(trials, details="none").index)
+    assert set(found(bare, competing=True)) == {102}
+
+
 def test_a_status_that_is_asked_for_stays(index):
     filters = Filters(status="completed")
     assert found(index, competing=True, filters=filters) == {

@@ -13,7 +13,7 @@ from simsearch.build.guards import Canary
 from simsearch.errors import RejectedRecordsError
 from simsearch.index.directory import Generation
 from simsearch.index.manifest import Recipe
-from simsearch.records import Gone, Notice, Outcome, Rejected, SourceFile
+from simsearch.records import Gone, LeftOut, Notice, Outcome, Rejected, SourceFile
 from simsearch.study import Study
 
 MAX_REJECTED_SHARE = 0.01
@@ -33,6 +33,10 @@ class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
     reject_reasons: dict[str, int]
     """Reason → number of records, the most frequent first."""
     rejected_examples: tuple[Rejected, ...]
+    """The first few."""
+    left_out: dict[str, int]
+    """Fact of a wrong type → number of records that were read without it."""
+    left_out_examples: tuple[LeftOut, ...]
     """The first few."""
     n_duplicates: int
     """How many usable records were replaced by a newer one of the same study."""
@@ -84,7 +88,9 @@ class Tally:
         self.notices: list[Notice] = []
         self.gone: list[Gone] = []
         """All studies that have left the registry."""
+        self.left_out_examples: list[LeftOut] = []
         self._reasons: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
 
     @property
     def n_records(self) -> int:
@@ -95,6 +101,11 @@ class Tally:
     def reasons(self) -> dict[str, int]:
         """Reason of rejection → number of records, the most frequent first."""
         return dict(self._reasons.most_common())
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Fact of a wrong type → number of records without it, the most frequent first."""
+        return dict(self._left_out.most_common())
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
@@ -107,6 +118,10 @@ class Tally:
                 self.rejected.append(outcome)
         elif isinstance(outcome, Gone):
             self.gone.append(outcome)
+        elif isinstance(outcome, LeftOut):
+            self._left_out[outcome.fact] += 1
+            if len(self.left_out_examples) < _EXAMPLES:
+                self.left_out_examples.append(outcome)
         else:
             self.n_notices += 1
             if len(self.notices) < _EXAMPLES:
@@ -144,6 +159,8 @@ def report_of(
         n_rejected=tally.n_rejected,
         reject_reasons=tally.reasons,
         rejected_examples=tuple(tally.rejected),
+        left_out=tally.left_out,
+        left_out_examples=tuple(tally.left_out_examples),
         n_duplicates=tally.n_usable - n_studies,
         notices=tuple(tally.notices),
         n_notices=tally.n_notices,

@@ -119,8 +119,9 @@ CompetingOption = Annotated[
     bool,
     typer.Option(
         "--competing",
-        help="Only trials that compete for the same participants now: recruiting or about to, with "
-        "a condition in common, in a country of the query study, or at the place that is given.",
+        help="Only trials that compete for the same participants now: with a condition in common, "
+        "and recruiting or about to at a site in a country of the query study, or at the place "
+        "given.",
         rich_help_panel="Filters",
     ),
 ]

@@ -90,6 +90,7 @@ def report_facts(report: BuildReport) -> list[tuple[str, str]]:
         ("Read", f"{report.n_records:,} records, {_sizes(report)}"),
         ("Rejected", _counts(report.n_rejected, report.reject_reasons)),
         *(("", str(rejected)) for rejected in report.rejected_examples),
+        *_left_out(report),
         ("Duplicates", f"{report.n_duplicates:,}"),
         ("Texts", _texts(report)),
         ("Truncated", f"{report.n_truncated:,} texts of over {report.max_tokens} tokens"),
@@ -104,6 +105,17 @@ def report_facts(report: BuildReport) -> list[tuple[str, str]]:
     if report.n_notices > len(report.notices):
         facts.append(("Note", f"and {report.n_notices - len(report.notices):,} more notes"))
     return facts
+
+
+def _left_out(report: BuildReport) -> Iterator[tuple[str, str]]:
+    """Yield the facts of a wrong type, which their studies are without; nothing if there are none.
+
+    Two records may lack the same fact, and a record several.
+    """
+    if report.left_out:
+        n = sum(report.left_out.values())
+        yield "Left out", _counts(n, report.left_out)
+        yield from (("", str(each)) for each in report.left_out_examples)
 
 
 def _texts(report: BuildReport) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 from simsearch.errors import NctIdError, SourceError
 from simsearch.records.lists import TooLongError, short_text
-from simsearch.records.outcomes import Gone, Notice, Outcome, Rejected, SourceFile, Stream
+from simsearch.records.outcomes import Gone, LeftOut, Notice, Outcome, Rejected, SourceFile, Stream
 from simsearch.study import Study, parse_nct_id
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Gone",
+    "LeftOut",
     "Notice",
     "Outcome",
     "Rejected",
@@ -197,7 +198,7 @@ def read_record(body: bytes, place: str) -> Study:
     """
     from simsearch.records import json_reader
 
-    outcome = json_reader.study_outcome(body, place)
+    outcome = next(json_reader.study_outcomes(body, place))
     if isinstance(outcome, Study):
         return outcome
     raise SourceError(place, f"is not a usable study record: {outcome}")

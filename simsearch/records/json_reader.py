@@ -11,9 +11,11 @@ import msgspec
 from simsearch.errors import NctIdError, SourceError
 from simsearch.records.api_v1 import NOTICE
 from simsearch.records.json_shapes import lenient_json, records_in, without_odd_numbers
+from simsearch.records.odd_facts import without_odd_facts
 from simsearch.records.outcomes import (
     DRAFT_HINT,
     MAX_DOCUMENT_BYTES,
+    LeftOut,
     Notice,
     NotRecordsError,
     Outcome,
@@ -85,13 +87,13 @@ def _item(item: msgspec.Raw | Any, place: str, *, draft: bool) -> Iterator[Outco
     if not isinstance(item, dict | msgspec.Raw):
         yield Rejected(place, "", "not a JSON object")
         return
-    outcome = study_outcome(item, place, draft=draft)
-    if isinstance(outcome, Rejected):
-        reason = outcome.reason.removesuffix(DRAFT_HINT)
+    first, *others = study_outcomes(item, place, draft=draft)
+    if isinstance(first, Rejected):
+        reason = first.reason.removesuffix(DRAFT_HINT)
         body = item if isinstance(item, dict) else bytes(item)
         yield from _other_shape(body, place, reason, draft=draft)
     else:
-        yield outcome
+        yield from (first, *others)
 
 
 class _DepthLimited:
@@ -219,34 +221,46 @@ def _other_shape(
     found = records_in(document)
     if found is None:
         is_record = isinstance(document, dict) and "protocolSection" in document
-        if is_record and not isinstance(outcome := study_outcome(document, place), Rejected):
-            yield outcome
+        outcomes = list(study_outcomes(document, place, draft=draft)) if is_record else []
+        if any(isinstance(outcome, Study) for outcome in outcomes):
+            yield from outcomes
             return
         hint = DRAFT_HINT if draft and reason == _NO_SECTION else ""
         yield Rejected(place, own_nct_id(_text(body)), reason + hint)
         return
     for n, each in enumerate(found, start=1):
         one = f"{place} study {n:,}" if len(found) > 1 else place
-        yield study_outcome(without_odd_numbers(each), one, draft=draft)
+        yield from study_outcomes(without_odd_numbers(each), one, draft=draft)
     if isinstance(document, dict) and not {"studies", "study", "protocolSection"} & {*document}:
         yield Notice(place, f"{len(found):,} {'study' if len(found) == 1 else 'studies'} {NOTICE}")
 
 
-def study_outcome(
+def study_outcomes(
     body: bytes | msgspec.Raw | dict[str, Any], place: str, *, draft: bool = False
-) -> Outcome:
-    """Return the study of one record in API v2 layout, or a `Rejected` with the reason.
+) -> Iterator[Outcome]:
+    """Yield the study of one record in API v2 layout, or a `Rejected` with the reason.
+
+    A fact of a wrong type is left out; a `LeftOut` for each follows the study.
 
     Args:
         body: the record as JSON or decoded.
         place: where it is in the source.
         draft: whether its NCT ID may be missing.
     """
+    wrong: dict[str, str] = {}
     try:
-        record = _record(body)
-    except _BROKEN as error:
-        return Rejected(place, own_nct_id(_text(body)), _reason(error))
-    return _outcome(record, body, place, draft=draft)
+        try:
+            record = _record(body)
+        except msgspec.ValidationError as error:
+            record, wrong = without_odd_facts(body, error)
+    except (*_BROKEN, ValueError) as error:
+        yield Rejected(place, own_nct_id(_text(body)), _reason(error))
+        return
+    outcome = _outcome(record, body, place, draft=draft)
+    yield outcome
+    if isinstance(outcome, Study):
+        for fact, reason in wrong.items():
+            yield LeftOut(f"{place} {outcome.nct_id}".rstrip(), f"{fact} left out: {reason}", fact)
 
 
 def _outcome(

@@ -49,6 +49,13 @@ class Notice(msgspec.Struct, frozen=True):
         return one_line(f"{self.place}: {self.message}")
 
 
+class LeftOut(Notice, frozen=True):
+    """A fact of a record was left out, because its type is wrong; the study is kept."""
+
+    fact: str
+    """Which one: `eligibilityModule.sex`."""
+
+
 class Gone(msgspec.Struct, frozen=True):
     """A study that has left the registry.
 

@@ -184,7 +184,7 @@ class SourceWalk:
             n = 0
             self._position = lambda: size * n // max(n_records, 1)
             for n, body in enumerate(mirror.records(), start=1):
-                yield json_reader.study_outcome(body, f"{path} record {n:,}")
+                yield from json_reader.study_outcomes(body, f"{path} record {n:,}")
             for tombstone in mirror.tombstones():
                 yield Gone(*tombstone)
         self._position = lambda: 0

@@ -10,7 +10,7 @@ import numpy as np
 
 from simsearch.index.directory import IndexFacts
 from simsearch.index.opened import OpenedIndex
-from simsearch.search.competing import competing_filters, with_places
+from simsearch.search.competing import competing_filters, rows_competing, with_places
 from simsearch.search.diversify import diversified
 from simsearch.search.facts_of import with_facts
 from simsearch.search.filters import Filters, unknown_counts
@@ -191,6 +191,9 @@ def ask(
         if not query.sponsors:
             notes.append("the query has no sponsor, so none is hidden")
     among = rows_sharing(index, query.studies, filters)
+    if question.competing:
+        among, more = rows_competing(index, query.studies, among, filters)
+        notes += more
     if question.is_varied:
         neighbours = diversified(index, found.parts, question, filters, among)
     else:
@@ -206,7 +209,9 @@ def ask(
             for each, reason in zip(neighbours, reasons, strict=True)
         ]
     if question.competing or filters.near:
-        neighbours = with_places(index, query.studies, neighbours, filters)
+        neighbours = with_places(
+            index, query.studies, neighbours, filters, competing=question.competing
+        )
     if question.facts:
         query, neighbours = _with_facts(index, query, neighbours)
     ranking = ranking_of(index, question, found)

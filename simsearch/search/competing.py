@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from simsearch.errors import ArgumentError, NothingToCompareError
 from simsearch.index.opened import OpenedIndex
@@ -12,11 +14,14 @@ from simsearch.search.facts_of import with_facts
 from simsearch.search.filters import Filters
 from simsearch.search.gazetteer import place_key, place_name
 from simsearch.search.neighbour import Neighbour
+from simsearch.search.open_sites import (
+    RECRUITING,
+    asks_for_open,
+    rows_open_there,
+    with_open_sites,
+)
 from simsearch.search.places import places_near, shared_places, sites_of
 from simsearch.study import Study
-
-RECRUITING = ("RECRUITING", "NOT_YET_RECRUITING", "ENROLLING_BY_INVITATION")
-"""The statuses of a trial that takes participants, or is going to."""
 
 
 def competing_filters(
@@ -58,12 +63,43 @@ def competing_filters(
     return msgspec.structs.replace(filters, country=countries), []
 
 
+def rows_competing(
+    index: OpenedIndex,
+    studies: Sequence[Study],
+    rows: npt.NDArray[np.int64] | None,
+    filters: Filters,
+) -> tuple[npt.NDArray[np.int64] | None, list[str]]:
+    """Return those rows of studies that take participants there, and a note of how many do not.
+
+    Args:
+        index: where to look.
+        studies: the query studies.
+        rows: (n,) of the studies that pass `filters`; None for all.
+        filters: what `competing_filters` returned. If they ask for a status in which nobody takes
+            participants, all rows are returned.
+    """
+    if rows is None or not asks_for_open(index, filters):
+        return rows, []
+    open_there = rows_open_there(index, rows, filters)
+    own = {index.store.row_of(study.nct_id) for study in studies}
+    if not (n := len({*rows.tolist()} - {*open_there.tolist()} - own)):
+        return open_there, []
+    recruit = "trial recruits" if n == 1 else "trials recruit"
+    return open_there, [f"left out: {n:,} {recruit}, but no longer at a site there"]
+
+
 def with_places(
-    index: OpenedIndex, studies: Sequence[Study], neighbours: Sequence[Neighbour], filters: Filters
+    index: OpenedIndex,
+    studies: Sequence[Study],
+    neighbours: Sequence[Neighbour],
+    filters: Filters,
+    *,
+    competing: bool = False,
 ) -> list[Neighbour]:
     """Return neighbours with the places that each shares with the query studies.
 
-    Where `filters` name a place by `near`, it is the sites that a neighbour has there.
+    Where `filters` name a place by `near`, it is the sites that a neighbour has there. Of one that
+    competes, only sites that take participants count, or do not say.
     """
     there = None
     if filters.near:
@@ -71,6 +107,8 @@ def with_places(
         there = frozenset(map(place_key, places))
     asked = with_facts(index, studies)
     found = with_facts(index, [each.study for each in neighbours])
+    if competing and asks_for_open(index, filters):
+        found = list(map(with_open_sites, found))
     return [
         msgspec.structs.replace(each, places=shared_places(asked, study, there))
         for each, study in zip(neighbours, found, strict=True)
