@@ -12,11 +12,13 @@ from simsearch import read_studies
 from simsearch.build.merged_facts import merged_facts
 from simsearch.errors import IndexCorruptError
 from simsearch.facts import Arm, Facts, Organization, Outcome, Site, age_in_years
+from simsearch.index.directory import open_generation
 from simsearch.index.facts_blobs import dictionary_of, kept_facts
 from simsearch.index.opened import opened_index
 from simsearch.index.studies import StudyStore
 from simsearch.index.study_tables import NO_LIMIT
 from simsearch.index.study_writer import write_store
+from simsearch.output.reports import report_facts
 from simsearch.study import Intervention, Study
 
 ID = "NCT00000102"
@@ -144,6 +146,20 @@ def test_a_built_index_gives_the_facts_of_a_study(build):
         assert [site.country for site in study.facts.sites] == ["France"]
         assert index.generation.manifest.details == "full"
         assert index.generation.manifest.n_facts == index.n_studies
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(["brief", None], "brief"), (["none", None, None], "none"), (["brief", "full", None], "full"),
+     ([None], "full"), ([None, "none"], "none")],
+)  # fmt: skip
+def test_the_level_of_details_stays_until_another_is_given(build, given, kept):
+    report = [build(details=each) for each in given][-1]
+    assert open_generation(report.index).manifest.details == kept
+    told = dict(report_facts(report)).get("Details")
+    stayed = given[-1] is None and kept != "full"
+    assert told == (f"{kept}, as in the generation before; --details full keeps everything"
+                    if stayed else None)  # fmt: skip
 
 
 # Ages

@@ -22,7 +22,7 @@ import numpy as np
 from simsearch.build.disk_space import bytes_to_write, check_room, expected_bytes
 from simsearch.build.distinct_texts import EncodedTexts, TextNumbers, encode_texts
 from simsearch.build.guards import Canary, Guards
-from simsearch.build.kept_fit import kept_fit
+from simsearch.build.kept import kept_details, kept_fit
 from simsearch.build.learned_pairs import learned_pairs, ranking_for, write_learned_pairs
 from simsearch.build.names_found import NamesFound
 from simsearch.build.report import BuildReport, Tally, report_of
@@ -64,7 +64,7 @@ def build_index(
     allow_empty: bool = False,
     allow_moved: bool = False,
     keep_fit: bool = False,
-    details: Details = "full",
+    details: Details | None = None,
     keep: int = KEPT,
     wait: float = 0,
     say: Log = no_log,
@@ -88,7 +88,8 @@ def build_index(
             studies stay the same, unless the number of studies has changed by more than 5 %
             since they were fitted.
         details: what is kept of the facts that are shown and compared (`Study.facts`): `"none"`,
-            `"brief"` (all but detailed descriptions and eligibility criteria) or `"full"`.
+            `"brief"` (all but detailed descriptions and eligibility criteria) or `"full"`. None
+            stands for what the current generation keeps, or `"full"` if there is none.
         keep: how many generations to keep, including the new one.
         wait: how many seconds to wait for another process that writes there.
         say: called once, with a line that says which process this one is waiting for.
@@ -144,14 +145,15 @@ class _Build:
         draft: Draft,
         encoder: Encoder,
         guards: Guards,
-        details: Details,
+        details: Details | None,
         progress: Progress,
     ) -> None:
         self._folder = folder
         self._draft = draft
         self._encoder = encoder
         self._guards = guards
-        self._details = details
+        self._details: Details = details or kept_details(folder) or "full"
+        self._kept_details = details is None and self._details != "full"
         self._n_facts = 0
         self._progress = progress
         self._n_found_before = getattr(encoder, "n_found", 0)
@@ -178,6 +180,7 @@ class _Build:
         return report_of(
             self._folder, generation, records.tally, texts, canary,
             n_cached=getattr(self._encoder, "n_found", 0) - self._n_found_before,
+            kept_details=self._kept_details,
             n_truncated=encoded.n_truncated, seconds=self._seconds,
         )  # fmt: skip
 

@@ -57,6 +57,10 @@ class BuildReport(msgspec.Struct, frozen=True, kw_only=True):
     """The latest date in the records, ISO, or empty."""
     recipe: Recipe
     precision: str
+    details: str
+    """How much of the facts is kept: `none`, `brief` or `full`."""
+    kept_details: bool
+    """Whether that is less than everything because the generation before keeps no more."""
     fitted: str
     """The generation that the term weights were fitted in."""
     sources: tuple[SourceFile, ...]
@@ -146,6 +150,7 @@ def report_of(
     *,
     n_cached: int,
     n_truncated: int,
+    kept_details: bool,
     seconds: dict[str, float],
 ) -> BuildReport:
     """Return the report of a build that has published a generation."""
@@ -173,6 +178,8 @@ def report_of(
         records_date=manifest.records_date,
         recipe=manifest.recipe,
         precision=manifest.precision,
+        details=manifest.details,
+        kept_details=kept_details,
         fitted=manifest.fitted,
         sources=manifest.sources,
         canary=canary,

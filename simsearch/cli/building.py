@@ -98,15 +98,17 @@ class BuildOptions(OptionGroup):
         ),
     ] = None
     details: Annotated[
-        Literal["none", "brief", "full"],
+        Literal["none", "brief", "full"] | None,
         typer.Option(
             "--details",
             metavar="none|brief|full",
             envvar="SIMSEARCH_DETAILS",
             help="What the index keeps of the facts that are shown and compared; brief leaves out "
-            "detailed descriptions and eligibility criteria.",
+            "detailed descriptions and eligibility criteria. Default: as in the index so far, else "
+            "full.",
+            show_default=False,
         ),
-    ] = "full"
+    ] = None
     cache: CacheOption = None
     no_cache: NoCacheOption = False
     allow_rejects: Annotated[

@@ -95,6 +95,7 @@ def report_facts(report: BuildReport) -> list[tuple[str, str]]:
         ("Texts", _texts(report)),
         ("Truncated", f"{report.n_truncated:,} texts of over {report.max_tokens} tokens"),
         ("Empty", ", ".join(f"{field} {n:,}" for field, n in report.empty_fields.items())),
+        *([("Details", _kept_details(report))] if report.kept_details else []),
         ("Recipe", f"{report.recipe.digest}: {report.recipe.model}, {report.precision}"),
         ("Canary", str(report.canary)),
         ("Time", _times(report)),
@@ -105,6 +106,10 @@ def report_facts(report: BuildReport) -> list[tuple[str, str]]:
     if report.n_notices > len(report.notices):
         facts.append(("Note", f"and {report.n_notices - len(report.notices):,} more notes"))
     return facts
+
+
+def _kept_details(report: BuildReport) -> str:
+    return f"{report.details}, as in the generation before; --details full keeps everything"
 
 
 def _left_out(report: BuildReport) -> Iterator[tuple[str, str]]:

@@ -1,13 +1,15 @@
-"""Whether a build can reuse the term weights of an earlier generation."""
+"""What a build takes over from the current generation: term weights, and the level of details."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast, get_args
 
 import msgspec
 
 from simsearch.errors import IndexReadError
 from simsearch.index.directory import open_generation
+from simsearch.index.facts_blobs import Details
 from simsearch.index.terms import Fit, read_fit
 
 MAX_DRIFT = 0.05
@@ -40,3 +42,12 @@ def kept_fit(index: Path, n_studies: int) -> KeptFit | None:
     if abs(n_studies - n_fitted) > MAX_DRIFT * n_fitted:
         return None
     return KeptFit(fit, manifest.fitted or manifest.generation, n_fitted)
+
+
+def kept_details(index: Path) -> Details | None:
+    """Return how much of the facts the current generation keeps; None if there is none."""
+    try:
+        details = open_generation(index).manifest.details
+    except IndexReadError:
+        return None
+    return cast("Details", details) if details in get_args(Details) else None
