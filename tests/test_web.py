@@ -165,6 +165,80 @@ def test_the_api_answers_several_studies_words_and_a_draft(site):
     assert (nothing.status_code, nothing.json()["ok"]) == (422, False)
 
 
+SIGNALS = "'text', 'conditions', 'interventions' or 'lexical'"
+WRONG = [
+    ({"k": 0}, "k is 0: it must be from 1 to 200"),
+    ({"k": "x"}, "k is 'x': it must be a whole number"),
+    ({"diverse": 2}, "diverse is 2: it must be from 0 to 1"),
+    ({"radius_km": 0}, "radius_km is 0: it must be more than 0 and at most 20,040"),
+    ({"min_enrollment": -1}, "min_enrollment is -1: it must be from 0 to 1,000,000,000"),
+    ({"weights": {"text": -1}}, "weights.text is -1: it must be from 0 to 100"),
+    ({"weights": {"x": 1}}, f"a name in weights is 'x': it must be {SIGNALS}"),
+    ({"studies": ONE}, f"studies is '{ONE}': it must be a list of texts"),
+    ({"studies": [1]}, "studies[0] is 1: it must be a text"),
+    ({"studies": [""]}, "studies[0] is '': it must be a text, not an empty one"),
+    ({"studies": [ONE] * 51}, "studies is '51 values': it must be a list of at most 50"),
+    ({"start_after": "20200000000"},
+     "start_after is '20200000000': it must be a text of at most 10 characters"),
+    ({"fold": "maybe"}, "fold is 'maybe': it must be true or false"),
+    ({"group_by": "x"}, "group_by is 'x': it must be 'sponsor'"),
+    ({"draft": []}, "draft is []: it must be an object"),
+    ({"xyz": 1}, "there is no parameter 'xyz'"),
+    ([], "the body is not a JSON object"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "sentence"), WRONG)
+@pytest.mark.parametrize("path", ["related", "compare"])
+def test_a_wrong_body_is_refused_with_the_field_what_it_is_and_what_it_must_be(
+    site, path, body, sentence
+):
+    found = site.post(f"/api/v1/{path}", json=body)
+    expected = sentence.replace("to 200", "to 50") if path == "compare" else sentence
+    assert (found.status_code, found.json()["error"]) == (400, expected)
+    assert found.json()["next_step"]
+
+
+@pytest.mark.parametrize(("content", "what"), [(b"", "is empty"), (b"{", "is not JSON")])
+def test_a_body_that_is_none_is_refused(site, content, what):
+    found = site.post("/api/v1/related", content=content,
+                      headers={"content-type": "application/json"})  # fmt: skip
+    assert (found.status_code, found.json()["error"]) == (400, f"the body {what}")
+
+
+def test_a_wrong_parameter_of_the_api_is_refused_in_the_same_words(site):
+    path = f"/api/v1/studies/{ONE}/related"
+    assert site.get(f"{path}?offset=200").json()["error"] == (
+        "offset is '200': it must be from 0 to 199"
+    )
+
+
+@pytest.mark.parametrize("number", ["2020-001154-22", "EudraCT 2020-001154-22"])
+def test_a_study_is_found_by_its_number_in_another_registry(site, number):
+    known = site.get(f"/api/v1/studies/{number}").json()["study"]["nct_id"]
+    assert known == "NCT04320615"
+    with simsearch.open_index(demo_index()) as index:
+        expected = [each.nct_id for each in index.related(known)]
+    found = site.get(f"/api/v1/studies/{number}/related").json()["neighbours"]
+    assert [each["nct_id"] for each in found] == expected
+    posted = site.post("/api/v1/related", json={"studies": [number]}).json()["neighbours"]
+    assert [each["nct_id"] for each in posted] == expected
+
+
+@pytest.mark.model
+def test_words_are_taken_as_they_are_where_that_is_asked(site):
+    read = site.post("/api/v1/related", json={"text": "completed trials of iron for anemai"}).json()
+    assert read["filters"] == {"status": ["completed"]}
+    assert any("read as anemia" in each for each in read["notes"])
+    body = {"text": "completed trials of iron for anemai", "literal": True}
+    literal = site.post("/api/v1/related", json=body).json()
+    assert literal["filters"] == {}
+    assert not any("read as" in each for each in literal["notes"])
+    page = site.get("/related?text=anemai&literal=true").text
+    assert "The words are taken as they are" in page
+    assert 'name="literal" value="true"' in page
+
+
 @pytest.mark.model
 def test_words_and_a_draft_are_answered_as_the_library_answers_them(site):
     draft = record(None, "Eltrombopag for aplastic anemia", ["Aplastic Anemia"])

@@ -74,7 +74,7 @@ class RelatedQuery(Filtering):
     """The parameters of a list by an address."""
 
     offset: Annotated[
-        int, Field(ge=0, lt=MAX_K, description="Leave out so many of the nearest; see `next`.")
+        int, Field(ge=0, le=MAX_K - 1, description="Leave out so many of the nearest; see `next`.")
     ] = 0
 
     def asked(self, **about: Any) -> Asked:
@@ -89,6 +89,10 @@ class RelatedBody(Filtering):
     studies: Annotated[_Studies, Field(description="NCT IDs to be near to.")] = ()
     unlike: Annotated[_Studies, Field(description="NCT IDs to keep away from.")] = ()
     text: Annotated[str, Field(max_length=MAX_TEXT, description="Words, in English.")] = ""
+    literal: Annotated[
+        bool,
+        Field(description="Take the words as they are: no corrections, other names or filters."),
+    ] = False
     draft: Annotated[
         dict[str, Any] | None,
         Field(

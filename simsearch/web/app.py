@@ -21,13 +21,14 @@ from simsearch.index.opened import OpenedIndex
 from simsearch.web import draft, embed, pages, replies, views
 from simsearch.web.api import include_api
 from simsearch.web.current import CurrentIndex
-from simsearch.web.errors import Problem, http_problem, problem_of
+from simsearch.web.errors import http_problem, problem_of
 from simsearch.web.mcp import mcp_server
 from simsearch.web.metrics import Metrics
 from simsearch.web.rendering import static_files
 from simsearch.web.security import Guard
 from simsearch.web.service import Service
 from simsearch.web.settings import MAX_BODY, Settings
+from simsearch.web.shape_errors import shape_error
 
 _FOREVER = "public, max-age=31536000, immutable"
 _GUARDED = TransportSecuritySettings(enable_dns_rebinding_protection=False)  # `Guard` does it
@@ -138,13 +139,8 @@ def _report_errors(app: FastAPI, index_path: str) -> None:
 
     async def of_shape(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"][1:]) or "the body"
-        found = Problem(
-            error=f"{place[:80]}: {first['msg'][:200]}", status=400,
-            next_step="correct it; /api describes every parameter",
-        )  # fmt: skip
-        return replies.problem(request, found)
+        found = shape_error(error.errors()[0], request.url.path)
+        return replies.problem(request, problem_of(found, index_path))
 
     app.add_exception_handler(SimsearchError, on_purpose)
     app.add_exception_handler(HTTPException, of_http)

@@ -36,7 +36,10 @@ FILTERS = (
 )  # fmt: skip
 """The parameters that are fields of `Filters`."""
 
-HOW = ("k", "competing", "hide_same_sponsor", "fold", "diverse", "group_by", "min_percentile")
+HOW = (
+    "k", "competing", "hide_same_sponsor", "fold", "diverse", "group_by", "min_percentile",
+    "literal",
+)  # fmt: skip
 """The parameters that are fields of `Question`, beside what is asked about."""
 
 ABOUT = ("study", "unlike", "text")
@@ -83,6 +86,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     group_by: GroupBy | None = None
     min_percentile: float = 0
     weights: dict[str, float] | None = None
+    literal: bool = False
 
     @property
     def filters(self) -> Filters:
@@ -245,6 +249,6 @@ _PARSERS: Mapping[str, Any] = {
     "min_enrollment": _number, "k": _number,
     "same_condition": _truth, "same_intervention": _truth,
     "has_results": _truth, "or_unknown": _truth, "hide_same_sponsor": _truth, "fold": _truth,
-    "competing": _truth, "radius_km": _decimal,
+    "competing": _truth, "literal": _truth, "radius_km": _decimal,
     "diverse": _decimal, "min_percentile": _decimal,
 }  # fmt: skip

@@ -48,6 +48,15 @@ class ParameterError(SimsearchError):
         return f"there is no parameter {self.name[:60]!r}"
 
 
+class BodyError(SimsearchError):
+    """A body that is none; `what` completes "the body …"."""
+
+    what: str
+
+    def _message(self) -> str:
+        return f"the body {self.what}"
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """An error as it is shown and sent: the one shape of all of them."""
 
@@ -119,6 +128,7 @@ def _next_step(error: SimsearchError) -> str:
 
 
 _STEPS: tuple[tuple[type[SimsearchError], str], ...] = (
+    (BodyError, 'send an object such as {"studies": ["NCT03540472"]}; /api describes it'),
     (NoPageError, f"begin at / or open a study, such as /study/{EXAMPLE}"),
     (NctIdError, f"give an NCT ID like {EXAMPLE}, or ask with words: text=…"),
     (UnknownStudyError, "check the number, or paste the study's record at /draft"),

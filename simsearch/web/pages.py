@@ -33,7 +33,9 @@ _ENDING = re.compile(rf"(.*?)\.(json|{'|'.join(map(re.escape, replies.EXPORTS))}
 _STEPS = (10, 20, 50, 100, 200)
 """How many neighbours a page shows, step by step."""
 
-EXAMPLES = ("NCT03540472", "NCT03364764", "NCT00229619")
+EXAMPLES = ("NCT03540472", "NCT00229619")
+EXAMPLE_NUMBER = "2020-001154-22"
+EXAMPLE_WORDS = "iron for anemia in pregnancy"
 
 
 def routes(service: Service) -> list[Route]:
@@ -104,9 +106,14 @@ def _start(index: OpenedIndex) -> Response:
     store = index.store
     numbers = [each for each in EXAMPLES if index.holds(each)] or store.nct_ids()[:3]
     examples = [index.study(each) for each in numbers]
+    elsewhere = index.study(EXAMPLE_NUMBER) if index.holds(EXAMPLE_NUMBER) else None
+    together = asking.address("/related", Asked(studies=tuple(each.nct_id for each in examples)))
+    words = asking.address("/related", Asked(texts=(EXAMPLE_WORDS,)))
     return replies.html(
-        "start.html", facts=index.facts, examples=examples, counts=facet_counts(index)
-    )
+        "start.html", facts=index.facts, examples=examples, elsewhere=elsewhere,
+        number=EXAMPLE_NUMBER, together=together, words=(EXAMPLE_WORDS, words),
+        counts=facet_counts(index),
+    )  # fmt: skip
 
 
 def _study(index: OpenedIndex, given: str, ending: str, asked: Asked) -> Response:
