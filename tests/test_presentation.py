@@ -255,8 +255,8 @@ def test_explain_says_all_of_the_reason_in_a_markdown_cell(awkward):
 
 def test_explain_adds_columns_to_csv(answer):
     added = [
-        "relation", "conditions_in_common", "interventions_in_common", "near_in_meaning",
-        "words_in_common", "weighted_sum_made_of",
+        "relation", "conditions_in_common", "interventions_in_common", "purpose_in_common",
+        "population_in_common", "near_in_meaning", "words_in_common", "weighted_sum_made_of",
     ]  # fmt: skip
     plain, rows = csv_of(answer), csv_of(answer, explain=True)
     assert list(rows[0]) == [*plain[0], *added]

@@ -16,9 +16,10 @@ import numpy.typing as npt
 from simsearch.callbacks import Progress, no_progress
 from simsearch.errors import IndexClosedError, IndexCorruptError
 from simsearch.facts import Facts, OtherNumber
-from simsearch.index import number_table, place_table
+from simsearch.index import number_table, place_table, traits
 from simsearch.index.place_table import Place
 from simsearch.index.study_tables import COLUMNS, COMPARED, LISTS, NUMBERS
+from simsearch.index.traits import Traits
 from simsearch.records import Gone
 from simsearch.study import Study
 
@@ -69,6 +70,7 @@ class StudyStore:
         self._path = path
         self._closed = False
         self._reader: FactsReader | None = None
+        self._facets: dict[int, tuple[str, str]] | None = None
         self.address = path.resolve().as_uri() + "?mode=ro&immutable=1"
         """The URI by which SQLite opens the file, read-only."""
         try:
@@ -189,6 +191,28 @@ class StudyStore:
             if blobs:
                 found |= self._unpacked(blobs)
         return [found.get(int(row)) for row in rows]
+
+    def traits(self, rows: Sequence[int], further: int = 0) -> dict[int, Traits]:
+        """Return row → purpose and population of the studies whose records give any.
+
+        Args:
+            rows: of the studies, each once.
+            further: how many of the rows after each are looked up too.
+        """
+        if self._facets is None:
+            self._facets = {each: (*found,) for each, *found in self._all(traits.FACETS)}
+        if not self._facets:
+            return {}
+        among = further, msgspec.json.encode([int(row) for row in rows]).decode()
+        wanted = msgspec.json.encode([*self._facets]).decode()
+        try:
+            return traits.traits_by_row(
+                self._facets,
+                self._all(traits.BY_ROWS, *among, wanted),
+                self._all(traits.AGES_BY_ROWS, *among),
+            )
+        except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
+            raise self._damaged(error) from error
 
     def _unpacked(self, blobs: list[tuple[Any, ...]]) -> dict[int, Facts]:
         """Return row → facts."""

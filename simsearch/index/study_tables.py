@@ -30,6 +30,9 @@ NUMBERS = ("minimum_age", "maximum_age", "n_arms")
 NO_LIMIT = 999.0
 """`maximum_age` of a study that is open to any age; its `minimum_age` is 0."""
 
+TRAIT_KINDS = ("primary_purpose", "sex", "healthy_volunteers")
+"""The facets that reasons compare (see `traits`)."""
+
 TEXTLESS = ("text", ("missing",))
 """Facet and values of the studies without a text to compare, as `StudyStore.rows_of` takes them."""
 
@@ -61,5 +64,8 @@ CREATE TABLE facts (row INTEGER PRIMARY KEY, body BLOB NOT NULL);
 INDEXES = f"""{number_table.INDEXES}
 CREATE INDEX study_start_date ON study (start_date) WHERE start_date > '';
 CREATE INDEX study_enrollment ON study (enrollment) WHERE enrollment IS NOT NULL;
+CREATE INDEX facet_trait ON facet (kind) WHERE kind IN ({
+    ", ".join(f"'{kind}'" for kind in TRAIT_KINDS)
+});
 CREATE INDEX study_has_results ON study (has_results) WHERE has_results IS NOT NULL;
 """

@@ -11,18 +11,18 @@ from types import MappingProxyType
 import msgspec
 
 from simsearch.encode.fields import has_words, whole_text
-from simsearch.facts import Facts, age_in_years
+from simsearch.facts import Facts
 from simsearch.index import number_table, place_table
 from simsearch.index.facts_blobs import Details, FactsWriter, kept_facts
 from simsearch.index.study_tables import (
     COLUMNS,
     INDEXES,
     LISTS,
-    NO_LIMIT,
     SCALARS,
     SCHEMA,
     TEXTLESS,
 )
+from simsearch.index.traits import ages_of
 from simsearch.records import Gone
 from simsearch.study import Study
 
@@ -126,15 +126,8 @@ def _facets_of_facts(facts: Facts) -> set[tuple[str, str]]:
 
 
 def _numbers(facts: Facts) -> tuple[float | None, float | None, int | None]:
-    """Return the `NUMBERS` of a study; None for what is not known.
-
-    A record that gives the sex gives the ages, and one without a limit has none.
-    """
-    least, most = age_in_years(facts.minimum_age), age_in_years(facts.maximum_age)
-    if facts.sex:
-        least = 0.0 if not facts.minimum_age else least
-        most = NO_LIMIT if not facts.maximum_age else most
-    return least, most, len(facts.arms) or facts.n_arms
+    """Return the `NUMBERS` of a study; None for what is not known."""
+    return (*ages_of(facts), len(facts.arms) or facts.n_arms)
 
 
 def _values(study: Study) -> list[object]:

@@ -7,6 +7,7 @@ import msgspec
 from simsearch.study import Study
 
 _SHOWN_PLACES = 3
+_ROOM = 75  # of a line on a terminal of 80 columns
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -16,7 +17,9 @@ class Reason(msgspec.Struct, frozen=True):
     `interventions` are the neighbour's names of what both have; `near` are the fields that
     are alike in meaning though they share no name (field → cosine); `terms` carried the
     lexical signal (word → what it adds to that cosine); `shares` is what each signal adds to
-    the similarity, in per cent of it, and empty where that is 0 or less.
+    the similarity, in per cent of it, and empty where that is 0 or less. `purpose` and
+    `population` are what the designs have in common, where few studies of the index have it:
+    `prevention`; `children`, `women only`, `healthy volunteers`.
     """
 
     relation: str
@@ -25,17 +28,26 @@ class Reason(msgspec.Struct, frozen=True):
     near: dict[str, float]
     terms: dict[str, float]
     shares: dict[str, float]
+    purpose: str = ""
+    population: tuple[str, ...] = ()
 
     @property
     def line(self) -> str:
-        """The reason in one short line."""
+        """The reason in one short line; what the designs share, only where it has room."""
         names = "; ".join((*self.conditions, *self.interventions))
         if self.relation:
             between = "; " if ":" in self.relation else ": "
-            return f"{self.relation}{between}{names}" if names else self.relation
-        words = f"words in common: {', '.join(self.terms)}" if self.terms else ""
-        near = f"{' and '.join(self.near)} near in meaning" if self.near else ""
-        return "; ".join(filter(None, (near, words))) or "similar text overall"
+            said = f"{self.relation}{between}{names}" if names else self.relation
+        else:
+            words = f"words in common: {', '.join(self.terms)}" if self.terms else ""
+            near = f"{' and '.join(self.near)} near in meaning" if self.near else ""
+            said = "; ".join(filter(None, (near, words))) or "similar text overall"
+        design = (
+            f"for {self.purpose}" if self.purpose else "",
+            f"in {', '.join(self.population)}" if self.population else "",
+        )
+        whole = "; ".join(filter(None, (said, " ".join(filter(None, design)))))
+        return whole if len(whole) <= _ROOM else said
 
 
 class SharedPlaces(msgspec.Struct, frozen=True):

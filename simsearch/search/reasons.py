@@ -39,6 +39,7 @@ from simsearch.search.stop_words import (
     WIDE_WORDS,
 )
 from simsearch.search.topical_words import topical_in
+from simsearch.search.traits import Shared, traits_in_common
 from simsearch.study import Study
 from simsearch.vectors import weights_for
 
@@ -85,9 +86,10 @@ def explain(
     )
     rows = index.store.rows_of_studies([each.study.nct_id for each in neighbours])
     mine, theirs = _registered(index, studies, rows, neighbours)
+    designs = traits_in_common(index, studies, rows)
     return [
-        _reason(asked, each, row, _same(mine, numbers))
-        for each, row, numbers in zip(neighbours, rows, theirs, strict=True)
+        _reason(asked, each, row, _same(mine, numbers), design)
+        for each, row, numbers, design in zip(neighbours, rows, theirs, designs, strict=True)
     ]
 
 
@@ -142,8 +144,11 @@ def _same(registered: Sequence[Registrations], numbers: Registrations) -> str:
     return next(filter(None, (same_registration(each, numbers) for each in registered)), "")
 
 
-def _reason(asked: _Asked, neighbour: Neighbour, row: int, same: str) -> Reason:
-    """Return why a study is a neighbour; `same` says what makes it the same trial, if it is."""
+def _reason(asked: _Asked, neighbour: Neighbour, row: int, same: str, design: Shared) -> Reason:
+    """Return why a study is a neighbour.
+
+    `same` says what makes it the same trial, if it is; `design` what the designs share.
+    """
     study, its = neighbour.study, named_by([neighbour.study])
     conditions = conditions_in_common(asked.named, its)
     interventions = interventions_in_common(asked.named, its, asked.is_topical)
@@ -168,6 +173,7 @@ def _reason(asked: _Asked, neighbour: Neighbour, row: int, same: str) -> Reason:
         },
         _words_in_common(asked, study, row),
         {name: round(100 * value / total, 1) for name, value in added.items() if total > 0},
+        *design,
     )
 
 

@@ -31,8 +31,8 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 EXPLAINED_COLUMNS = (
-    "relation", "conditions_in_common", "interventions_in_common", "near_in_meaning",
-    "words_in_common", "weighted_sum_made_of",
+    "relation", "conditions_in_common", "interventions_in_common", "purpose_in_common",
+    "population_in_common", "near_in_meaning", "words_in_common", "weighted_sum_made_of",
 )  # fmt: skip
 """All of a reason, piece by piece: further columns of the CSV where that is asked for."""
 
@@ -125,6 +125,8 @@ def explained(reason: Reason | None) -> dict[str, list[str]]:
         [reason.relation] if reason.relation else [],
         list(reason.conditions),
         list(reason.interventions),
+        [reason.purpose] if reason.purpose else [],
+        list(reason.population),
         [f"{field} ({value:.2f})" for field, value in reason.near.items()],
         [f"{word} ({value:.2f})" for word, value in reason.terms.items()],
         [f"{name} {share:.0f} %" for name, share in reason.shares.items()],
