@@ -339,15 +339,6 @@ def test_a_query_with_words_waits_for_no_torch(asked, tmp_path):
     assert len(out.split()) == 10
 
 
-def test_a_closed_pipe_is_no_error():
-    done = subprocess.run(
-        f"{sys.executable} -m simsearch query NCT03540472 -k 200 -f json | head -1",
-        shell=True, capture_output=True, text=True, check=False, timeout=120, cwd=HERE,
-    )  # fmt: skip
-    assert done.stdout == "{\n"
-    assert done.stderr == ""
-
-
 def test_a_terminal_without_unicode_still_gets_an_answer():
     done = command("query", "NCT03540472", env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0

@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 import simsearch
 from simsearch.cli.command import Command, Group, add_command
 from simsearch.cli.hints import line_of, usage_line
-from simsearch.cli.terminal import fail, fail_to_write, print_text
+from simsearch.cli.terminal import fail, fail_to_write, print_text, quiet_end
 from simsearch.errors import SimsearchError
 
 COMMANDS = (
@@ -40,6 +40,16 @@ typer has no such options. After --diverse, a study number without NCT is not a 
 
 class _Commands(Group):
     """The commands; each is imported when it is run, or when all are listed."""
+
+    def make_context(self, *args: Any, **given: Any) -> Any:
+        """Read the command line, and print the help if that is asked for."""
+        with quiet_end():
+            return super().make_context(*args, **given)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        with quiet_end():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         """Return the names of the commands."""

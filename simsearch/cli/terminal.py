@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
+
+import typer
 
 from simsearch.output.formats import View
 
@@ -18,7 +22,7 @@ def fail(message: str, code: int) -> NoReturn:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - else Python tries again, and says so
+        _print_no_more()
     sys.exit(code)
 
 
@@ -45,22 +49,65 @@ def terminal() -> tuple[int | None, bool]:
 
 
 def print_pieces(pieces: Iterable[str]) -> None:
-    """Print a result piece by piece on standard output."""
+    """Print a result piece by piece on standard output, until nobody reads on."""
     for piece in pieces:
-        print_text(piece)
+        if not print_text(piece):
+            return
 
 
-def print_text(text: str) -> None:
-    """Print a result on standard output; a full disk or a closed stream is an error."""
+def print_text(text: str) -> bool:
+    """Print a result on standard output; a full disk or a closed stream is an error.
+
+    Returns:
+        Whether somebody reads on. A reader who has had enough, as `head` has, is no error: what
+        is printed later goes nowhere, and the command comes to its own end.
+    """
     if sys.stdout is None:
         fail("cannot write the answer: standard output is closed", 1)
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        raise  # the reader has had enough: typer ends quietly
+        _print_no_more()
+        return False
     except OSError as error:
         fail_to_write(error)
+    return True
+
+
+@contextmanager
+def quiet_end() -> Iterator[None]:
+    """End the command with 0 where whoever reads standard output has had enough.
+
+    For what is not printed by `print_text`: help, and lists as they are computed. A connection
+    that breaks elsewhere stays an error.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        if not _reader_has_gone():
+            raise
+        _print_no_more()
+        raise typer.Exit from None
+    except SystemExit as error:  # rich, which prints the help, ends with 1
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        raise typer.Exit from None
+
+
+def _reader_has_gone() -> bool:
+    """Report whether standard output is a pipe that nobody reads any more."""
+    poll = select.poll()
+    try:
+        poll.register(sys.stdout.fileno(), 0)
+    except (OSError, ValueError):
+        return False
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _print_no_more() -> None:
+    """Let what is still printed go nowhere; else Python tries again at its end, and says so."""
+    sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
 
 
 def fail_to_write(error: OSError) -> NoReturn:
