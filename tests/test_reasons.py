@@ -67,6 +67,23 @@ def test_the_relation_is_what_the_records_show(build, changes, expected):
     assert relation(build, **changes) == expected
 
 
+def test_an_intervention_in_both_titles_is_no_other_one(build):
+    """As part of a regimen it is registered otherwise, or not at all."""
+    both = [
+        record(
+            "NCT00000201", "Iron with a regimen", ["Anemia"], [("DRUG", "iron and HAA regimen")]
+        ),
+        record("NCT00000202", "Iron in three courses", ["Anemia"], [("DRUG", "Courses")]),
+        record("NCT00000203", "Zinc in three courses", ["Anemia"], [("DRUG", "Courses")]),
+    ]
+    for each in both:
+        del each["derivedSection"]
+    index = opened_index(build([*both, *SIX]).index)
+    assert reason(index, "NCT201", "NCT00000202").relation == "same condition"
+    other = "same condition, other intervention"
+    assert reason(index, "NCT201", "NCT00000203").relation == other
+
+
 def studies_alike(one, other):
     """What a study whose condition and intervention are `one` has in common with `other`."""
 
@@ -286,6 +303,11 @@ SARS = "Severe Acute Respiratory Syndrome"
         (about("Hypertension"), about("Pulmonary arterial hypertension"), ()),
         (about("Pregnancy"), about("Ectopic Pregnancy"), ()),
         (about("Diabetes"), about("Diabetes insipidus"), ()),
+        (about("Small Cell Lung Cancer"), about("Non-Small Cell Lung Cancer"), ()),
+        (about("Hodgkin Disease"), about("Non-Hodgkin's Disease of the eye"), ()),
+        (about("Small Cell Lung Cancer"),
+         about("Lung", keywords=("small cell and non-small cell lung cancer",)),
+         ("Small Cell Lung Cancer",)),
         (about("Breast Neoplasms"), about("Breast Cancer"), ("Breast Cancer",)),
         (about("Postoperative Pain"), about("Post Operative Pain"), ("Postoperative Pain",)),
         # Words that are no whole name.

@@ -163,7 +163,7 @@ def test_a_line_without_room_leaves_the_design_out():
 
 @pytest.mark.parametrize(
     "damage",
-    ["UPDATE design SET minimum_age = 'x'", "UPDATE facet SET value = 7 WHERE kind = 'sex'"],
+    ["UPDATE design SET minimum_age = 'x'", "UPDATE facet SET value = X'ff' WHERE kind = 'sex'"],
 )
 def test_a_damaged_store_is_named(build, damage):
     with opened_index(build(COMMON).index) as index:

@@ -34,6 +34,7 @@ from simsearch.search.spelling import one_word_each, only_begins_codes, said_by
 from simsearch.search.stop_words import (
     CONTROLS,
     FUNCTION_WORDS,
+    KINDS_OF_INTERVENTION,
     STATES_OF_DISEASE,
     WAYS_TO_GIVE,
     WIDE_WORDS,
@@ -49,6 +50,7 @@ NEAR_MEANING = 0.7
 _SHOWN_TERMS = 5
 _LEAST_SHOWN = 0.01  # a word that adds less is in many studies
 _NO_SUBJECT = FUNCTION_WORDS | CONTROLS | WAYS_TO_GIVE | STATES_OF_DISEASE
+_NO_INTERVENTION = _NO_SUBJECT | WIDE_WORDS | KINDS_OF_INTERVENTION
 _EXTENSION = re.compile(
     r"\b(extension (study|trial)|roll[- ]?over|continuation study|long[- ]?term extension"
     r"|long[- ]?term follow[- ]?up)\b",
@@ -161,7 +163,7 @@ def _reason(asked: _Asked, neighbour: Neighbour, row: int, same: str, design: Sh
     found = {"conditions": conditions, "interventions": interventions}
     healthy = asked.named.are_healthy or its.are_healthy  # having no condition is not alike
     return Reason(
-        same or _relation(asked.named, its, neighbour, conditions, interventions),
+        same or _relation(asked.named, its, neighbour, conditions, interventions, asked.is_topical),
         conditions,
         interventions,
         {
@@ -222,6 +224,7 @@ def _relation(
     nearby: Neighbour,
     conditions: Sequence[str],
     interventions: Sequence[str],
+    is_topical: Callable[[str], bool],
 ) -> str:
     """Return how a neighbour is related to the query studies: the most specific relation."""
     studies, neighbour = mine.studies, nearby.study
@@ -246,7 +249,10 @@ def _relation(
         ),
         "same intervention": interventions,
         "same condition, other intervention": (
-            conditions and not interventions and _differ("interventions", mine, its, nearby)
+            conditions
+            and not interventions
+            and _differ("interventions", mine, its, nearby)
+            and not _titles_share_one(mine, its, is_topical)
         ),
         "same condition": conditions,
     }
@@ -281,3 +287,14 @@ def _differ(field: str, asked: Named, its: Named, neighbour: Neighbour) -> bool:
         and not are_borne_by(its.studies, mine)
         and not (field == "interventions" and substances_in_common(asked, its))
     )
+
+
+def _titles_share_one(asked: Named, its: Named, is_topical: Callable[[str], bool]) -> bool:
+    """Report whether titles of both sides have a telling word of an intervention of one.
+
+    It may be registered as part of a regimen on one side, and not at all on the other.
+    """
+    words = asked.interventions.terms | its.interventions.terms
+    words -= _NO_INTERVENTION | asked.conditions.terms | its.conditions.terms
+    both = (terms_of("\n".join(each.titles)) for each in (asked, its))
+    return any(map(is_topical, words.intersection(*both)))

@@ -64,7 +64,8 @@ def titles_of(studies: Iterable[Study]) -> tuple[str, ...]:
 def supports_condition(texts: Iterable[str], name: str) -> bool:
     """Report whether one of several texts has all words of the name of a condition.
 
-    Not where a word beside it makes another condition of it, as in pulmonary hypertension.
+    Not where a word beside it makes another condition of it, as in pulmonary hypertension and
+    non-small cell lung cancer.
     """
     its = condition_terms(name)
     return bool(its) and any(_has(text, its) and _means(text, name, its) for text in texts)
@@ -100,7 +101,7 @@ def _is_in(word: str, terms: frozenset[str]) -> bool:
 
 def _means(text: str, name: str, terms: frozenset[str]) -> bool:
     """Report whether a text that has the words of a condition means that condition."""
-    if condition_terms(text).isdisjoint(_MAKE_ANOTHER):
+    if condition_terms(text).isdisjoint(_MAKE_ANOTHER) and "non" not in text.casefold():
         return True
     rest = _another(name).sub(" ", text)
     return rest == text or _has(rest, terms)
@@ -125,6 +126,8 @@ def _another(name: str) -> re.Pattern[str]:
     suffixes = "|".join(sorted(OTHER_BY_SUFFIX - name_terms(name)))
     last = re.escape(words[-1]) if words else r"(?!)"
     patterns = [rf"\b{last}\W+(?:{suffixes})\b"]
+    if words and "non" not in words:
+        patterns.append(rf"\bnon\W{{1,2}}(?:{'|'.join(map(re.escape, words))})\b")
     if len(words) == 1:
         patterns += [
             rf"\b(?:{places})\W+(?:[^\W_]+\W+)?{last}\b",
