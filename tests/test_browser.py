@@ -5,13 +5,8 @@ Every visit also fails on a console error, or on a request that leaves this mach
 
 from __future__ import annotations
 
-import http.server
-import threading
-from contextlib import contextmanager
-from functools import partial
-
 import pytest
-from browser import browsing, executable
+from browser import another_site, browsing, executable
 from serving import serving
 
 import simsearch
@@ -236,25 +231,6 @@ HOST_PAGE = """<!doctype html><html lang="en"><head><title>A registry</title></h
 <body style="color: rgb(10, 20, 30)"><h1>A trial</h1>
 <div data-simsearch="NCT03540472" data-k="4" data-theme="inherit" data-lang="de"></div>
 <script src="{address}/embed.js"></script></body></html>"""
-
-
-@contextmanager
-def another_site(body: str):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200 if self.path == "/" else 204)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.end_headers()
-            self.wfile.write(body.encode() if self.path == "/" else b"")
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=partial(server.serve_forever, 0.05), daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def test_the_list_is_embedded_in_a_page_of_another_site(site, browser):

@@ -320,6 +320,7 @@ def rows() -> Iterator[Row]:
         ("--open", "", "serve browse", True),
         ("--allow-host", "Trials.example.org", "serve settings.hosts",
          ("127.0.0.1", "trials.example.org")),
+        ("--root-path", "/trials/", "serve settings.root", "/trials"),
         ("--allow-origin", "https://example.org/", "serve settings.origins",
          ("https://example.org",)),
         ("--verbose -v", "", "serve verbose", True),

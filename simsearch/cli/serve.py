@@ -55,6 +55,15 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    root_path: Annotated[
+        str,
+        typer.Option(
+            "--root-path",
+            metavar="PATH",
+            help="The path below which a proxy serves it (/trials).",
+            show_default=False,
+        ),
+    ] = "",
     allow_origin: Annotated[
         list[str] | None,
         typer.Option(
@@ -72,6 +81,7 @@ def serve(
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # requests are answered side by side
     try:
+        from simsearch.web.prefix import root_path as root_of
         from simsearch.web.serving import Place
         from simsearch.web.serving import serve as run
         from simsearch.web.settings import Settings
@@ -79,10 +89,11 @@ def serve(
         raise MissingExtraError("serve", error.name or "a library", "web") from error
     hosts = [host, *(allow_host or ())]
     origins = tuple(_origin(each) for each in allow_origin or ())
-    settings = Settings(hosts=tuple(each.casefold() for each in hosts), origins=origins)
+    names, root = tuple(each.casefold() for each in hosts), root_of(root_path)
+    settings = Settings(hosts=names, root=root, origins=origins)
 
     def ready(address: str, line: str) -> None:
-        print_text(f"{address}\n{line}\nStop with Ctrl-C.\n")
+        print_text(f"{address}{root}\n{line}\nStop with Ctrl-C.\n")
 
     place = Place(host, port, workers)
     run(index, place, settings, ready=ready, browse=open_, verbose=verbose)

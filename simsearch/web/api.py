@@ -49,9 +49,11 @@ _ID = Annotated[str, "NCT ID in any spelling"]
 def include_api(app: FastAPI, service: Service) -> None:
     """Add the API, its description and the page about it."""
     app.include_router(_router(service))
+    root = service.settings.root
     description = get_openapi(
-        title="simsearch", version=__version__, description=_DESCRIPTION, routes=app.routes
-    )
+        title="simsearch", version=__version__, description=_DESCRIPTION, routes=app.routes,
+        servers=[{"url": root}] if root else None,
+    )  # fmt: skip
     _without_automatic_errors(description)
     text = msgspec.json.encode(description)
 
@@ -60,12 +62,13 @@ def include_api(app: FastAPI, service: Service) -> None:
 
     async def about(_: Request) -> Response:
         shown = list(_operations(description))
-        return replies.html("api.html", facts=None, operations=shown, example=EXAMPLE)
+        return replies.html("api.html", facts=None, operations=shown, example=EXAMPLE, root=root)
 
     app.router.routes += [Route("/api/v1/openapi.json", openapi), Route("/api", about)]
 
 
 def _router(service: Service) -> APIRouter:
+    root = service.settings.root
     router = APIRouter(prefix="/api/v1", responses=ERRORS)
 
     @router.get("/index", response_model=IndexAnswer, summary="The index that answers")
@@ -84,7 +87,7 @@ def _router(service: Service) -> APIRouter:
         summary="The studies most like one",
     )
     async def related(nct_id: _ID, query: Annotated[RelatedQuery, Query()]) -> Response:
-        return await service.run(partial(_related, nct_id=nct_id, query=query))
+        return await service.run(partial(_related, nct_id=nct_id, query=query, root=root))
 
     @router.post(
         "/related",
@@ -123,10 +126,11 @@ def _study(index: OpenedIndex, nct_id: str) -> Response:
     return replies.json({"ok": True, "study": full_shape(study), "index": facts})
 
 
-def _related(index: OpenedIndex, nct_id: str, query: RelatedQuery) -> Response:
+def _related(index: OpenedIndex, nct_id: str, query: RelatedQuery, root: str) -> Response:
     asked = query.asked(studies=(nct_id,))
     answer = ask(index, asked.question())
-    shown = replies.answered(answer, next=_next(answer, nct_id, query))
+    following = _next(answer, nct_id, query)
+    shown = replies.answered(answer, next=following and root + following)
     shown["neighbours"] = shown["neighbours"][query.offset :]
     return replies.json({"ok": True, **shown})
 

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from mcp.server.transport_security import TransportSecuritySettings
@@ -21,9 +22,10 @@ from simsearch.index.opened import OpenedIndex
 from simsearch.web import draft, embed, pages, replies, views
 from simsearch.web.api import include_api
 from simsearch.web.current import CurrentIndex
-from simsearch.web.errors import http_problem, problem_of
+from simsearch.web.errors import Problem, http_problem, problem_of
 from simsearch.web.mcp import mcp_server
 from simsearch.web.metrics import Metrics
+from simsearch.web.prefix import Prefixed, step_with_prefix
 from simsearch.web.rendering import static_files
 from simsearch.web.security import Guard
 from simsearch.web.service import Service
@@ -78,7 +80,9 @@ def create_app(
     app.router.routes += [*_system(service), *pages.routes(service), *draft.routes(service)]
     app.router.routes += [*views.routes(service), *embed.routes(service), *endpoint.routes]
     include_api(app, service)
-    _report_errors(app, str(current.path))
+    _report_errors(app, str(current.path), settings.root)
+    if settings.root:
+        app.add_middleware(Prefixed, root=settings.root)
     app.add_middleware(Guard, current=current, settings=settings, metrics=metrics)
     return app
 
@@ -126,21 +130,25 @@ def _system(service: Service) -> list[Route]:
     ]
 
 
-def _report_errors(app: FastAPI, index_path: str) -> None:
+def _report_errors(app: FastAPI, index_path: str, root: str) -> None:
     """Let every error have the one shape."""
+
+    def told(request: Request, found: Problem) -> Response:
+        step = step_with_prefix(found.next_step, root)
+        return replies.problem(request, msgspec.structs.replace(found, next_step=step))
 
     async def on_purpose(request: Request, error: Exception) -> Response:
         assert isinstance(error, SimsearchError)  # noqa: S101 - it is registered for these
-        return replies.problem(request, problem_of(error, index_path))
+        return told(request, problem_of(error, index_path))
 
     async def of_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
-        return replies.problem(request, http_problem(error.status_code, error.detail))
+        return told(request, http_problem(error.status_code, error.detail))
 
     async def of_shape(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101
         found = shape_error(error.errors()[0], request.url.path)
-        return replies.problem(request, problem_of(found, index_path))
+        return told(request, problem_of(found, index_path))
 
     app.add_exception_handler(SimsearchError, on_purpose)
     app.add_exception_handler(HTTPException, of_http)

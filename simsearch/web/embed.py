@@ -61,10 +61,11 @@ def routes(service: Service) -> list[Route]:
     """Return the list to embed, and its script."""
 
     async def framed(request: Request) -> Response:
-        return await service.run(partial(_listed, request=request, template="embed.html"))
+        return await service.run(partial(_listed, request=request))
 
     async def fragment(request: Request) -> Response:
-        return await service.run(partial(_listed, request=request, template="embed_list.html"))
+        home = f"//{request.url.netloc}{service.settings.root}"
+        return await service.run(partial(_listed, request=request, home=home))
 
     async def script(_: Request) -> Response:
         content = static_files().content("embed.js")
@@ -78,7 +79,8 @@ def routes(service: Service) -> list[Route]:
     ]
 
 
-def _listed(index: OpenedIndex, request: Request, template: str) -> Response:
+def _listed(index: OpenedIndex, request: Request, home: str = "") -> Response:
+    """Return the list: only its markup, with addresses that name the `home`; or a page."""
     pairs = asking.without_empty(request.query_params.multi_items())
     asked = asking.parsed([each for each in pairs if each[0] not in (*_OWN, *asking.ABOUT)])
     if asked.k > MAX_EMBEDDED:
@@ -88,6 +90,7 @@ def _listed(index: OpenedIndex, request: Request, template: str) -> Response:
     asked = msgspec.structs.replace(asked, studies=(study.nct_id,))
     answer = ask(index, asked.question())
     return replies.html(
-        template, answer=answer, level=2, look=look, label=LABELS[look.lang], study=study,
-        facts=index.facts, origin=f"//{request.url.netloc}" if "list" in template else "",
+        "embed_list.html" if home else "embed.html",
+        answer=answer, level=2, look=look, label=LABELS[look.lang], study=study,
+        facts=index.facts, origin=home,
     )  # fmt: skip

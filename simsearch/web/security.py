@@ -21,6 +21,7 @@ from simsearch import __version__
 from simsearch.web.cache import AnswerCache, Headers, Kept, etag
 from simsearch.web.current import CurrentIndex
 from simsearch.web.metrics import ROUTES, Metrics
+from simsearch.web.prefix import without_prefix
 from simsearch.web.settings import MAX_BODY, MAX_QUERY, Settings
 
 _log = logging.getLogger("simsearch.web")
@@ -81,7 +82,7 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         began, path = time.perf_counter(), scope["path"]
-        request = _Request(scope, self._settings)
+        request = _Request(without_prefix(scope, self._settings.root), self._settings)
         out = _Out(send, request)
         try:
             await self._answer(request, receive, out)
@@ -166,7 +167,7 @@ async def _drained(receive: Receive) -> None:
 class _Request:
     """A request as the guard reads it."""
 
-    def __init__(self, scope: Scope, settings: Settings) -> None:
+    def __init__(self, scope: MutableMapping[str, Any], settings: Settings) -> None:
         self._settings = settings
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
         self.is_head = scope["method"] == "HEAD"

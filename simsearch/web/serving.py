@@ -74,7 +74,7 @@ def serve(
     def tell() -> None:
         ready(address, line)
         if browse:
-            webbrowser.open(address)
+            webbrowser.open(address + settings.root)
 
     if len(sockets) == 1:
         set_up_log(verbose=verbose)

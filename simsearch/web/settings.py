@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     hosts: tuple[str, ...] = ()
     """Names by which it is reached, beside `localhost` and addresses in numbers."""
+    root: str = ""
+    """The prefix below which it is reached: `/trials`; `""` where it begins at `/`."""
     origins: tuple[str, ...] = ()
     """Origins whose scripts may read the API: `https://example.org`, or `*`; none by default."""
     answer_seconds: float = 20

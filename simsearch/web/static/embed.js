@@ -4,7 +4,7 @@
 (() => {
   "use strict";
   const script = document.currentScript;
-  const home = new URL(script.src).origin;
+  const home = new URL(".", script.src);
   const frames = new Map();
 
   const put = (place) => {
@@ -15,7 +15,7 @@
       if (place.dataset[name]) query.set(name, place.dataset[name]);
     }
     const frame = document.createElement("iframe");
-    frame.src = `${home}/embed/${encodeURIComponent(place.dataset.simsearch)}?${query}`;
+    frame.src = `${home.href}embed/${encodeURIComponent(place.dataset.simsearch)}?${query}`;
     frame.title = place.dataset.title || "More related trials";
     frame.loading = "lazy";
     frame.referrerPolicy = "no-referrer";
@@ -27,11 +27,11 @@
 
   const look = (frame, place) => {
     const { color, fontFamily, fontSize } = getComputedStyle(place);
-    frame.contentWindow.postMessage({ simsearchLook: { ink: color, font: fontFamily, size: fontSize } }, home);
+    frame.contentWindow.postMessage({ simsearchLook: { ink: color, font: fontFamily, size: fontSize } }, home.origin);
   };
 
   addEventListener("message", (event) => {
-    if (event.origin !== home || !event.data || !event.data.simsearch) return;
+    if (event.origin !== home.origin || !event.data || !event.data.simsearch) return;
     for (const [frame, place] of frames) {
       if (frame.contentWindow !== event.source) continue;
       const { height, ready } = event.data.simsearch;
