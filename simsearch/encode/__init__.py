@@ -4,6 +4,8 @@ Importing any of these modules is cheap: torch is imported when a model is loade
 
     fields        the texts that represent a study
     encoders      models run by sentence-transformers, and the `Encoder` protocol
+    loading       a model of sentence-transformers and its fingerprint
+    model_folder  the folder of a model: its settings, and what it lacks
     minilm        the packaged model in plain numpy, for queries
     openvino      another runtime for a model
     dask          encoding on several machines

@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from simsearch.encode.loading import fingerprint_of, first_line, loaded_model, quiet
+from simsearch.encode.model_folder import (
+    ModelSettings,
+    check_length,
+    folder_settings,
+    prefixes,
+)
 from simsearch.encode.openvino import Backend, check_backend, run_in_openvino
 from simsearch.errors import EncoderError
 from simsearch.vectors import unit_rows
@@ -35,9 +42,6 @@ Precision = Literal["auto", "float32", "bfloat16"]
 _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 # Small batches of texts of similar length need the least padding; 16 was fastest on two cores.
 _BATCH = 16
-# Settings of a layer that name its inputs and outputs: they do not affect vectors, and only some
-# releases of sentence-transformers have them.
-_IRRELEVANT_SETTINGS = {"module_input_name", "module_output_name"}
 
 
 class Encoder(Protocol):
@@ -97,30 +101,70 @@ def load_encoder(
     if not is_local and (model.startswith((".", "/", "~")) or model.count("/") > 1):
         raise EncoderError(model, "no such folder")
     check_backend(model, backend)
-    from sentence_transformers import SentenceTransformer
-
     device = _device() if backend == "torch" else "cpu"
-    try:
-        with _quiet():
-            loaded = SentenceTransformer(
-                str(folder) if is_local else model, device=device, local_files_only=is_local
-            )
-    except Exception as error:  # the libraries raise whatever the files of a model make them
-        raise EncoderError(model, f"cannot be loaded: {_first_line(error)}") from error
-    return _SentenceTransformerEncoder(model, loaded, precision, backend)
+    settings = ModelSettings()
+    if is_local and model != PLAIN_MODEL:
+        settings = folder_settings(model, folder)
+    loaded = loaded_model(model, folder if is_local else None, settings, device)
+    asking = None
+    if settings.query_model is not None:
+        asking = _query_encoder(model, folder / settings.query_model, precision, backend)
+    return _SentenceTransformerEncoder(model, loaded, precision, backend, settings, asking)
+
+
+def encode_words(encoder: Encoder, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Return (n_texts, dimension) unit rows of words of a question.
+
+    Some models encode them in another way than the texts of studies.
+    """
+    encode = getattr(encoder, "encode_words", encoder.encode)
+    rows: npt.NDArray[np.float32] = encode(texts)
+    return rows
+
+
+def _query_encoder(
+    model: str, folder: Path, precision: Precision, backend: Backend
+) -> _SentenceTransformerEncoder:
+    """Load the model that encodes words for another model.
+
+    Raises:
+        EncoderError: it cannot be loaded, or has a query model itself.
+    """
+    if folder_settings(str(folder), folder).query_model is not None:
+        raise EncoderError(model, f"its query_model, {folder}, has a query_model itself")
+    found = load_encoder(str(folder), precision, backend)
+    assert isinstance(found, _SentenceTransformerEncoder)  # noqa: S101 - a folder's always is
+    return found
 
 
 class _SentenceTransformerEncoder:
     """A sentence-transformers model as an `Encoder`."""
 
     def __init__(
-        self, name: str, model: SentenceTransformer, precision: Precision, backend: Backend
+        self,
+        name: str,
+        model: SentenceTransformer,
+        precision: Precision,
+        backend: Backend,
+        settings: ModelSettings,
+        asking: _SentenceTransformerEncoder | None,
     ) -> None:
         self.name = name
         self._model = model
+        self._asking = asking
+        self._prefixes = prefixes(settings, model.prompts, model.default_prompt_name)
         self.dimension = int(model.get_embedding_dimension() or 0)
-        self.max_tokens = int(model.max_seq_length or 512)
-        self.fingerprint = _fingerprint(model)
+        self.max_tokens = check_length(name, settings.max_tokens, int(model.max_seq_length or 512))
+        if self.max_tokens != model.max_seq_length:
+            model.max_seq_length = self.max_tokens
+        if asking and asking.dimension != self.dimension:
+            raise EncoderError(
+                name, f"its vectors have {self.dimension:,} numbers, its query_model's "
+                f"{asking.dimension:,}",
+            )  # fmt: skip
+        self.fingerprint: str = fingerprint_of(
+            model, self._prefixes.texts, self._prefixes.words, asking.fingerprint if asking else ""
+        )
         if precision == "auto":
             precision = "bfloat16" if _has_bfloat16(model.device.type) else "float32"
         self.precision: str = precision
@@ -128,10 +172,10 @@ class _SentenceTransformerEncoder:
         if backend == "openvino":
             example = model.tokenizer(["one text", "two"], padding=True, return_tensors="pt")
             try:
-                with _quiet():
+                with quiet():
                     run_in_openvino(model[0].auto_model, dict(example), precision)
             except Exception as error:  # the library raises whatever a model makes it
-                reason = _first_line(error)
+                reason = first_line(error)
                 raise EncoderError(name, f"cannot be run in openvino: {reason}") from error
             self.precision += " openvino"
 
@@ -139,18 +183,29 @@ class _SentenceTransformerEncoder:
         if not texts:
             return np.zeros(0, dtype=np.int64)
         encoded = self._model.tokenizer(
-            list(texts), truncation=False, padding=False, verbose=False,
-            return_attention_mask=False, return_token_type_ids=False,
+            [self._prefixes.texts + text for text in texts],
+            truncation=False, padding=False, verbose=False, return_attention_mask=False,
+            return_token_type_ids=False,
         )  # fmt: skip
         return np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
 
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        return self._rows(texts, self._prefixes.texts)
+
+    def encode_words(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return (n_texts, dimension) float32 unit rows of words of a question."""
+        if self._asking:
+            return self._asking.encode(texts)
+        return self._rows(texts, self._prefixes.words)
+
+    def _rows(self, texts: Sequence[str], prefix: str) -> npt.NDArray[np.float32]:
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
         with self._arithmetic():
             rows = self._model.encode(
-                list(texts), batch_size=_BATCH, convert_to_numpy=True, show_progress_bar=False
-            )
+                list(texts), prompt=prefix, batch_size=_BATCH, convert_to_numpy=True,
+                show_progress_bar=False,
+            )  # fmt: skip
         return unit_rows(rows)
 
     def _arithmetic(self) -> AbstractContextManager[Any]:
@@ -187,26 +242,6 @@ def packaged_folder() -> Path:
     return folder
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Suppress the progress bars and notices of the model libraries while a model is loaded."""
-    from transformers.utils import logging
-
-    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if shown:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or repr(error)).splitlines()[0]
-
-
 def _device() -> str:
     import torch
 
@@ -221,26 +256,3 @@ def _has_bfloat16(device: str) -> bool:
         return bool(torch.cuda.is_bf16_supported())
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
-
-
-def _fingerprint(model: SentenceTransformer) -> str:
-    """Return the SHA-256 of weights, tokenizer, pooling and length of a loaded model."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
-    tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
-    # Padding and truncation are omitted: the last call sets them, not the model.
-    vocabulary = sorted(model.tokenizer.get_vocab().items())
-    digest.update(repr((type(tokenizer).__name__, vocabulary)).encode())
-    layers = [(type(layer).__name__, _layer_config(layer)) for layer in model]
-    digest.update(repr((layers, model.max_seq_length)).encode())
-    return digest.hexdigest()
-
-
-def _layer_config(layer: Any) -> str:
-    """Return the settings of a layer; empty for the transformer, whose weights determine them."""
-    if hasattr(layer, "tokenizer"):
-        return ""
-    config = layer.get_config_dict() if hasattr(layer, "get_config_dict") else {}
-    return repr(sorted(each for each in config.items() if each[0] not in _IRRELEVANT_SETTINGS))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from simsearch.encode.encoders import PLAIN_MODEL, Encoder
+from simsearch.encode.encoders import PLAIN_MODEL, Encoder, encode_words
 from simsearch.encode.fields import FIELDS, has_words, lexical_text, plain_text
 from simsearch.encode.minilm import FINGERPRINT, load_query_encoder
 from simsearch.errors import EncoderError, NothingToCompareError, RecipeError
@@ -137,7 +137,8 @@ def draft_part(index: OpenedIndex, draft: Study, encoder: Encoder) -> QueryPart:
         )
     own = filter(None, (draft.nct_id, *draft.aliases))
     rows = [row for row in map(index.store.row_of, own) if row is not None]
-    part = _encoded(index, encoder, texts, lexical_text(draft), rows)
+    check_encoder(index, encoder)
+    part = _part(index, texts, lexical_text(draft), encoder.encode, rows)
     return msgspec.structs.replace(part, profile=profile_of(draft, index.lexical))
 
 
@@ -150,7 +151,8 @@ def text_part(index: OpenedIndex, words: TextWords, encoder: Encoder) -> QueryPa
         RecipeError: the encoder is not the one that built the index.
     """
     texts = dict.fromkeys(FIELDS, "") | {"text": words.text}
-    part = _encoded(index, encoder, texts, words.text)
+    check_encoder(index, encoder)
+    part = _part(index, texts, words.text, partial(encode_words, encoder))
     vectors = {**part.vectors, "conditions": part.vectors["text"]}
     return msgspec.structs.replace(part, vectors=vectors, concepts=words.concepts)
 
@@ -228,18 +230,17 @@ def check_encoder(index: OpenedIndex, encoder: Encoder) -> None:
         )  # fmt: skip
 
 
-def _encoded(
+def _part(
     index: OpenedIndex,
-    encoder: Encoder,
     texts: Mapping[str, str],
     words: str,
+    encode: Callable[[Sequence[str]], npt.NDArray[np.float32]],
     rows: Sequence[int] = (),
 ) -> QueryPart:
     """Encode the texts that have a word; the others are rows of zeros."""
-    check_encoder(index, encoder)
     said = {field: text for field, text in texts.items() if has_words([text])}
-    vectors = dict(zip(said, encoder.encode(list(said.values())), strict=True))
-    nothing = np.zeros(encoder.dimension, dtype=np.float32)
+    vectors = dict(zip(said, encode(list(said.values())), strict=True))
+    nothing = np.zeros(index.generation.manifest.recipe.dimension, dtype=np.float32)
     return QueryPart(
         {field: vectors.get(field, nothing) for field in texts},
         index.lexical.encode(words),
