@@ -9,9 +9,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
+
+from simsearch.index.directory import demo_index
+from simsearch.index.opened import opened_index
+from simsearch.review.at_hand import at_hand, decide_at_hand
+from simsearch.review.folder import Verdict, begin_review
 
 FOLDER = Path(__file__).parent
 ONE = "NCT03540472"
@@ -21,9 +27,25 @@ SHOTS = {
     "page-related.png": (f"/study/{ONE}", 1120, 900, "light", "#related", ".why summary"),
     "page-designs-dark.png": ("/compare?study=NCT00982007", 1120, 900, "dark", "", ""),
     "page-map.png": (f"/map?study={ONE}&k=20", 1120, 900, "light", "", ""),
+    "page-review.png": ("/review/prca", 1120, 900, "light", "", ""),
     "page-phone.png": (f"/study/{ONE}", 390, 800, "dark", "#related", ""),
 }
+DECIDED: dict[int, Verdict] = {
+    0: "include", 2: "include", 3: "include", 5: "undecided", 9: "include",
+}  # fmt: skip
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+def begun(folder: Path) -> Path:
+    """Return a review of the demo collection in which something was decided."""
+    known = dict.fromkeys((ONE, "NCT00211029"), "include")
+    question = "Treatment of pure red cell aplasia?"
+    review = begin_review(folder / "prca", known, question=question, by="the start of the review")
+    with opened_index(demo_index()) as index:
+        for n in range(23):
+            study = at_hand(index, review).upcoming.suggestions[0].study.nct_id
+            decide_at_hand(index, review, study, DECIDED.get(n, "exclude"), "Ann")
+    return review.path
 
 
 def main() -> None:
@@ -31,8 +53,12 @@ def main() -> None:
     browser_path = shutil.which("chromium") or shutil.which("google-chrome")
     words = [sys.executable, "-m", "simsearch", "serve", "--port", "0"]
     with (
+        tempfile.TemporaryDirectory() as folder,
         subprocess.Popen(  # noqa: S603 - our own command
-            words, stdout=subprocess.PIPE, text=True, cwd="/"
+            [*words, "--review", str(begun(Path(folder)))],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd="/",
         ) as server,
         sync_playwright() as playwright,
     ):

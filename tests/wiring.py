@@ -323,6 +323,8 @@ def rows() -> Iterator[Row]:
         ("--root-path", "/trials/", "serve settings.root", "/trials"),
         ("--allow-origin", "https://example.org/", "serve settings.origins",
          ("https://example.org",)),
+        ("--review", "rv", "serve settings.reviews", {"rv": Path("rv")}),
+        ("--review", "rv", "serve settings.decides", True),
         ("--verbose -v", "", "serve verbose", True),
     ):  # fmt: skip
         yield Row("serve", *each)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
-from simsearch.cli.options import IndexOption, VerboseOption
+from simsearch.cli.options import IndexOption, VerboseOption, given_path
 from simsearch.cli.terminal import print_text
 from simsearch.errors import ArgumentError, MissingExtraError
 
 EXAMPLES = """
 simsearch serve
 simsearch serve --open
+simsearch serve --review anemia/ --open
 simsearch serve --host 0.0.0.0 --port 80 --allow-host trials.example.org --workers 4
 """
 
@@ -73,6 +78,17 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    review: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--review",
+            metavar="DIR",
+            parser=given_path,
+            help="Show this review at /review/NAME; decisions can be made there only by people at "
+            "this machine; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Serve the index as web pages, an HTTP API and an MCP server (/mcp).
@@ -81,6 +97,7 @@ def serve(
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # requests are answered side by side
     try:
+        from simsearch.web.deciding import is_loopback
         from simsearch.web.prefix import root_path as root_of
         from simsearch.web.serving import Place
         from simsearch.web.serving import serve as run
@@ -90,13 +107,37 @@ def serve(
     hosts = [host, *(allow_host or ())]
     origins = tuple(_origin(each) for each in allow_origin or ())
     names, root = tuple(each.casefold() for each in hosts), root_of(root_path)
-    settings = Settings(hosts=names, root=root, origins=origins)
+    reviews = _reviews(review or ())
+    decides = bool(reviews) and is_loopback(host)
+    settings = Settings(
+        hosts=names, root=root, origins=origins,
+        reviews=reviews, decides=decides, by=getpass.getuser() if decides else "",
+    )  # fmt: skip
 
     def ready(address: str, line: str) -> None:
-        print_text(f"{address}{root}\n{line}\nStop with Ctrl-C.\n")
+        how = "" if decides else " (read-only: decisions need --host 127.0.0.1)"
+        shown = "".join(f"{address}{root}/review/{quote(name)}{how}\n" for name in reviews)
+        print_text(f"{address}{root}\n{shown}{line}\nStop with Ctrl-C.\n")
 
     place = Place(host, port, workers)
     run(index, place, settings, ready=ready, browse=open_, verbose=verbose)
+
+
+def _reviews(folders: Sequence[Path]) -> dict[str, Path]:
+    """Return the name of each review → its folder.
+
+    Raises:
+        ReviewError: a folder holds no review.
+        ArgumentError: two have one name.
+    """
+    from simsearch.review.folder import open_review
+
+    found: dict[str, Path] = {}
+    for folder in folders:
+        name = open_review(folder).path.resolve().name
+        if found.setdefault(name, folder).resolve() != folder.resolve():
+            raise ArgumentError("review", str(folder), f"one with another name than {name}")
+    return found
 
 
 def _origin(given: str) -> str:

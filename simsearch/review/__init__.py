@@ -4,7 +4,8 @@
     standing   the decisions as an index of today sees them: merged studies, those that have left
     ranking    decisions → a score for every study; it learns from them
     upcoming   the studies to screen next
-    twins      entries of one trial: shown as one, and not again once one is decided
+    twins      entries of one trial: shown as one, and marked where one is decided
+    at_hand    the list that is being screened on a page
     stopping   how many relevant studies may be left
     imports    decisions from ASReview, Rayyan and Covidence
 

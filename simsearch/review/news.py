@@ -6,12 +6,11 @@ import msgspec
 import numpy as np
 
 from simsearch.diff.changes import Comparison, StudyChange
-from simsearch.errors import ReviewError
 from simsearch.index.directory import IndexFacts
 from simsearch.review.folder import Review
 from simsearch.review.ranking import scored
 from simsearch.review.standing import standing
-from simsearch.review.upcoming import Suggestion, suggestions_of
+from simsearch.review.upcoming import Suggestion, included_rows, suggestions_of
 from simsearch.search.answer import closeness
 
 _TEXTS = frozenset({"conditions", "interventions", "texts"})
@@ -51,9 +50,7 @@ def review_news(both: Comparison, review: Review, k: int = 50) -> ReviewNews:
     current = review.current()
     index = both.new
     now = standing(index, current)
-    included = [row for row in now.included if index.has_text[row]]
-    if not included:
-        raise ReviewError(review.path, "has no included study that is in this index and has text")
+    included = included_rows(index, review, now)
     own = {nct_id for nct_id, each in current.items() if each.decision == "include"}
     own |= {study.nct_id for study in index.store.studies(list(now.included))}
     fresh, changed = [], []

@@ -78,9 +78,7 @@ def upcoming(index: OpenedIndex, review: Review, k: int = 20, explore: float = 0
         raise ArgumentError("explore", explore, "from 0 to 0.5")
     current = review.current()
     now = standing(index, current)
-    included = [row for row in now.included if index.has_text[row]]
-    if not included:
-        raise ReviewError(review.path, "has no included study that is in this index and has text")
+    included = included_rows(index, review, now)
     excluded = [row for row in now.excluded if index.has_text[row]]
     found = scored(index, included, excluded)
     held = ~np.isin(found.rows, now.decided)
@@ -96,6 +94,18 @@ def upcoming(index: OpenedIndex, review: Review, k: int = 20, explore: float = 0
         len(now.undecided),
         now.notes,
     )
+
+
+def included_rows(index: OpenedIndex, review: Review, now: Standing) -> list[int]:
+    """Return the rows of the included studies by which others are ranked.
+
+    Raises:
+        ReviewError: there is none.
+    """
+    included = [row for row in now.included if index.has_text[row]]
+    if not included:
+        raise ReviewError(review.path, "has no included study that is in this index and has text")
+    return included
 
 
 def asked_of(found: Upcoming) -> Asked:

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from simsearch import __version__
 from simsearch.errors import SimsearchError
 from simsearch.index.opened import OpenedIndex
-from simsearch.web import draft, embed, pages, replies, views
+from simsearch.web import draft, embed, pages, replies, reviews, views
 from simsearch.web.api import include_api
 from simsearch.web.current import CurrentIndex
 from simsearch.web.errors import Problem, http_problem, problem_of
@@ -79,6 +79,7 @@ def create_app(
     )  # fmt: skip
     app.router.routes += [*_system(service), *pages.routes(service), *draft.routes(service)]
     app.router.routes += [*views.routes(service), *embed.routes(service), *endpoint.routes]
+    app.router.routes += reviews.routes(service)
     include_api(app, service)
     _report_errors(app, str(current.path), settings.root)
     if settings.root:

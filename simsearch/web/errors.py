@@ -15,6 +15,8 @@ from simsearch.errors import (
     IndexReadError,
     NctIdError,
     NothingToCompareError,
+    ReviewBusyError,
+    ReviewError,
     SimsearchError,
     SourceError,
     UnknownFieldError,
@@ -36,6 +38,15 @@ class NoPageError(SimsearchError):
 
     def _message(self) -> str:
         return "there is no such page"
+
+
+class NotAllowedError(SimsearchError):
+    """A decision that is not taken; `reason` is the sentence."""
+
+    reason: str
+
+    def _message(self) -> str:
+        return self.reason
 
 
 class ParameterError(SimsearchError):
@@ -76,6 +87,8 @@ _STATUS: tuple[tuple[type[SimsearchError], int], ...] = (
     (GoneStudyError, 410),
     (UnknownStudyError, 404),
     (NothingToCompareError, 422),
+    (NotAllowedError, 403),
+    (ReviewError, 503),
     (BusyError, 503),
     (IndexReadError, 503),
     (EncoderError, 501),
@@ -94,6 +107,8 @@ def problem_of(error: SimsearchError, index_path: str) -> Problem:
     sentence = str(error)
     if isinstance(error, IndexReadError):
         sentence = "the index cannot be read now"
+    elif isinstance(error, ReviewError):
+        sentence = f"the review {error.path.name} {error.reason}"
     elif isinstance(error, EncoderError):
         sentence = "words and drafts cannot be asked with here: the model is not on the server"
     return Problem(
@@ -134,6 +149,12 @@ _STEPS: tuple[tuple[type[SimsearchError], str], ...] = (
     (UnknownStudyError, "check the number, or paste the study's record at /draft"),
     (NothingToCompareError, "give a title, conditions, interventions or a summary"),
     (SourceError, "give a title, conditions, interventions or a summary"),
+    (
+        NotAllowedError,
+        "load the page again, or decide with `simsearch review`",
+    ),
+    (ReviewBusyError, "try again in a moment"),
+    (ReviewError, "see what `simsearch review status` says of it"),
     (BusyError, "try again in a moment"),
     (IndexReadError, "try again in a moment"),
 )

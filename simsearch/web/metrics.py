@@ -9,8 +9,8 @@ from typing import cast
 from simsearch.index.directory import IndexFacts
 
 ROUTES = (
-    "start", "study", "related", "why", "compare", "timeline", "map", "draft", "api", "embed",
-    "mcp", "static", "health", "other",
+    "start", "study", "related", "why", "compare", "timeline", "map", "draft", "review", "feed",
+    "api", "embed", "mcp", "static", "health", "other",
 )  # fmt: skip
 _STATUSES = ("2xx", "3xx", "4xx", "5xx")
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)

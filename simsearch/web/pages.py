@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -56,7 +57,9 @@ class _Pages:
         self._service = service
 
     async def start(self, _: Request) -> Response:
-        return await self._service.run(_start)
+        return await self._service.run(
+            partial(_start, reviews=tuple(self._service.settings.reviews))
+        )
 
     async def start_json(self, _: Request) -> Response:
         def shown(index: OpenedIndex) -> Response:
@@ -102,7 +105,7 @@ def _split(name: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else (name, "")
 
 
-def _start(index: OpenedIndex) -> Response:
+def _start(index: OpenedIndex, reviews: Sequence[str]) -> Response:
     store = index.store
     numbers = [each for each in EXAMPLES if index.holds(each)] or store.nct_ids()[:3]
     examples = [index.study(each) for each in numbers]
@@ -112,7 +115,7 @@ def _start(index: OpenedIndex) -> Response:
     return replies.html(
         "start.html", facts=index.facts, examples=examples, elsewhere=elsewhere,
         number=EXAMPLE_NUMBER, together=together, words=(EXAMPLE_WORDS, words),
-        counts=facet_counts(index),
+        counts=facet_counts(index), reviews=reviews,
     )  # fmt: skip
 
 

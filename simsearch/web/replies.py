@@ -52,6 +52,11 @@ def json(value: Any, *, status: int = 200, cache: str = HOLDS) -> Response:
     return Response(msgspec.json.encode(value), status, {"cache-control": cache}, _JSON)
 
 
+def feed(text: str) -> Response:
+    """Return an Atom feed."""
+    return Response(text, 200, {"cache-control": "no-store"}, "application/atom+xml; charset=utf-8")
+
+
 def export(answer: Answer, ending: str, name: str) -> Response:
     """Return an answer as a file to save.
 

@@ -48,6 +48,7 @@ _EMBEDDED = (
 _KINDS = {"healthz": "health", "readyz": "health", "metrics": "health", "": "start"}
 _EVERYONES = ("/embed/", "/static/", "/embed.js")  # may be loaded by pages of other sites
 _READABLE = ("/api/", "/embed/")  # by scripts of the origins that are allowed
+_PRIVATE = ("review", "feed")  # never
 _HTTP_OK = 200
 _TOO_LARGE = 413
 _DRAINED, _DRAIN_SECONDS = 8 * MAX_BODY, 3
@@ -183,7 +184,7 @@ class _Request:
 
     @property
     def is_cacheable(self) -> bool:
-        return self.kind not in {"health", "mcp", "static"}
+        return self.kind not in {"health", "mcp", "static", *_PRIVATE}
 
     @property
     def is_preflight(self) -> bool:
@@ -194,6 +195,7 @@ class _Request:
         """The origin of a script that may read the answer; None if it may not."""
         origin = self.headers.get(b"origin", b"")
         is_data = self.path.startswith(_READABLE) or self.path.endswith(".json")
+        is_data = is_data and self.kind not in _PRIVATE
         allowed = self._settings.origins
         known = "*" in allowed or origin.decode("latin-1") in allowed
         return origin if origin and is_data and known else None

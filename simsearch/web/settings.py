@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
 import msgspec
 
 MAX_K = 200
@@ -53,3 +57,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Memory for answers given before, of each process."""
     refresh_seconds: float = 1
     """How often it looks for a new generation."""
+    reviews: Mapping[str, Path] = msgspec.field(default_factory=dict)
+    """The reviews that are shown: name in the address → folder."""
+    decides: bool = False
+    """Whether decisions may be made on their pages, by people at this machine."""
+    by: str = "the page"
+    """Who decides there."""
+    token: str = msgspec.field(default_factory=secrets.token_urlsafe)
+    """What a form of a page has, and no page of another site knows; the same in all processes."""

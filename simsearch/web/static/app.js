@@ -2,9 +2,16 @@
 "use strict";
 
 // "/" goes to the search box, as on many sites.
+const keysAreOff = () => {
+  try {
+    return localStorage.getItem("simsearch.keys") === "off"; // as chosen on the page of a review
+  } catch {
+    return false;
+  }
+};
 document.addEventListener("keydown", (event) => {
   const isTyping = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName);
-  if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey || keysAreOff()) return;
   const box = document.querySelector("input[type=search]");
   if (box) {
     event.preventDefault();
