@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from simsearch.cli.command import OptionGroup
-from simsearch.cli.options import given_path, named_studies
+from simsearch.cli.options import given_path, given_text, named_studies
 from simsearch.encode.encoders import Encoder
 from simsearch.encode.minilm import load_query_encoder
 from simsearch.errors import (
@@ -54,7 +54,13 @@ class AskedOptions(OptionGroup):
     ] = None
     text: Annotated[
         list[str] | None,
-        typer.Option("--text", "-t", metavar="TEXT", help="Search by words; repeatable."),
+        typer.Option(
+            "--text",
+            "-t",
+            parser=given_text,
+            metavar="TEXT",
+            help="Search by words; repeatable.",
+        ),
     ] = None
     literal: Annotated[
         bool,

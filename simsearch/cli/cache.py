@@ -11,6 +11,7 @@ from simsearch.cli.command import add_command, new_group
 from simsearch.cli.options import CacheOption, QuietOption
 from simsearch.cli.terminal import print_facts
 from simsearch.encode.vector_cache import VectorCache, default_cache
+from simsearch.errors import CacheError
 from simsearch.output.render import size_label
 
 
@@ -59,6 +60,13 @@ def cache_file(given: Path | None, *, no_cache: bool) -> Path | None:
 
 
 def _is_there(path: Path) -> bool:
+    """Report whether there is a cache, or something else that is none.
+
+    Raises:
+        CacheError: it is a folder.
+    """
+    if path.is_dir():
+        raise CacheError(path, "is a folder")
     return path.is_file() and path.stat().st_size > 0
 
 

@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from simsearch.cli.options import CsvOptions, FilterOptions, IndexOption, TopKOption, given_path
+from simsearch.cli.options import (
+    CsvOptions,
+    FilterOptions,
+    IndexOption,
+    TopKOption,
+    given_path,
+    given_text,
+)
 from simsearch.cli.outputs import DiffOutput
 from simsearch.cli.progress import patient, progress_on_stderr
 from simsearch.diff.changes import compare
@@ -71,6 +78,7 @@ def diff(
         list[str] | None,
         typer.Option(
             "--watch-text",
+            parser=given_text,
             metavar="TEXT",
             help="The same for words; repeatable.",
         ),

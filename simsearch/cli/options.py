@@ -26,6 +26,13 @@ def given_path(text: str) -> Path:
     return Path(text)
 
 
+def given_text(text: str) -> str:
+    """Return the words that were typed; blanks alone are none."""
+    if not text.strip():
+        raise typer.BadParameter("it is empty: name a condition, a treatment or a population")
+    return text
+
+
 IndexOption = Annotated[
     Path | None,
     typer.Option(
