@@ -55,6 +55,17 @@ FILES = {
         'N1  - RAYYAN-INCLUSION: {"Ann"=>"Excluded"}\nER  - \n\n'
         f"TY  - JOUR\nID  - rayyan-3\nUR  - https://clinicaltrials.gov/study/{IRON}\nER  - \n"
     ),
+    "Rayyan, CSV with labels, reasons and notes of people": (
+        "key,title,year,month,day,journal,issn,volume,issue,pages,authors,keywords,url,language,"
+        "publisher,location,abstract,notes,pubmed_id,pmc_id\n"
+        f"rayyan-11,Drops,2019,,,,,,,,A Hospital,,https://clinicaltrials.gov/study/{DROPS},,,,x,"
+        '" RAYYAN-INCLUSION: {""Ann""=>""Included"",""Bob""=>""Included""} | RAYYAN-LABELS: drug,'
+        'children | USER-NOTES: {""Bob""=>[""Excluded? no"", ""see the protocol""]}",31000001,\n'
+        f"rayyan-12,Knee,2019,,,,,,,,A Clinic,,https://clinicaltrials.gov/study/{KNEE},,,,x,"
+        '"RAYYAN-INCLUSION: {""Ann""=>""Excluded"",""Bob""=>""Excluded""} | '
+        'RAYYAN-EXCLUSION-REASONS: wrong population,no drug",,\n'
+        f"rayyan-13,Iron,2019,,,,,,,,,,https://clinicaltrials.gov/study/{IRON},,,,x, ,,\n"
+    ),
     "of one's own": f"nct_id,decision\n{DROPS},include\nnct105,exclude\n{IRON},\n",
     "of one's own, with semicolons": f"NCT Number;Decision\n{DROPS};1\n{KNEE};0\n{IRON};\n",
 }
@@ -63,6 +74,11 @@ COVIDENCE = (
     "Accession Number,DOI,Ref,Covidence #,Study,Notes,Tags\n"
     f"Drops,A Hospital,x,2019,,,,,,{DROPS},,,#1,A Hospital 2019,,\n"
     f"Knee,A Hospital,x,2019,,,,,,{KNEE},,,#2,A Hospital 2019,Exclusion Reason: drug,\n"
+)
+COVIDENCE_RIS = (
+    f"TY  - JOUR\nT1  - Drops\nA1  - A Hospital\nY1  - 2019\nID  - #12345678\nU1  - 12345678\n"
+    f"UR  - https://clinicaltrials.gov/study/{DROPS}\nER  - \n\n"
+    f"TY  - JOUR\nT1  - Knee\nAN  - {KNEE}\nID  - #2\nER  - \n"
 )
 
 
@@ -83,8 +99,9 @@ def test_decisions_of_each_tool(file, tool):
     assert found.n_undecided_yet == 1
 
 
-def test_a_file_of_covidence_has_one_decision_that_is_given_with_it(file):
-    path = file(COVIDENCE)
+@pytest.mark.parametrize("content", [COVIDENCE, COVIDENCE_RIS], ids=["CSV", "RIS"])
+def test_a_file_of_covidence_has_one_decision_that_is_given_with_it(file, content):
+    path = file(content)
     assert read_decisions(path, "exclude").verdicts == dict.fromkeys(BOTH, "exclude")
     with pytest.raises(ImportedDecisionsError, match="give --as include, exclude or undecided"):
         read_decisions(path)
