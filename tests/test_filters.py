@@ -11,7 +11,8 @@ from simsearch.index.opened import opened_index
 from simsearch.index.studies import StudyStore
 from simsearch.index.study_writer import write_store
 from simsearch.search.countries import countries_named
-from simsearch.search.filters import allowed_rows, spelled
+from simsearch.search.filter_values import spelled
+from simsearch.search.filters import allowed_rows
 from simsearch.search.nearest import exhaustive
 from simsearch.search.query_parts import study_part
 from simsearch.study import Study

@@ -6,7 +6,8 @@ from conftest import SIX, record
 
 from simsearch import Study
 from simsearch.index.opened import opened_index
-from simsearch.search.names import conditions_in_common, interventions_in_common, named_by
+from simsearch.search.names import named_by
+from simsearch.search.names_in_common import conditions_in_common, interventions_in_common
 from simsearch.search.nearest import nearest
 from simsearch.search.query_parts import read_text, text_part
 from simsearch.search.reasons import explain

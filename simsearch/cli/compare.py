@@ -8,14 +8,16 @@ from typing import Annotated
 import typer
 
 from simsearch.cli.asking import AskedOptions, all_named, loaded_encoder
-from simsearch.cli.options import (
+from simsearch.cli.filter_options import (
     CompetingOption,
-    CsvOptions,
     FilterOptions,
     HideSameSponsorOption,
+    MinPercentileOption,
+)
+from simsearch.cli.options import (
+    CsvOptions,
     IndexModelOption,
     IndexOption,
-    MinPercentileOption,
     QuietOption,
     WeightOption,
     parsed_weights,

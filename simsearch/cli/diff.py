@@ -9,14 +9,8 @@ from typing import Annotated
 
 import typer
 
-from simsearch.cli.options import (
-    CsvOptions,
-    FilterOptions,
-    IndexOption,
-    TopKOption,
-    given_path,
-    given_text,
-)
+from simsearch.cli.filter_options import FilterOptions
+from simsearch.cli.options import CsvOptions, IndexOption, TopKOption, given_path, given_text
 from simsearch.cli.outputs import DiffOutput
 from simsearch.cli.progress import patient, progress_on_stderr
 from simsearch.diff.changes import compare

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from simsearch.cli.filter_options import FilterOptions
 from simsearch.cli.options import (
-    FilterOptions,
     IndexOption,
     QuietOption,
     RankingOption,

@@ -18,7 +18,7 @@ from simsearch.errors import IndexClosedError, IndexCorruptError
 from simsearch.facts import Facts, OtherNumber
 from simsearch.index import number_table, place_table, traits
 from simsearch.index.place_table import Place
-from simsearch.index.study_tables import COLUMNS, COMPARED, LISTS, NUMBERS
+from simsearch.index.study_tables import COLUMNS, COMPARED, LISTS
 from simsearch.index.traits import Traits
 from simsearch.records import Gone
 from simsearch.study import Study
@@ -289,17 +289,6 @@ class StudyStore:
     def rows_enrolling(self, least: int) -> npt.NDArray[np.int64]:
         """Return (n,) the rows of the studies with at least so many participants."""
         return self._rows("SELECT row FROM study WHERE enrollment >= ?", least)
-
-    def rows_between(self, column: str, least: float, most: float) -> npt.NDArray[np.int64]:
-        """Return (n,) the rows of the studies in which a number has a value in a range.
-
-        Args:
-            column: one of `study_tables.NUMBERS`.
-            least: the smallest value wanted.
-            most: the greatest.
-        """
-        name = NUMBERS[NUMBERS.index(column)]
-        return self._rows(f"SELECT row FROM design WHERE {name} BETWEEN ? AND ?", least, most)
 
     def rows_with_results(self, *, has_results: bool) -> npt.NDArray[np.int64]:
         """Return (n,) the rows of the studies known to have results, or known to have none."""

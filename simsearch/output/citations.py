@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from simsearch.diff.changes import StudyChange
-from simsearch.diff.watch import NeighbourChange
+from simsearch.diff.neighbours import NeighbourChange
 from simsearch.errors import one_line
 from simsearch.facts import OtherNumber
 from simsearch.index.directory import IndexFacts

@@ -20,7 +20,8 @@ from rich.text import Text
 
 from simsearch.diff.changes import Comparison, StudyChange
 from simsearch.diff.fields import KINDS, FieldChange
-from simsearch.diff.watch import NeighbourChange, WatchedChange
+from simsearch.diff.neighbours import NeighbourChange
+from simsearch.diff.watch import WatchedChange
 from simsearch.errors import one_line, records_to
 from simsearch.files import pretty_json
 from simsearch.index.opened import OpenedIndex

@@ -9,7 +9,8 @@ import msgspec
 
 from simsearch.diff.changes import Comparison, StudyChange
 from simsearch.diff.fields import KINDS
-from simsearch.diff.watch import NeighbourChange, WatchedChange
+from simsearch.diff.neighbours import NeighbourChange
+from simsearch.diff.watch import WatchedChange
 from simsearch.output.diff_phrases import phrases
 from simsearch.study import Study, phase_label, status_label
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from simsearch.facts import Site
 from simsearch.files import batches
 from simsearch.index.opened import OpenedIndex
-from simsearch.search.filters import Filters, spelled
+from simsearch.search.filter_values import spelled
+from simsearch.search.filters import Filters
 from simsearch.search.gazetteer import folded, place_key
 from simsearch.search.places import gazetteer, places_near
 from simsearch.study import Study

@@ -14,12 +14,11 @@ import msgspec
 
 from simsearch.index.opened import OpenedIndex
 from simsearch.index.terms import TermWeights, combined, terms_of
-from simsearch.search.names import (
-    Named,
+from simsearch.search.names import Named, named_by
+from simsearch.search.names_in_common import (
     are_borne_by,
     conditions_in_common,
     interventions_in_common,
-    named_by,
     substances_in_common,
 )
 from simsearch.search.neighbour import Neighbour, Reason

@@ -13,7 +13,8 @@ import msgspec
 
 from simsearch.index.opened import OpenedIndex
 from simsearch.search.countries import written_countries
-from simsearch.search.filters import STATUS_WORDS, Filters
+from simsearch.search.filter_values import STATUS_WORDS
+from simsearch.search.filters import Filters
 from simsearch.search.text_words import LONGEST_QUESTION
 from simsearch.study import named_nct_ids
 

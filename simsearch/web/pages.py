@@ -19,7 +19,8 @@ from simsearch.output.answer import closeness
 from simsearch.search.answer import Answer, ask
 from simsearch.search.facets import FACETS, Counts, facet_counts
 from simsearch.search.facts_of import lacking, with_facts
-from simsearch.search.filters import Filters, spelled
+from simsearch.search.filter_values import spelled
+from simsearch.search.filters import Filters
 from simsearch.search.show_shape import SHOW_SCHEMA, full_shape
 from simsearch.study import Study
 from simsearch.web import asking, replies
