@@ -72,6 +72,7 @@ LIBRARY: dict[str, Any] = {
     "evaluation.leave_one_out.leave_one_out": stop,
     "evaluation.pool.write_pool": lambda *_: None,
     "evaluation.judged.read_qrels": REAL,
+    "evaluation.side_by_side.side_by_side": stop,
     "export.opensearch.export_opensearch": stop,
     "export.parquet.export_parquet": stop,
     "export.postgres.export_postgres": stop,

@@ -421,6 +421,7 @@ def rows() -> Iterator[Row]:
         (weights, weighed[0], "Comparison weights", weighed[1]),
         ("--sample", "7", "Comparison.run n_sampled", 7),
         ("--leave-one-out", "", "leave_one_out #", 1),
+        ("--against", "other", "side_by_side paths", [None, Path("other")]),
         ("--pool", "to-read", "write_pool folder", Path("to-read"), judged),
         ("--rankers", "bm25,simsearch", "Comparison systems", ["bm25", "simsearch"], pooled),
         ("--pool-queries", "5", "Comparison.pool n_queries", 5, pooled),

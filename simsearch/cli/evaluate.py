@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from simsearch.cli.against import AgainstOptions
 from simsearch.cli.cache import cache_file
 from simsearch.cli.options import (
     CacheOption,
@@ -26,14 +27,21 @@ from simsearch.cli.progress import log, progress_on_stderr, waiting_for
 from simsearch.encode.cache import cached
 from simsearch.encode.encoders import PLAIN_MODEL, Encoder, load_encoder
 from simsearch.errors import ArgumentError, JudgedSetError
-from simsearch.evaluation.agreement import agreements, enlarged
+from simsearch.evaluation.agreement import Agreement, agreements, enlarged
 from simsearch.evaluation.comparison import (
     Comparison,
     judged_records,
     needs_encoder,
     system_names,
 )
-from simsearch.evaluation.judged import HOLDS_GROUPS, HOLDS_QRELS, read_groups, read_qrels
+from simsearch.evaluation.judged import (
+    HOLDS_GROUPS,
+    HOLDS_QRELS,
+    Groups,
+    Qrels,
+    read_groups,
+    read_qrels,
+)
 from simsearch.evaluation.trec import is_trec_run
 from simsearch.files import written_whole
 from simsearch.index.opened import opened_index
@@ -46,6 +54,7 @@ simsearch evaluate --groups reviews.tsv --leave-one-out -o update.md
 simsearch evaluate --groups reviews.tsv --save run.trec --save-system bm25
 simsearch evaluate --qrels graded.tsv --pool to-read --rankers simsearch,bm25
 simsearch evaluate --qrels graded.tsv --judged first.tsv --judged second.tsv
+simsearch evaluate --index minilm --against bge-small --groups reviews.tsv
 """
 
 Judged = TypeVar("Judged")
@@ -110,6 +119,7 @@ def evaluate(
     ] = False,
     model: IndexModelOption = None,
     *,
+    beside: AgainstOptions,
     pools: PoolOptions,
     output: EvaluationOutput,
     cache: CacheOption = None,
@@ -124,13 +134,13 @@ def evaluate(
         _leave_one_out(index, groups or [], output, quiet=quiet)
         return
     weights = parsed_weights(weight)
-    systems = system or system_names(weights, baselines=baselines)
-    if pools.pool:
-        systems = pools.systems
-    grouped = _read(groups or (), read_groups)
-    judged_sets = _read(qrels or (), read_qrels)
-    readings = _read(pools.judged or (), read_qrels)
-    agreed, graded = agreements(judged_sets, readings), enlarged(judged_sets, readings)
+    systems = pools.systems if pools.pool else system
+    systems = systems or system_names(weights, baselines=baselines)
+    sets = _judged_sets(groups or (), qrels or (), pools.judged or ())
+    if beside.against:
+        output.write(beside.compared(index, *sets, system, weights, quiet=quiet))
+        return
+    grouped, graded, agreed = sets
     with ExitStack() as stack:
         opened = stack.enter_context(opened_index(index))
         keep = cache_file(cache, no_cache=no_cache)
@@ -187,6 +197,16 @@ def _leave_one_out(
     with opened_index(index) as opened, progress_on_stderr(quiet=quiet) as progress:
         report = leave_one_out(Corpus(opened), sets, progress)
     output.write(report, kind="left-out")
+
+
+def _judged_sets(
+    groups: Sequence[Path], qrels: Sequence[Path], judged: Sequence[Path]
+) -> tuple[list[Groups], list[Qrels], list[Agreement]]:
+    """Return groups, judged candidates with what readers added, and how far readers agree."""
+    grouped, sets, readings = (
+        _read(groups, read_groups), _read(qrels, read_qrels), _read(judged, read_qrels),
+    )  # fmt: skip
+    return grouped, enlarged(sets, readings), agreements(sets, readings)
 
 
 def _read(paths: Sequence[Path], read: Callable[[Path], Judged]) -> list[Judged]:

@@ -56,6 +56,8 @@ class Report(msgspec.Struct, frozen=True):
     """The figures without judgements, if studies were sampled."""
     agreements: Sequence[Agreement] = ()
     """How far readers agree on what they read twice."""
+    beside: Mapping[str, IndexFacts] = {}
+    """Name → facts of each index, where several are compared; the systems are the indexes then."""
 
 
 class Comparison:

@@ -218,7 +218,14 @@ def evaluation_markdown(report: Report, _: View) -> Iterator[str]:
 
 def _foot(report: Report) -> str:
     weights = ", ".join(f"{name} {weight:g}" for name, weight in report.weights.items())
-    return f"{report.facts.line}; weights {weights}"
+    if not report.beside:
+        return f"{report.facts.line}; weights {weights}"
+    indexes = [
+        f"{name}: {each.n_studies:,} studies{each.dated}, built {each.built[:10]}, "
+        f"model {each.recipe.model}"
+        for name, each in report.beside.items()
+    ]
+    return "\n".join([*indexes, f"weights {weights}"])
 
 
 def evaluation_csv(report: Report, _: View) -> Iterator[str]:

@@ -34,6 +34,7 @@ def evaluation_json(report: Report, _: View) -> Iterator[str]:
         "agreements": report.agreements,
         "without_judgements": report.neighbourhoods,
         "index": report.facts,
+        "beside": report.beside,
     }
     yield pretty_json(shape)
 
