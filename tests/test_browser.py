@@ -11,6 +11,7 @@ from serving import serving
 
 import simsearch
 from simsearch.index.directory import demo_index
+from simsearch.study import Study
 
 ONE = "NCT03540472"
 OTHER = "NCT00229619"
@@ -259,3 +260,41 @@ def test_no_page_but_the_embedded_one_can_be_framed_by_another_site(site, browse
         visited.page.wait_for_timeout(300)
         assert any("frame-ancestors" in each or "X-Frame" in each for each in visited.faults)
         visited.faults.clear()
+
+
+@pytest.mark.model
+def test_the_list_of_a_draft_is_filtered_grown_and_saved_like_that_of_a_study(page):
+    draft = {"title": "Tacrolimus for pure red cell aplasia", "conditions": "Pure Red Cell Aplasia"}
+    study = Study(nct_id="", title=draft["title"], conditions=(draft["conditions"],))
+    page.goto("/draft")
+    page.get_by_label("Title").fill(draft["title"])
+    page.get_by_label("Conditions").fill(draft["conditions"])
+    page.get_by_role("button", name="Find the 20 nearest").click()
+    page.wait_for_selector(".neighbours")
+    assert shown(page) == related(draft=study, k=20)
+    page.get_by_role("checkbox", name="Completed").check()
+    page.get_by_label("Started from").fill("2000")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=Clear all")
+    filtered = {"status": "completed", "start_after": "2000"}
+    assert shown(page) == related(draft=study, k=20, **filtered)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="NCT IDs", exact=True).click()
+    assert download.value.suggested_filename == "related-draft.txt"
+    assert download.value.path().read_text().split() == related(draft=study, k=20, **filtered)
+    page.get_by_role("button", name="Show 50").click()
+    page.wait_for_function("document.querySelectorAll('.neighbours h3').length > 20")
+    assert shown(page) == related(draft=study, k=50, **filtered)
+    kept = shown(page)[1]
+    page.get_by_role("button", name=f"keep {kept}").click()
+    page.wait_for_selector(".asked")
+    assert shown(page) == related(kept, draft=study, k=50, **filtered)
+    page.locator(".neighbours h3 a").first.click()
+    page.wait_for_url("**/study/NCT*")
+    page.go_back()
+    assert shown(page) == related(kept, draft=study, k=50, **filtered)
+    page.get_by_role("button", name=f"Leave out {kept}").click()
+    page.wait_for_selector(".asked", state="detached")
+    page.get_by_role("button", name="Clear all").click()
+    page.wait_for_selector("text=Clear all", state="detached")
+    assert shown(page) == related(draft=study, k=20)

@@ -93,8 +93,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         """What a neighbour must be."""
         return Filters(**{name: getattr(self, name) for name in FILTERS})
 
-    def question(self, drafts: Iterable[Study] = ()) -> Question:
-        """Return the question that is asked.
+    def question(self, drafts: Iterable[Study] = (), *, facts: bool = False) -> Question:
+        """Return the question that is asked, with the facts of studies where they are needed.
 
         Raises:
             ArgumentError: too much of something, or a value out of its range.
@@ -106,7 +106,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             how["weights"] = self.weights
         return Question(
             studies=self.studies, unlike=self.unlike, texts=self.texts, drafts=tuple(drafts),
-            filters=self.filters, **how,
+            filters=self.filters, facts=facts, **how,
         )  # fmt: skip
 
     def _check(self) -> None:

@@ -5,36 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import msgspec
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from simsearch.facts import Facts
 from simsearch.index.opened import OpenedIndex
-from simsearch.output.answer import closeness
-from simsearch.search.answer import Answer, ask
-from simsearch.search.facets import FACETS, Counts, facet_counts
+from simsearch.search.answer import ask
+from simsearch.search.facets import facet_counts
 from simsearch.search.facts_of import lacking, with_facts
-from simsearch.search.filter_values import spelled
-from simsearch.search.filters import Filters
 from simsearch.search.show_shape import SHOW_SCHEMA, full_shape
 from simsearch.study import Study
 from simsearch.web import asking, replies
 from simsearch.web.asking import Asked
 from simsearch.web.errors import NoPageError
-from simsearch.web.linking import Addresses, asked_of, view_tabs
-from simsearch.web.rendering import page
+from simsearch.web.linking import asked_of
+from simsearch.web.listing import list_values
 from simsearch.web.service import Service
 from simsearch.web.settings import MAX_TEXT
 
 _ENDING = re.compile(rf"(.*?)\.(json|{'|'.join(map(re.escape, replies.EXPORTS))})")
-_STEPS = (10, 20, 50, 100, 200)
-"""How many neighbours a page shows, step by step."""
-
 EXAMPLES = ("NCT03540472", "NCT00229619")
 EXAMPLE_NUMBER = "2020-001154-22"
 EXAMPLE_WORDS = "iron for anemia in pregnancy"
@@ -127,7 +119,8 @@ def _study(index: OpenedIndex, given: str, ending: str, asked: Asked) -> Respons
     if given != study.nct_id:
         return replies.moved(asking.address(f"/study/{study.nct_id}{dot}", asked))
     asked = msgspec.structs.replace(asked, studies=(study.nct_id,), unlike=(), texts=())
-    answer = ask(index, asked.question()) if index.has_text[row] else None
+    question = asked.question(facts=replies.needs_facts(ending))
+    answer = ask(index, question) if index.has_text[row] else None
     if ending == "json" or (ending and answer is None):
         return replies.json(
             {
@@ -139,7 +132,8 @@ def _study(index: OpenedIndex, given: str, ending: str, asked: Asked) -> Respons
         )  # fmt: skip
     if answer and ending:
         return replies.export(answer, ending, f"related-{study.nct_id}")
-    listed = _list_values(index, answer, asked, study) if answer else {}
+    base = msgspec.structs.replace(asked, studies=())  # the address names it
+    listed = list_values(index, answer, asked, f"/study/{study.nct_id}", base) if answer else {}
     return replies.html(
         "study.html", study=study, lacks=lacking(index), sections=_sections(study),
         **{"answer": None, "facts": index.facts} | listed,
@@ -172,53 +166,9 @@ def _sections(study: Study) -> list[tuple[str, str]]:
 
 
 def _related(index: OpenedIndex, ending: str, asked: Asked) -> Response:
-    answer = ask(index, asked.question())
+    answer = ask(index, asked.question(facts=replies.needs_facts(ending)))
     if ending == "json":
         return replies.json({"ok": True, **replies.answered(answer)})
     if ending:
         return replies.export(answer, ending, "related")
-    return replies.html("related.html", **_list_values(index, answer, asked, None))
-
-
-def _list_values(
-    index: OpenedIndex, answer: Answer, asked: Asked, study: Study | None
-) -> dict[str, Any]:
-    """Return what the template of a list needs."""
-    own = f"/study/{study.nct_id}" if study else "/related"
-    base = msgspec.structs.replace(asked, studies=()) if study else asked
-    more = next((k for k in _STEPS if k > asked.k), 0) if len(answer) == asked.k else 0
-    counts, chosen = facet_counts(index, answer.filters), _chosen(index, asked)
-    return {
-        "countries": _countries(index, counts, answer.filters, chosen["country"]),
-        "facts": index.facts,
-        "answer": answer,
-        "asked": asked,
-        "own": own,
-        "counts": counts,
-        "here": Addresses(own, base),
-        "several": Addresses("/related", asked),
-        "export": Addresses(own, base),
-        "exports": {ending: shown[2] for ending, shown in replies.EXPORTS.items()},
-        "more": more,
-        "closeness": closeness(answer),
-        "view": view_tabs(asked),
-        "chosen": chosen,
-        "cleared": asking.address(
-            own, Asked(studies=base.studies, unlike=asked.unlike, texts=asked.texts)
-        ),
-    }
-
-
-def _countries(
-    index: OpenedIndex, counts: Counts, filters: Filters, chosen: tuple[str, ...]
-) -> Markup:
-    """Return the choice of countries, of which there are some two hundred; made once."""
-    return index.remember(
-        ("countries", filters, chosen),
-        lambda: Markup(page("countries.html", counts=counts, chosen=chosen)),  # noqa: S704 - a template
-    )
-
-
-def _chosen(index: OpenedIndex, asked: Asked) -> dict[str, tuple[str, ...]]:
-    """Return filter → its values as the index spells them."""
-    return {kind: spelled(index.store, kind, getattr(asked, kind)) for kind in FACETS}
+    return replies.html("related.html", **list_values(index, answer, asked, "/related", asked))

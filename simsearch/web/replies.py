@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from simsearch.index.directory import IndexFacts
-from simsearch.output.formats import View, format_names, write
+from simsearch.output.formats import WITH_FACTS, View, format_names, write
 from simsearch.search.answer import Answer
 from simsearch.search.compare import Comparison
 from simsearch.search.shape import answer_shape
@@ -57,21 +57,27 @@ def feed(text: str) -> Response:
     return Response(text, 200, {"cache-control": "no-store"}, "application/atom+xml; charset=utf-8")
 
 
-def export(answer: Answer, ending: str, name: str) -> Response:
+def export(answer: Answer, ending: str, name: str, *, cache: str = HOLDS) -> Response:
     """Return an answer as a file to save.
 
     Args:
         answer: the answer.
         ending: one of `EXPORTS`.
         name: of the file, without its ending; letters, digits, `-` and `_`.
+        cache: how long it holds.
     """
     form, kind, _ = EXPORTS[ending]
     text = "".join(write("answer", answer, form, View(explain=True)))
     headers = {
-        "cache-control": HOLDS,
+        "cache-control": cache,
         "content-disposition": f'attachment; filename="{name}.{ending}"',
     }
     return Response(text, 200, headers, kind)
+
+
+def needs_facts(ending: str) -> bool:
+    """Report whether a list exported with this ending has facts of its studies."""
+    return ending in EXPORTS and EXPORTS[ending][0] in WITH_FACTS
 
 
 def moved(address: str) -> Response:
