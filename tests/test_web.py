@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import socket
@@ -18,6 +19,7 @@ from serving import serving
 import simsearch
 from simsearch.index.directory import demo_index
 from simsearch.web import asking, replies, slow_clients
+from simsearch.web.serving import Place, listening_sockets
 from simsearch.web.settings import MAX_BODY
 
 ONE = "NCT03540472"
@@ -463,3 +465,28 @@ def test_a_missing_extra_is_named_with_the_line_that_installs_it(tmp_path):
     assert done.returncode == 1
     assert "pip install 'simsearch[web]'" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_an_answer_on_a_kept_connection_does_not_wait_to_be_filled_up(host):
+    """Head and body are two writes: without TCP_NODELAY the second waits for the client's word."""
+
+    async def accepted() -> int:
+        loop = asyncio.get_running_loop()
+        found = loop.create_future()
+
+        class Protocol(asyncio.Protocol):
+            def connection_made(self, transport):
+                at = transport.get_extra_info("socket")
+                found.set_result(at.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+        (at,) = listening_sockets(Place(host, 0))
+        server = await loop.create_server(Protocol, sock=at)
+        async with server:
+            _, writer = await asyncio.open_connection(host, at.getsockname()[1])
+            try:
+                return await found
+            finally:
+                writer.close()
+
+    assert asyncio.run(accepted())

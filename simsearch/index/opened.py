@@ -310,8 +310,13 @@ class OpenedIndex:
         """
         rows = self.unchecked(field)[numbers]
         path = self._paths[field]
-        # Lengths take as long as cosines: of many rows only the values are checked.
-        (check_unit_rows if len(rows) <= _MEASURED else check_cosines)(path, rows)
+        if len(rows) > _MEASURED:  # lengths take as long as cosines: only the values are checked
+            check_cosines(path, rows)
+            return rows
+        sound = self.remember(("sound rows", field), lambda: np.zeros(self.n_studies, np.bool_))
+        if not sound[numbers].all():
+            check_unit_rows(path, rows)
+            sound[numbers] = True
         return rows
 
     def stored(self, field: str) -> npt.NDArray[np.float16]:
