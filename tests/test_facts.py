@@ -87,9 +87,12 @@ def test_filters_select_by_facts_that_are_not_kept(tmp_path):
     assert list(store.rows_of("masking", ["DOUBLE"])) == [0]
     assert list(store.rows_of("healthy_volunteers", ["no"])) == [0]
     assert list(store.rows_of("facility", ["A Hospital"])) == [0]
-    assert list(store.rows_between("minimum_age", 0.4, 0.6)) == [0]
-    assert list(store.rows_between("maximum_age", 66, NO_LIMIT)) == [1]  # without a limit
-    assert list(store.rows_between("n_arms", 2, 2)) == [0]
+
+
+def test_ages_are_known_where_facts_are_not_kept(tmp_path):
+    ages = stored(tmp_path, WHOLE, Facts(sex="MALE"), details="none").traits([0, 1])
+    assert (ages[0].minimum_age, ages[0].maximum_age) == (0.5, 65)
+    assert (ages[1].minimum_age, ages[1].maximum_age) == (0, NO_LIMIT)
 
 
 def changed(path, body):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from simsearch.callbacks import Progress, no_progress
-from simsearch.errors import IndexClosedError, IndexCorruptError
+from simsearch.errors import IndexCorruptError
 from simsearch.facts import Facts, OtherNumber
 from simsearch.index import number_table, place_table, traits
 from simsearch.index.place_table import Place
+from simsearch.index.store_file import CONTROL, StoreFile
 from simsearch.index.study_tables import COLUMNS, COMPARED, LISTS
 from simsearch.index.traits import Traits
 from simsearch.records import Gone
@@ -51,13 +51,12 @@ _NOT_A_STUDY = (msgspec.MsgspecError, TypeError, ValueError, RecursionError)
 _ESCAPED = re.compile(
     r"(?<!\\)(?:\\\\)*\\(?:[bfnrt]|u00[01189][0-9a-f]|u007f|u202[a-e]|u206[6-9])", re.IGNORECASE
 )
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _LEAST_KEY = 3  # letters and digits of a number that is asked with
 _BLOCK = 20_000  # studies compared between two reports of progress
 _MAX_VARIABLES = 500  # in one statement; every build of SQLite takes that many
 
 
-class StudyStore:
+class StudyStore(StoreFile):
     """Read access to the studies of an index, by the row numbers that its vectors have too.
 
     Threads may share it.
@@ -67,26 +66,9 @@ class StudyStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._closed = False
+        super().__init__(path)
         self._reader: FactsReader | None = None
         self._facets: dict[int, tuple[str, str]] | None = None
-        self.address = path.resolve().as_uri() + "?mode=ro&immutable=1"
-        """The URI by which SQLite opens the file, read-only."""
-        try:
-            self._database = sqlite3.connect(self.address, uri=True, check_same_thread=False)
-        except sqlite3.Error as error:
-            raise IndexCorruptError(path, f"not a study store ({error})") from error
-        try:
-            self.n_studies = int(self._one("SELECT count(*) FROM study") or 0)
-        except IndexCorruptError:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Close the database; any later use raises `IndexClosedError`."""
-        self._closed = True
-        self._database.close()
 
     def row_of(self, nct_id: str) -> int | None:
         """Return the row of a study by its NCT ID or one of its aliases; None if there is none."""
@@ -327,51 +309,6 @@ class StudyStore:
             self._all("DETACH old")
         return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
-    def integrity(self) -> str:
-        """Return the result of SQLite's own check: `ok`, or the first damage found."""
-        return str(self._one("PRAGMA integrity_check(1)"))
-
-    def _rows(self, statement: str, *values: object) -> npt.NDArray[np.int64]:
-        found = self._all(statement, *values)
-        try:
-            rows = np.fromiter((row for (row,) in found), dtype=np.int64, count=len(found))
-        except (TypeError, ValueError, OverflowError) as error:
-            raise self._damaged(error) from error
-        if len(rows) and not (rows.min() >= 0 and rows.max() < self.n_studies):
-            raise self._damaged(f"a row beyond {self.n_studies:,}")
-        return rows
-
-    def _row(self, value: object) -> int:
-        """Return a value that must be the row of a study."""
-        if not (isinstance(value, int) and 0 <= value < self.n_studies):
-            raise self._damaged(f"row {value!r:.40}")
-        return value
-
-    def _texts(self, values: Iterable[object]) -> list[str]:
-        """Return values that must all be texts without control characters."""
-        texts: list[str] = []
-        for value in values:
-            if not isinstance(value, str) or _CONTROL.search(value):
-                raise self._damaged(f"{value!r:.40} is no text")
-            texts.append(value)
-        return texts
-
-    def _damaged(self, what: object) -> IndexCorruptError:
-        return IndexCorruptError(self._path, f"damaged study store ({what})")
-
-    def _one(self, statement: str, *values: object) -> Any:
-        for first, *_ in self._all(statement, *values):
-            return first
-        return None
-
-    def _all(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        try:
-            return self._database.execute(statement, values).fetchall()
-        except (sqlite3.Error, UnicodeError) as error:  # the latter for what SQLite quotes
-            if self._closed:
-                raise IndexClosedError(self._path) from None
-            raise self._damaged(error) from error
-
 
 def _study(values: Sequence[object]) -> Study:
     fields = dict(zip(COLUMNS, values, strict=True))
@@ -382,6 +319,6 @@ def _study(values: Sequence[object]) -> Study:
     if fields["has_results"] is not None:
         fields["has_results"] = bool(fields["has_results"])
     for text in values:
-        if isinstance(text, str) and _CONTROL.search(text):
+        if isinstance(text, str) and CONTROL.search(text):
             raise ValueError("control characters in a text")
     return msgspec.convert(fields, Study)
