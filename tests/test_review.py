@@ -1,6 +1,7 @@
 """A review's folder, the studies to screen next, and where the review stands."""
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,7 @@ from simsearch.cli.main import app
 from simsearch.errors import ArgumentError, NctIdError, ReviewBusyError, ReviewError
 from simsearch.index.lock import folder_lock
 from simsearch.output.formats import View, write
+from simsearch.output.review_chart import gain_curve
 from simsearch.review import SUPPLEMENT, folder, stopping
 from simsearch.review.folder import begin_review, open_review
 from simsearch.review.ranking import pull, scored
@@ -69,8 +71,6 @@ def test_next_lists_the_undecided_best_first(review, six):
 
 
 def test_the_same_folder_gives_the_same_bytes(review, six, tmp_path):
-    from simsearch.output.formats import View, write
-
     one, two = (
         "".join(write("next", upcoming(six, open_review(review.path), 4, 0.25), "json", View()))
         for _ in range(2)
@@ -82,6 +82,19 @@ def test_what_is_listed_and_not_decided_comes_again(review, six):
     first = upcoming(six, review, 2)
     review.note_asked(asked_of(first))
     assert ids(upcoming(six, review, 2)) == ids(first)
+
+
+def test_a_list_of_an_earlier_generation_is_not_continued(review, build):
+    from simsearch.index.opened import opened_index
+    from simsearch.review.at_hand import at_hand
+
+    with opened_index(build(SIX).index) as index:
+        review.note_asked(asked_of(upcoming(index, review, 2)))
+        left = at_hand(index, review)
+        assert (left.is_new, len(left.upcoming.suggestions)) == (False, 2)
+    new = record("NCT00000107", "Pills again", ["Aplasia"], [("DRUG", "Pills")], "Pills.")
+    with opened_index(build([*SIX, new]).index) as index:
+        assert at_hand(index, review).is_new
 
 
 def test_each_list_is_noted_with_its_data_and_a_decision_knows_its_list(review, six):
@@ -424,3 +437,13 @@ def test_a_damaged_line_is_named_with_what_to_do(review):
         file.write("garbage\n")
     with pytest.raises(ReviewError, match=r"decisions.jsonl line 2: .*; mend it or delete it"):
         review.decisions()
+
+
+def test_the_curve_goes_through_what_was_kept_of_each_ten():
+    svg = gain_curve((3, 1, 0), 25, 10)
+    dots = re.findall(r'<circle[^>]*cx="([^"]+)" cy="([^"]+)"', svg)
+    (x1, y1), (x2, y2), (x3, y3) = ((float(x), float(y)) for x, y in dots)
+    assert (x3 - x2) / (x2 - x1) == pytest.approx(0.5, abs=0.01)
+    assert y1 > y2 == y3
+    assert "4 kept of 25 screened" in svg
+    assert gain_curve((), 0, 10) == ""

@@ -116,6 +116,15 @@ def test_a_list_stays_until_it_is_decided_and_the_next_has_learned(site, review)
     assert review.asked()[1].n_excluded == len(first)
 
 
+def test_of_a_long_list_of_the_command_ten_are_at_hand_at_once(site, review):
+    words = ["review", "next", str(review.path), "-k", "30", "-f", "ids"]
+    long = CliRunner().invoke(app, words).stdout.split()
+    assert listed(site.get("/review/prca").text) == long[:10]
+    post(site, "exclude", long[0])
+    assert listed(site.get("/review/prca").text) == long[1:11]
+    assert len(review.asked()) == 1
+
+
 def test_a_new_list_is_made_when_asked_for(site, review):
     first = listed(site.get("/review/prca").text)
     post(site, "exclude", first[0])

@@ -24,6 +24,7 @@ from simsearch.errors import (
     MirrorError,
     NoEarlierGenerationError,
     NoFetchYetError,
+    NoReviewError,
     NoRoomError,
     RejectedRecordsError,
     SimsearchError,
@@ -137,6 +138,9 @@ _LINES: Mapping[type, Callable[[Any], str]] = MappingProxyType(
         NoEarlierGenerationError: _no_earlier,
         NoRoomError: lambda error: f"{error}: make room, or name another folder with --index",
         NoFetchYetError: lambda error: f"{error}: run `simsearch fetch --all` first",
+        NoReviewError: lambda error: (
+            f"{error}: begin a review with `simsearch review new {error.path} --included FILE`"
+        ),
         RejectedRecordsError: lambda error: f"{error}; correct the source, or give --allow-rejects",
         UnknownFieldError: _unknown_field,
         UnknownStudyError: _unknown_study,

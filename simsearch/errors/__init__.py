@@ -31,6 +31,7 @@
     │   ├── ForeignRelatedFileError  ... because it is something else
     │   └── RelatedBusyError     ... because another run is writing it
     ├── ReviewError              a review's folder that cannot be read or written
+    │   ├── NoReviewError        ... because no review was begun in it
     │   └── ReviewBusyError      ... because another process is writing it
     ├── ImportedDecisionsError   a file of decisions that cannot be imported
     ├── AddressError             an address at which nothing can be served
@@ -109,7 +110,12 @@ from simsearch.errors.index import (
     ShrinkError,
     VerificationError,
 )
-from simsearch.errors.review import ImportedDecisionsError, ReviewBusyError, ReviewError
+from simsearch.errors.review import (
+    ImportedDecisionsError,
+    NoReviewError,
+    ReviewBusyError,
+    ReviewError,
+)
 from simsearch.errors.serving import AddressError, MissingExtraError
 from simsearch.errors.sources import (
     ApiError,
@@ -174,6 +180,7 @@ __all__ = [
     "NoAnswerError",
     "NoEarlierGenerationError",
     "NoFetchYetError",
+    "NoReviewError",
     "NoRoomError",
     "NothingToCompareError",
     "PublishError",

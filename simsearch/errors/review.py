@@ -17,6 +17,12 @@ class ReviewError(SimsearchError):
         return f"{self.path} {self.reason}"
 
 
+class NoReviewError(ReviewError):
+    """A folder in which no review was begun."""
+
+    reason: str = "is not a review's folder: it has no review.json"
+
+
 class ReviewBusyError(ReviewError):
     """Another process is writing decisions into the folder."""
 

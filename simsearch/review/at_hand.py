@@ -26,7 +26,7 @@ from simsearch.review.upcoming import (
 from simsearch.study import parse_nct_id
 
 N_AT_HAND = 10
-"""How many studies a new list has."""
+"""How many studies a new list has, and how many of a longer one are at hand at once."""
 
 
 class AtHand(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ def at_hand(index: OpenedIndex, review: Review) -> AtHand:
     Raises:
         ReviewError: the folder cannot be read, or no included study is in the index.
     """
-    left = _left(index, review)
+    left = _left(index, review)[:N_AT_HAND]
     if not left:
         return AtHand(upcoming(index, review, N_AT_HAND), is_new=True)
     now = standing(index, review.current())

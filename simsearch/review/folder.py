@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from simsearch.errors import ReviewBusyError, ReviewError
+from simsearch.errors import NoReviewError, ReviewBusyError, ReviewError
 from simsearch.files import pretty_json, written_whole
 from simsearch.index.lock import folder_lock
 from simsearch.records.text import clean_name
@@ -224,7 +224,7 @@ def open_review(path: Path) -> Review:
     try:
         text = (path / SETTINGS).read_bytes()
     except FileNotFoundError as error:
-        raise ReviewError(path, "is not a review's folder: it has no review.json") from error
+        raise NoReviewError(path) from error
     except OSError as error:
         raise ReviewError(path, f"cannot be read: {error.strerror or error}") from error
     try:
