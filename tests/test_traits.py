@@ -171,4 +171,4 @@ def test_a_damaged_store_is_named(build, damage):
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(damage)
     with closing(StudyStore(path)) as store, pytest.raises(IndexCorruptError):
-        store.traits([1, 2, 3])
+        store.traits(store.trait_facets(), [1, 2, 3])

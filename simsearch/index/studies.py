@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from heapq import merge
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +68,6 @@ class StudyStore(StoreFile):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._reader: FactsReader | None = None
-        self._facets: dict[int, tuple[str, str]] | None = None
 
     def row_of(self, nct_id: str) -> int | None:
         """Return the row of a study by its NCT ID or one of its aliases; None if there is none."""
@@ -174,22 +173,29 @@ class StudyStore(StoreFile):
                 found |= self._unpacked(blobs)
         return [found.get(int(row)) for row in rows]
 
-    def traits(self, rows: Sequence[int], further: int = 0) -> dict[int, Traits]:
+    def trait_facets(self) -> dict[int, tuple[str, str]]:
+        """Return number → kind and value of the facets of which `traits` are made."""
+        found = {}
+        for number, *texts in self._all(traits.FACETS):
+            kind, value = self._texts(texts)
+            found[number] = kind, value
+        return found
+
+    def traits(
+        self, facets: Mapping[int, tuple[str, str]], rows: Sequence[int], further: int = 0
+    ) -> dict[int, Traits]:
         """Return row → purpose and population of the studies whose records give any.
 
         Args:
+            facets: those of `trait_facets` that are looked up.
             rows: of the studies, each once.
             further: how many of the rows after each are looked up too.
         """
-        if self._facets is None:
-            self._facets = {each: (*found,) for each, *found in self._all(traits.FACETS)}
-        if not self._facets:
-            return {}
         among = further, msgspec.json.encode([int(row) for row in rows]).decode()
-        wanted = msgspec.json.encode([*self._facets]).decode()
+        wanted = msgspec.json.encode([*facets]).decode()
         try:
             return traits.traits_by_row(
-                self._facets,
+                facets,
                 self._all(traits.BY_ROWS, *among, wanted),
                 self._all(traits.AGES_BY_ROWS, *among),
             )

@@ -294,6 +294,12 @@ def _titles_share_one(asked: Named, its: Named, is_topical: Callable[[str], bool
     It may be registered as part of a regimen on one side, and not at all on the other.
     """
     words = asked.interventions.terms | its.interventions.terms
-    words -= _NO_INTERVENTION | asked.conditions.terms | its.conditions.terms
-    both = (terms_of("\n".join(each.titles)) for each in (asked, its))
-    return any(map(is_topical, words.intersection(*both)))
+    for side in (asked, its):
+        words = words and words & _terms_of_all(side.titles)
+    words = words - _NO_INTERVENTION - asked.conditions.terms - its.conditions.terms
+    return any(map(is_topical, words))
+
+
+@lru_cache(maxsize=2**7)
+def _terms_of_all(texts: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(terms_of("\n".join(texts)))

@@ -7,8 +7,10 @@ of an index have relates two that have it. Which these are depends on the index 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+
+import msgspec
 
 from simsearch.index.opened import OpenedIndex
 from simsearch.index.traits import Traits, traits_of
@@ -44,7 +46,13 @@ _AGES = MappingProxyType(
 """Ages in years between which both limits of a study lie; of two that do, the first is said."""
 _YOUNG = MappingProxyType({"women only": "girls only", "men only": "boys only"})
 _YOUNG_AGES = ("newborns", "infants", "children")
-_BLOCKS, _BLOCK = 16, 256  # studies counted to know what is common
+_BLOCKS, _BLOCK = 16, 64  # studies counted to know what is common
+
+_HEALTHY = "healthy volunteers"
+_NAMES = (*_PURPOSES.values(), *_SEXES.values(), *_AGES, _HEALTHY)
+
+Facets = Mapping[int, tuple[str, str]]
+"""Number of a facet → its kind and value."""
 
 Shared = tuple[str, tuple[str, ...]]
 """A purpose, and names of a population; empty for nothing."""
@@ -62,21 +70,22 @@ def traits_in_common(
         studies: the query studies, of which one is enough; those with facts go by these.
         rows: the rows of the others.
     """
-    common = index.remember("traits in common use", lambda: _common(index))
-    if common is None or not studies:
+    known = index.remember("telling traits", lambda: _telling(index))
+    if known is None or not studies:
         return [_NOTHING] * len(rows)
+    telling, facets = known
     row_of = {
         study.nct_id: row
         for study in studies
         if not study.facts and (row := index.store.row_of(study.nct_id)) is not None
     }
-    found = index.store.traits(sorted({*rows, *row_of.values()}))
+    found = index.store.traits(facets, sorted({*rows, *row_of.values()}))
     asked = [
         _names(traits_of(study.facts) if study.facts else found.get(row_of.get(study.nct_id, -1)))
         for study in studies
     ]
     return [
-        _said([mine & its - common for mine in asked]) for its in map(_names, map(found.get, rows))
+        _said([mine & its & telling for mine in asked]) for its in map(_names, map(found.get, rows))
     ]
 
 
@@ -86,7 +95,7 @@ def _names(traits: Traits | None) -> frozenset[str]:
     found = {
         _PURPOSES.get(traits.primary_purpose, ""),
         _SEXES.get(traits.sex, ""),
-        "healthy volunteers" if traits.healthy_volunteers == "yes" else "",
+        _HEALTHY if traits.healthy_volunteers == "yes" else "",
     }
     least, most = traits.minimum_age, traits.maximum_age
     if least is not None and most is not None:
@@ -94,12 +103,18 @@ def _names(traits: Traits | None) -> frozenset[str]:
     return frozenset(found - {""})
 
 
-def _common(index: OpenedIndex) -> frozenset[str] | None:
-    """Return the traits that many studies of an index have; None if no study has any."""
+def _telling(index: OpenedIndex) -> tuple[frozenset[str], Facets] | None:
+    """Return the traits that few studies of an index have, and the facets that they go by.
+
+    None if no study has any.
+    """
+    facets = index.store.trait_facets()
+    if not facets:
+        return None
     step = max(_BLOCK, -(-index.n_studies // _BLOCKS))
     n_known: Counter[str] = Counter()
     n_having: Counter[str] = Counter()
-    for traits in index.store.traits(range(0, index.n_studies, step), _BLOCK - 1).values():
+    for traits in index.store.traits(facets, range(0, index.n_studies, step), _BLOCK - 1).values():
         known = {
             "purpose": traits.primary_purpose,
             "sex": traits.sex,
@@ -108,18 +123,22 @@ def _common(index: OpenedIndex) -> frozenset[str] | None:
         }
         n_known.update(name for name, is_known in known.items() if is_known)
         n_having.update(_names(traits))
-    if not n_known:
-        return None
-    return frozenset(
-        name for name, n in n_having.items() if n >= LEAST_COMMON * n_known[_kind(name)]
+    telling = frozenset(
+        name for name in _NAMES if n_having[name] < LEAST_COMMON * max(1, n_known[_kind(name)])
     )
+    said = {
+        number: (kind, value)
+        for number, (kind, value) in facets.items()
+        if telling & _names(msgspec.convert({kind: value}, Traits))
+    }
+    return telling, said
 
 
 def _kind(name: str) -> str:
     """Return which trait a name is of."""
     if name in _AGES:
         return "ages"
-    if name == "healthy volunteers":
+    if name == _HEALTHY:
         return "healthy"
     return "sex" if name in _SEXES.values() else "purpose"
 
@@ -131,6 +150,6 @@ def _said(shared: Sequence[frozenset[str]]) -> Shared:
     sex = next((each for each in _SEXES.values() if each in names), "")
     if sex and age in _YOUNG_AGES:
         age, sex = "" if age == "children" else age, _YOUNG[sex]
-    healthy = "healthy volunteers" if "healthy volunteers" in names else ""
+    healthy = _HEALTHY if _HEALTHY in names else ""
     purpose = next((each for each in _PURPOSES.values() if each in names), "")
     return purpose, tuple(filter(None, (age, sex, healthy)))
