@@ -90,7 +90,7 @@ def test_filters_select_by_facts_that_are_not_kept(tmp_path):
 
 
 def test_ages_are_known_where_facts_are_not_kept(tmp_path):
-    ages = stored(tmp_path, WHOLE, Facts(sex="MALE"), details="none").traits([0, 1])
+    ages = stored(tmp_path, WHOLE, Facts(sex="MALE"), details="none").traits({}, [0, 1])
     assert (ages[0].minimum_age, ages[0].maximum_age) == (0.5, 65)
     assert (ages[1].minimum_age, ages[1].maximum_age) == (0, NO_LIMIT)
 
