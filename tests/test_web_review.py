@@ -153,7 +153,7 @@ def test_progress_is_shown_as_a_curve_and_a_table(site, review):
     page = site.get("/review/prca").text
     assert "3 kept of 3 screened" in page
     assert "<td>3</td><td>3</td>" in page
-    assert "in a row without one to keep, of 50 (SAFE, 2024)" in page
+    assert "in a row without one to keep, 50 needed (SAFE, 2024)" in page
     assert "slope ratio" in page
 
 

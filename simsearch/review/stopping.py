@@ -64,7 +64,7 @@ def run_rule(labels: Sequence[bool]) -> Rule:
     run = next((n for n, relevant in enumerate(reversed(labels)) if relevant), len(labels))
     met = run >= RUN
     verdict = "met" if met else "not met"
-    line = f"{verdict}: {run:,} in a row without one to keep, of {RUN} (SAFE, 2024)"
+    line = f"{verdict}: {run:,} in a row without one to keep, {RUN} needed (SAFE, 2024)"
     return Rule("run", met, float(run), float(RUN), line)
 
 
@@ -78,7 +78,7 @@ def knee_rule(labels: Sequence[bool]) -> Rule:
     ratio = _slope_ratio(found, _knee(found), n) if n else 0.0
     met = ratio >= bound
     verdict = "met" if met else "not met"
-    line = f"{verdict}: slope ratio {ratio:.1f}, of {bound:.0f} (knee, 2016)"
+    line = f"{verdict}: slope ratio {ratio:.1f}, {bound:.0f} needed (Cormack and Grossman, 2016)"
     return Rule("knee", met, ratio, bound, line)
 
 
