@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 from conftest import record
+from serving import serving
 
 from simsearch import open_index
 from simsearch.errors import IndexCorruptError
@@ -12,6 +13,7 @@ from simsearch.facts import Facts
 from simsearch.index.opened import opened_index
 from simsearch.index.studies import StudyStore
 from simsearch.search.neighbour import Reason
+from simsearch.search.shape import flat_rows
 from simsearch.search.traits import traits_in_common
 from simsearch.study import Study
 
@@ -154,9 +156,28 @@ def test_an_answer_says_it_in_its_line_and_its_fields(build):
     assert shown["population"] == ["children"]
 
 
+def test_the_page_the_api_and_the_csv_say_it(build, tmp_path):
+    some = [trial(each, "PREVENTION", healthy=True) for each in (801, 802)]
+    with serving(build([*COMMON, *some]).index) as site:
+        page = site.get("/study/NCT00000801?k=11").text
+        listed = site.get("/api/v1/studies/NCT00000801/related?k=11").json()["neighbours"]
+    assert "<dt>Purpose in common</dt><dd>prevention</dd>" in page
+    assert "<dt>Population in common</dt><dd>healthy volunteers</dd>" in page
+    said = {each["nct_id"]: each["reason"] for each in listed}
+    assert said["NCT00000802"]["population"] == ["healthy volunteers"]
+    assert {said[each]["purpose"] for each in said if each != "NCT00000802"} == {""}
+    with open_index(tmp_path / "index") as index:
+        rows = flat_rows(index.related("NCT801", k=11))
+        found = {row["nct_id"]: row["purpose_in_common"] for row in rows}
+    assert found.pop("NCT00000802") == "prevention"
+    assert set(found.values()) == {""}
+
+
 def test_a_line_without_room_leaves_the_design_out():
-    reason = Reason("same condition", ("A" * 40,), (), {}, {}, {}, "prevention", ("children",))
-    assert reason.line == f"same condition: {'A' * 40}"
+    reason = Reason("same condition", ("A" * 45,), (), {}, {}, {}, "prevention", ("children",))
+    assert reason.line == f"same condition: {'A' * 45}"
+    long = Reason("same condition", ("A" * 70,), (), {}, {}, {}, "prevention")
+    assert long.line == f"same condition: {'A' * 70}; for prevention"  # two lines anyway
     alone = Reason("", (), (), {}, {}, {}, "", ("women only", "healthy volunteers"))
     assert alone.line == "similar text overall; in women only, healthy volunteers"
 

@@ -7,7 +7,7 @@ import msgspec
 from simsearch.study import Study
 
 _SHOWN_PLACES = 3
-_ROOM = 75  # of a line on a terminal of 80 columns
+_ROOM = 76  # a line on a terminal of 80 columns has fewer characters
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class Reason(msgspec.Struct, frozen=True):
 
     @property
     def line(self) -> str:
-        """The reason in one short line; what the designs share, only where it has room."""
+        """The reason in one short line; with what the designs share, if it takes no more lines."""
         names = "; ".join((*self.conditions, *self.interventions))
         if self.relation:
             between = "; " if ":" in self.relation else ": "
@@ -47,7 +47,7 @@ class Reason(msgspec.Struct, frozen=True):
             f"in {', '.join(self.population)}" if self.population else "",
         )
         whole = "; ".join(filter(None, (said, " ".join(filter(None, design)))))
-        return whole if len(whole) <= _ROOM else said
+        return whole if len(whole) // _ROOM == len(said) // _ROOM else said
 
 
 class SharedPlaces(msgspec.Struct, frozen=True):
