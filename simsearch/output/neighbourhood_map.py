@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from simsearch.output.pictures import label, legend, linked, look_of, mark, picture, status_words
 from simsearch.search.neighbourhood import Neighbourhood
@@ -10,8 +10,13 @@ from simsearch.study import Study
 
 _WIDTH, _HEIGHT, _MARGIN = 960, 640, 60
 _GAP = 26.0  # between two marks, so that their numbers can be read
+_LETTER = 7.6  # width of one in a label
 _ROUNDS = 60
 _GOOD, _FAIR = 0.1, 0.2  # of Kruskal's stress
+
+Place = tuple[float, float]
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom."""
 
 
 def neighbourhood_map(
@@ -30,8 +35,13 @@ def neighbourhood_map(
     where = dict(zip(found.nct_ids, _fitted(found.places), strict=True))
     apart = _apart([where[each.nct_id] for each in (*asked, *studies)])
     places = dict(zip([each.nct_id for each in (*asked, *studies)], apart, strict=True))
-    shapes = [_point(study, str(rank), places) for rank, study in enumerate(studies, start=1)]
-    shapes += [_query(study, places) for study in asked]
+    words = [*(each.nct_id or "draft" for each in asked), *map(str, range(1, len(studies) + 1))]
+    labels = dict(zip(places, _labels(apart, words, len(asked)), strict=True))
+    shapes = [
+        _point(study, str(rank), places[study.nct_id], labels[study.nct_id])
+        for rank, study in enumerate(studies, start=1)
+    ]
+    shapes += [_query(study, places[study.nct_id], labels[study.nct_id]) for study in asked]
     shapes += legend([*asked, *studies], 14, _HEIGHT - 14)
     told = f"{len(places)} studies; near ones are alike. {trust(found.stress)}"
     return picture(_WIDTH, _HEIGHT, "Map of trials", told, shapes)
@@ -45,21 +55,51 @@ def trust(stress: float) -> str:
     return f"Stress {stress:.2f} (0 would keep all distances): {how}."
 
 
-def _point(study: Study, rank: str, places: Mapping[str, tuple[float, float]]) -> str:
-    x, y = places[study.nct_id]
-    shapes = mark(look_of(study), x, y, 7) + label(x + 11, y + 4, rank)
+def _point(study: Study, rank: str, place: Place, at: Place) -> str:
+    shapes = mark(look_of(study), *place, 7) + label(*at, rank)
     told = f"{rank}. {study.nct_id} {study.title}: {status_words(study)}"
     return linked(study, told, shapes)
 
 
-def _query(study: Study, places: Mapping[str, tuple[float, float]]) -> str:
-    x, y = places[study.nct_id]
+def _query(study: Study, place: Place, at: Place) -> str:
+    x, y = place
     ring = (
         f'<circle class="line-query" fill="none" stroke="#8a4b00" stroke-width="2.5" cx="{x:.1f}" '
         f'cy="{y:.1f}" r="13"/>'
     )
-    shapes = ring + mark(look_of(study), x, y, 7) + label(x + 18, y + 4, study.nct_id, kind="ink")
+    shapes = ring + mark(look_of(study), x, y, 7) + label(*at, study.nct_id, kind="ink")
     return linked(study, f"Query: {study.nct_id} {study.title}", shapes)
+
+
+def _labels(places: Sequence[Place], words: Sequence[str], n_asked: int) -> list[Place]:
+    """Return where the label of each mark begins: beside it, and over as little as can be.
+
+    The labels of the query studies, which are the longest, are placed first.
+    """
+    taken = [(x - 9, y - 9, x + 9, y + 9) for x, y in places]
+    found = []
+    for number, ((x, y), text) in enumerate(zip(places, words, strict=True)):
+        gap, width = (18 if number < n_asked else 11), _LETTER * len(text)
+        choices = (
+            (x + gap, y + 4), (x - gap - width, y + 4), (x - width / 2, y - gap - 2),
+            (x - width / 2, y + gap + 11),
+        )  # fmt: skip
+        boxes = [(left, low - 10, left + width, low + 2) for left, low in choices]
+        others = taken[:number] + taken[number + 1 :]
+        best = min(range(len(choices)), key=lambda n: (_overlap(boxes[n], others), n))
+        found.append(choices[best])
+        taken.append(boxes[best])
+    return found
+
+
+def _overlap(box: Box, others: Sequence[Box]) -> float:
+    """Return the area of a box that others, or the edge of the picture, take."""
+    left, top, right, bottom = box
+    beyond = max(0, -left) + max(0, right - _WIDTH)
+    return 100 * beyond + sum(
+        max(0, min(right, r) - max(left, x)) * max(0, min(bottom, b) - max(top, y))
+        for x, y, r, b in others
+    )
 
 
 def _fitted(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -87,7 +87,7 @@ def legend(studies: Iterable[Study], x: float, y: float) -> Iterator[str]:
         if look in used:
             yield mark(look, x, y - 4)
             yield label(x + 12, y, look.label)
-            x += 34 + 7 * len(look.label)
+            x += 46 + 6 * len(look.label)
 
 
 def label(x: float, y: float, text: str, *, anchor: str = "start", kind: str = "dim") -> str:

@@ -17,8 +17,8 @@ from simsearch.output.pictures import (
 )
 from simsearch.study import Study
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _ROW = 960, 330, 24, 34, 26
-_TITLE = 36  # letters of a title that fit beside the bars
+_WIDTH, _LEFT, _RIGHT, _TOP, _ROW = 960, 430, 24, 34, 26
+_TITLE = 52  # letters of a title that fit beside the bars
 _MOST_YEARS = 12  # marked on the axis
 _YEARS = (1900, 2200)
 

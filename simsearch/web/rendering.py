@@ -39,16 +39,17 @@ def visible(text: str) -> str:
     return _UNSEEN.sub(" ", text)
 
 
-def date_label(date: str) -> str:
-    """Return a date of the registry as people read it: `June 2018`, `10 June 2018`."""
+def date_label(date: str, *, short: bool = False) -> str:
+    """Return a date as people read it: `June 2018`, `10 June 2018`; in `short` `10 Jun 2018`."""
     parts = date.split("-")
     if not all(part.isdigit() for part in parts) or len(parts) > 3:  # noqa: PLR2004
         return date
     month = int(parts[1]) if len(parts) > 1 else 0
     if not 0 <= month <= len(_MONTHS):
         return date
+    name = _MONTHS[month - 1][: 3 if short else None]
     named = [str(int(parts[2]))] if len(parts) > 2 else []  # noqa: PLR2004
-    return " ".join([*named, *([_MONTHS[month - 1]] if month else []), parts[0]])
+    return " ".join([*named, *([name] if month else []), parts[0]])
 
 
 def enum_label(value: str) -> str:
