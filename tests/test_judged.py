@@ -74,7 +74,7 @@ def test_a_repeated_judgement_counts_once(file):
     [
         ("", 0, "has no judgements"),
         ("review_id\tnct_id\n", 0, "has no judgements"),
-        ("R1\n", 1, "has 1 columns"),
+        ("R1\n", 1, "has 1 column: "),
         ("a,b,c,d,1\n", 1, "has 5 columns"),
         ("R1 NCT00000101\nR1 NCT00000102 1\n", 2, "has 3 columns where the first line has 2"),
         ("R1 NTC00000101\n", 1, "'NTC00000101' is not an NCT ID"),

@@ -64,6 +64,12 @@ def test_ids_are_found_in_the_files_that_people_keep_them_in(tmp_path, content, 
     assert ids_in_file(path) == found
 
 
+def test_a_cell_may_be_as_long_as_a_whole_text(tmp_path):
+    path = tmp_path / "long.csv"
+    path.write_text(f'nct_id,text\nNCT00000102,"{"x" * 200_000} NCT00000103"\n')
+    assert ids_in_file(path) == ["NCT00000102"]
+
+
 def test_a_file_without_an_id_or_without_an_end_is_refused(tmp_path, monkeypatch):
     (tmp_path / "none.txt").write_text("nothing here\n")
     with pytest.raises(SourceError, match="has no NCT ID"):

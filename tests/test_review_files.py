@@ -183,6 +183,17 @@ def test_the_command_imports_a_file_or_nothing_of_it(cli, file, tmp_path):
     assert (tmp_path / "rv" / "decisions.jsonl").read_bytes() == before
 
 
+def test_a_cell_may_be_as_long_as_a_whole_text(file):
+    text = f'nct_id,decision,text\n{DROPS},include,"{"x" * 200_000}"\n'
+    assert read_decisions(file(text, "x.csv")).verdicts.keys() == {DROPS}
+
+
+def test_a_line_without_columns_is_named_in_short(file):
+    with pytest.raises(ImportedDecisionsError) as caught:
+        read_decisions(file("[" * 200_000, "x.csv"))
+    assert len(str(caught.value)) < 300
+
+
 def test_a_single_problem_is_told_once(cli, file):
     done = cli("import", "rv", str(file("nct_id,included\nx,1\n", "b.csv")))
     assert "b.csv: line 2: 'x' is not an NCT ID" in str(done.exception)  # which `main` prints

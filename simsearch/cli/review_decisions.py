@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,7 +70,9 @@ def new(
         begin_review(folder, verdicts, question=question, by="the start of the review")
     facts = [("Review", str(folder)), ("Included", f"{len(taken):,}")]
     facts += [("Excluded", f"{len(left_out):,}")] if left_out else []
-    print_facts([*facts, ("Next", f"simsearch review next {folder}")], quiet=quiet)
+    print_facts(
+        [*facts, ("Next", f"simsearch review next {shlex.quote(str(folder))}")], quiet=quiet
+    )
 
 
 def keep(

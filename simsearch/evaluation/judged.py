@@ -68,7 +68,7 @@ def read_judged(path: Path) -> Groups | Qrels:
             raise JudgedSetError(
                 path,
                 line.number,
-                f"has {len(line.cells)} columns where the first line has {n_columns}",
+                f"has {_columns(len(line.cells))} where the first line has {n_columns}",
             )
     if n_columns == _GROUP_COLUMNS:
         return _groups(path, lines)
@@ -76,7 +76,7 @@ def read_judged(path: Path) -> Groups | Qrels:
         return _qrels(path, lines)
     raise JudgedSetError(
         path, lines[0].number,
-        f"has {n_columns} columns: groups have 2 (group, NCT ID), qrels 3 or 4 "
+        f"has {_columns(n_columns)}: groups have 2 (group, NCT ID), qrels 3 or 4 "
         "(query, study, grade; query, 0, study, grade)",
     )  # fmt: skip
 
@@ -103,6 +103,10 @@ def read_qrels(path: Path) -> Qrels:
     if isinstance(read, Qrels):
         return read
     raise JudgedSetError(path, 0, HOLDS_GROUPS)
+
+
+def _columns(n: int) -> str:
+    return "1 column" if n == 1 else f"{n} columns"
 
 
 def _lines(path: Path) -> Iterator[_Line]:

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from simsearch.errors import NctIdError, SourceError
+from simsearch.records.csv_rows import long_cells
 from simsearch.records.number_shapes import CLINICALTRIALS_GOV as _OURS
 from simsearch.records.number_shapes import numbers_in
 from simsearch.study import named_nct_ids, parse_nct_id
@@ -43,7 +44,11 @@ def ids_in_file(path: str | os.PathLike[str]) -> list[str]:
     if len(content) > _MAX_BYTES:
         raise SourceError(place, f"is larger than {_MAX_BYTES >> 20} MiB: not a file of NCT IDs")
     text = content.decode("utf-8-sig", "replace")
-    found = dict.fromkeys(nct_id for piece in _pieces(text) for nct_id in _named(piece))
+    try:
+        pieces = _pieces(text)
+    except csv.Error as error:
+        raise SourceError(place, f"its columns cannot be separated ({error})") from error
+    found = dict.fromkeys(nct_id for piece in pieces for nct_id in _named(piece))
     if not found:
         raise SourceError(place, "has no NCT ID")
     return list(found)
@@ -81,5 +86,6 @@ def _pieces(text: str) -> list[str]:
     columns = [at for at, name in enumerate(names) if name in _COLUMNS]
     if columns and delimiter in head:
         rows = csv.reader(io.StringIO(text), delimiter=delimiter)
-        return [row[columns[0]] for row in rows if len(row) > columns[0]]
+        with long_cells():
+            return [row[columns[0]] for row in rows if len(row) > columns[0]]
     return text.splitlines()

@@ -285,6 +285,8 @@ def _record(body: bytes | msgspec.Raw | dict[str, Any]) -> Record:
 def _reason(error: Exception) -> str:
     if isinstance(error, msgspec.ValidationError):
         return f"not a study record in API v2 layout: {error}"
+    if isinstance(error, RecursionError):
+        return "broken JSON: it is nested too deeply"
     return f"broken JSON: {error}"
 
 

@@ -21,6 +21,7 @@ from types import MappingProxyType
 import msgspec
 
 from simsearch.errors import ImportedDecisionsError, NctIdError, one_line
+from simsearch.records.csv_rows import long_cells
 from simsearch.records.number_shapes import numbers_in
 from simsearch.review.folder import Verdict
 from simsearch.study import parse_nct_id
@@ -128,16 +129,33 @@ def _text(path: Path) -> str:
         ) from error
 
 
+def _long_rows(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Yield the rows of a CSV, with cells as long as abstracts and whole texts are."""
+    n = 0
+    while True:
+        n += 1
+        try:
+            with long_cells():
+                cells = next(reader, None)
+        except csv.Error as error:
+            reason = f"row {n:,}: its columns cannot be separated ({error})"
+            raise ImportedDecisionsError(str(path), (reason,)) from error
+        if cells is None:
+            return
+        yield cells
+
+
 def _csv_rows(path: Path, text: str) -> Iterator[_Row]:
     head = text.partition("\n")[0]
     delimiter = max(",;\t", key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    names = ["".join(filter(str.isalnum, name.casefold())) for name in next(reader, [])]
+    rows = _long_rows(path, reader)
+    names = ["".join(filter(str.isalnum, name.casefold())) for name in next(rows, [])]
     numbers = [names.index(name) for name in _NUMBER_COLUMNS if name in names]
     if not head.strip():
         raise ImportedDecisionsError(str(path), ("it is empty",))
     if not numbers:
-        shown = ", ".join(cell.strip() for cell in head.split(delimiter)[:6])
+        shown = ", ".join(cell.strip()[:40] for cell in head.split(delimiter)[:6])
         raise ImportedDecisionsError(
             str(path),
             (f"line 1: no column holds NCT IDs (nct_id, Accession Number, url); it has {shown}",),
@@ -145,7 +163,7 @@ def _csv_rows(path: Path, text: str) -> Iterator[_Row]:
     label = next((names.index(name) for name in _LABELS if name in names), None)
     notes = [names.index(name) for name in _NOTES if name in names]
     end = reader.line_num
-    for cells in reader:
+    for cells in rows:
         line, end = end + 1, reader.line_num
         if not any(cell.strip() for cell in cells):
             continue
