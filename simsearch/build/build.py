@@ -22,7 +22,7 @@ import numpy as np
 from simsearch.build.disk_space import bytes_to_write, check_room, expected_bytes
 from simsearch.build.distinct_texts import EncodedTexts, TextNumbers, encode_texts
 from simsearch.build.guards import Canary, Guards
-from simsearch.build.kept import kept_details, kept_fit
+from simsearch.build.kept import KeptFit, kept_details, kept_fit
 from simsearch.build.learned_pairs import learned_pairs, ranking_for, write_learned_pairs
 from simsearch.build.names_found import NamesFound
 from simsearch.build.report import BuildReport, Tally, report_of
@@ -155,6 +155,7 @@ class _Build:
         self._details: Details = details or kept_details(folder) or "full"
         self._kept_details = details is None and self._details != "full"
         self._n_facts = 0
+        self._kept: KeptFit | None = None
         self._progress = progress
         self._n_found_before = getattr(encoder, "n_found", 0)
         self._seconds: dict[str, float] = {}
@@ -230,7 +231,7 @@ class _Build:
     def _weigh(self, staging: Staging, *, keep_fit: bool) -> _Terms:
         """Write the terms of the studies and their weights, and the names that mean the same."""
         n_studies = staging.n_studies
-        kept = kept_fit(self._folder, n_studies) if keep_fit else None
+        kept = self._kept = kept_fit(self._folder, n_studies) if keep_fit else None
         names = NamesFound()
         studies = names.watched(self._counted("weighing", staging))
         lexical_texts = map(lexical_text, studies)
@@ -245,13 +246,20 @@ class _Build:
         return _Terms(mean_terms, self._draft.name, n_studies)
 
     def _write(self, texts: TextNumbers, encoded: EncodedTexts, terms: _Terms) -> None:
-        """Write the vectors of the studies, and the similarities of random pairs."""
+        """Write the vectors of the studies, their means, and the similarities of random pairs."""
         path = self._draft.path
         write_vectors(path, texts.numbers, encoded.rows)
         write_random_pairs(path, texts.numbers, encoded.rows, terms.mean_terms)
-        write_means(path, texts.numbers, encoded.rows)
-        write_learned_pairs(path, np.zeros(0))  # until the generation can be opened
+        if self._kept and self._keeps_scale():
+            self._kept.copy_scale(path)
+        else:
+            write_means(path, texts.numbers, encoded.rows)
+            write_learned_pairs(path, np.zeros(0))  # until the generation can be opened
         (path / _ROWS_FILE).unlink()
+
+    def _keeps_scale(self) -> bool:
+        ranking = ranking_for(self._encoder.fingerprint)
+        return bool(self._kept and self._kept.keeps_scale(self._recipe(), ranking))
 
     def _publish(self, manifest: Manifest) -> tuple[Generation, Canary]:
         """Verify the new generation, compare it with the current one, and publish it."""
@@ -264,13 +272,24 @@ class _Build:
 
     def _with_scale(self, generation: Generation) -> Generation:
         """Return the generation with the scale of the learned ranking, where there is one."""
-        if not generation.manifest.ranking:
+        if not generation.manifest.ranking or self._keeps_scale():
             return generation
         with OpenedIndex(self._folder, generation) as built:
             write_learned_pairs(self._draft.path, learned_pairs(built, self._progress))
         known = dict(generation.manifest.files)
         del known[LEARNED_PAIRS_FILE]
         return self._draft.seal(msgspec.structs.replace(generation.manifest, files=known))
+
+    def _recipe(self) -> Recipe:
+        encoder = self._encoder
+        return Recipe(
+            text_version=TEXT_VERSION,
+            terms_version=TERMS_VERSION,
+            model=encoder.name,
+            fingerprint=encoder.fingerprint,
+            dimension=encoder.dimension,
+            max_tokens=encoder.max_tokens,
+        )
 
     def _manifest(self, records: _Records, texts: TextNumbers, terms: _Terms) -> Manifest:
         encoder = self._encoder
@@ -285,14 +304,7 @@ class _Build:
             mean_terms=terms.mean_terms,
             fitted=terms.fitted,
             n_fitted=terms.n_fitted,
-            recipe=Recipe(
-                text_version=TEXT_VERSION,
-                terms_version=TERMS_VERSION,
-                model=encoder.name,
-                fingerprint=encoder.fingerprint,
-                dimension=encoder.dimension,
-                max_tokens=encoder.max_tokens,
-            ),
+            recipe=self._recipe(),
             ranking=ranking_for(encoder.fingerprint),
             precision=encoder.precision,
             details=self._details,

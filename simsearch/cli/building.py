@@ -162,8 +162,8 @@ FitOption = Annotated[
     typer.Option(
         "--keep-fit/--refit",
         metavar="",
-        help="Reuse the previous index's term weights until the number of studies changes by 5 %, "
-        "or recompute them.",
+        help="Reuse the previous index's term weights and scales until the number of studies "
+        "changes by 5 %, or recompute them.",
     ),
 ]
 

@@ -11,9 +11,12 @@ import numpy.typing as npt
 
 from simsearch.callbacks import Progress
 from simsearch.index.opened import OpenedIndex
+from simsearch.related.affected import Changed, kept_lists
 from simsearch.related.batch_search import BatchSearch, batch_size
+from simsearch.related.coarse_int8 import Floats
 from simsearch.related.lists import SCALE, HeldLists, Ints
 from simsearch.related.memory import batches_at_once
+from simsearch.related.reach import REACH, SPARE, WITHOUT_END
 from simsearch.related.run import computed
 from simsearch.search.nearest import learned_percentiles, percentiles
 from simsearch.vectors import SIGNALS
@@ -44,6 +47,16 @@ class RelatedBlock(msgspec.Struct, frozen=True):
         )  # fmt: skip
 
 
+class Before(msgspec.Struct, frozen=True):
+    """The lists of an earlier generation of the same fit, and what has changed since."""
+
+    lists: HeldLists
+    """By rows of now."""
+    reach: Floats
+    """(n_studies, 5) their reach."""
+    changed: Changed
+
+
 class RelatedLists:
     """The lists of all studies of an index, exactly as a query for each finds them.
 
@@ -52,31 +65,57 @@ class RelatedLists:
         k: the number of neighbours of each study.
         threads: batches computed at once; 0 for the number of cores.
         progress: called after every batch.
+        before: what is known of them; None computes all.
+        with_reach: find their reach too, for `before` of a later generation.
     """
 
-    def __init__(self, index: OpenedIndex, k: int, threads: int, progress: Progress) -> None:
+    def __init__(
+        self, index: OpenedIndex, k: int, threads: int, progress: Progress, *,
+        before: Before | None = None, with_reach: bool = False,
+    ) -> None:  # fmt: skip
         self._index = index
-        search = BatchSearch(index, k)
+        search = BatchSearch(index, k, spare=SPARE if with_reach else 0)
         self._is_learned = search.ranking == "learned"
         self.listed = search.listed
         """(n,) the rows of the studies that have a list."""
-        self._lists = HeldLists(index.n_studies, k)
-        self._lists.make_room(self.listed)
+        self.reach = np.full((index.n_studies, len(REACH)), WITHOUT_END)
+        """(n_studies, 5) the reach of the lists, where it was asked for."""
+        wanted = self.listed
+        if before and search.candidates:
+            wanted = self._kept(before)
+        else:
+            self._lists = HeldLists(index.n_studies, k)
+            self._lists.make_room(self.listed)
+        self.n_computed = len(wanted)
+        """Lists that were computed."""
+        self._compute(search, wanted, threads, progress)
+        self._shares = np.zeros((index.n_studies, len(SIGNALS)))
+        if not self._is_learned:  # whose percentiles depend on them
+            for at in range(0, len(self.listed), _BLOCK):
+                batch = self.listed[at : at + _BLOCK]
+                self._shares[batch] = search.batch(batch).shares
+
+    def _kept(self, before: Before) -> Ints:
+        """Take over the lists that are as they were; return the rows of the others."""
+        kept = kept_lists(self._index, before.lists, before.reach, before.changed)
+        self._lists, self.reach = before.lists, kept.reach
+        others = np.flatnonzero(~kept.is_kept)
+        self.reach[others] = WITHOUT_END
+        self._lists.empty(others)
+        return np.intersect1d(others, self.listed)
+
+    def _compute(self, search: BatchSearch, rows: Ints, threads: int, progress: Progress) -> None:
         at_once = batches_at_once(
             search, len(self.listed), threads or os.cpu_count() or 1, is_all=True
         )
-        step = batch_size(k)
-        batches = [self.listed[at : at + step] for at in range(0, len(self.listed), step)]
-        done = 0
-        with closing(computed(search, batches, at_once)) as found:
-            for batch, lists in zip(batches, found, strict=True):
+        step, done = batch_size(search.k), 0
+        batches = [rows[at : at + step] for at in range(0, len(rows), step)]
+        with closing(computed(search.lists_and_reach, batches, at_once)) as found:
+            for batch, (lists, reach) in zip(batches, found, strict=True):
                 self._lists.put(batch, lists)
+                self.reach[batch] = reach
                 done += len(batch)
-                progress("related", done, len(self.listed), "studies")
-        shares = [search.batch(batch).shares for batch in batches]
-        self._shares = np.zeros((index.n_studies, len(SIGNALS)))
-        if shares:
-            self._shares[self.listed] = np.concatenate(shares)
+                progress("related", done, len(rows), "studies")
 
     @property
     def n_rows(self) -> int:

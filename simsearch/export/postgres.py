@@ -10,14 +10,15 @@ import time
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from simsearch.callbacks import Progress, no_progress
 from simsearch.errors import ExportError
 from simsearch.export import copy_format, schema
+from simsearch.export.earlier import read_changed, read_earlier, read_lists
+from simsearch.export.lists import Before
 from simsearch.export.rows import Generation, TermIds, generation_of, generation_row
 from simsearch.export.sessions import Session, session
-from simsearch.export.stream import EMBEDDING, LIST, RECORD, Stream
+from simsearch.export.stream import EMBEDDING, LIST, NO_REACH, RECORD, Stream
 from simsearch.export.tables import (
     GENERATION,
     OTHER_NUMBER,
@@ -30,6 +31,8 @@ from simsearch.export.tables import (
     tables,
 )
 from simsearch.index.opened import OpenedIndex
+
+_MOST_CHANGED = 0.1  # of the studies, for which it is worth to look for the lists that stay
 
 
 class PostgresReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +49,8 @@ class PostgresReport(msgspec.Struct, frozen=True, kw_only=True):
     n_records: int
     """Studies whose record was written."""
     n_embeddings: int
+    n_computed: int
+    """Related lists computed: all, or those that can have changed."""
     n_lists: int
     """Related lists written."""
     n_removed: int
@@ -96,7 +101,7 @@ def export_postgres(
         if not dry_run and kind == "nothing" and run.hnsw != has_hnsw:
             run.change_hnsw()
         elif not dry_run and kind != "nothing":
-            run.compute()
+            run.compute(found if kind == "differences" else None)
             with opened.connection.transaction():
                 run.whole() if kind == "whole" else run.differences()
         return PostgresReport(
@@ -108,6 +113,7 @@ def export_postgres(
             n_studies=index.n_studies,
             n_records=run.n_written[RECORD],
             n_embeddings=run.n_written[EMBEDDING],
+            n_computed=run.n_computed,
             n_lists=run.n_written[LIST],
             n_removed=run.n_removed,
             seconds=time.perf_counter() - began,
@@ -129,12 +135,35 @@ class _Run:
         self._embedding = embedding_table(wanted.dimension)
         self.hnsw = False
         self.n_written = [0, 0, 0]
-        self.n_removed = 0
+        self.n_removed = self.n_computed = 0
 
-    def compute(self) -> None:
-        """Compute all lists, before the transaction begins."""
+    def compute(self, found: Generation | None) -> None:
+        """Compute the lists, before the transaction begins; `found` is what they differ from."""
         self._stream = Stream(self._index, self._wanted, self._threads, self._progress)
         self.n_written = self._stream.n_written
+        before = None
+        if found:
+            known_terms = self._to.rows(f"SELECT term, id FROM {self._to.schema}.term")
+            known = {term.encode(): number for term, number in known_terms}
+            self._terms = TermIds(self._index, known)
+            self._earlier = read_earlier(self._to, self._stream.nct_ids)
+            if found.fit == self._wanted.fit:
+                before = self._before()
+        self._stream.compute(before)
+        self.n_computed = self._stream.n_computed
+
+    def _before(self) -> Before | None:
+        """Return the lists of before; None if so much has changed that all are computed."""
+        nct_ids, earlier = self._stream.nct_ids, self._earlier
+        rows = np.flatnonzero((self._stream.digests != earlier.digests)[:, : EMBEDDING + 1].any(1))
+        names = [*(nct_ids[row] for row in rows.tolist()), *earlier.gone]
+        if len(names) > _MOST_CHANGED * len(nct_ids):
+            return None
+        rows = np.concatenate([rows, np.full(len(earlier.gone), -1)])
+        n_terms, dimension = len(self._index.lexical.terms), self._wanted.dimension
+        numbers = self._terms.numbers()
+        changed = read_changed(self._to, names, rows, numbers, n_terms, dimension)
+        return Before(read_lists(self._to, nct_ids, self._wanted.k), earlier.reach, changed)
 
     def change_hnsw(self) -> None:
         """Make or drop the index for approximate search."""
@@ -164,7 +193,7 @@ class _Run:
         put("term", list(terms.rows()))
         nothing = np.zeros_like(self._stream.digests)
         self._stream.records(terms, put, nothing)
-        self._stream.related(put, nothing)
+        self._stream.related(put, nothing, NO_REACH)
         for table in all_tables:
             self._progress("indexing", 0, 0, table.name)
             self._to.run(*schema.index(where, table, schema.LOADING))
@@ -182,18 +211,16 @@ class _Run:
         changing = (STUDY, SITE, OTHER_NUMBER, self._embedding, RELATED, TERM, ROW_DIGEST)
         for table in changing:
             to.run(f"CREATE TEMP TABLE new_{table.name} (LIKE {where}.{table.name}) ON COMMIT DROP")
-        known_terms = to.rows(f"SELECT term, id FROM {where}.term")
-        terms = TermIds(self._index, {term.encode(): number for term, number in known_terms})
-        known = self._known()
+        known = self._earlier.digests
 
         def put(table: str, rows: list[bytes]) -> None:
             of_it = next(each for each in changing if each.name == table)
             if rows:
                 to.copy(schema.copy("pg_temp", of_it, "new_"), rows)
 
-        put("term", list(terms.rows()))
-        self._stream.records(terms, put, known)
-        self._stream.related(put, known)
+        put("term", list(self._terms.rows()))
+        self._stream.records(self._terms, put, known)
+        self._stream.related(put, known, self._earlier.reach.astype(np.float32))
         to.run(*(f"ANALYZE pg_temp.new_{table.name}" for table in changing))
         self._remove_gone()
         changed_records = "(SELECT nct_id FROM pg_temp.new_study)"
@@ -212,13 +239,6 @@ class _Run:
             drop = f"DROP INDEX {where}.study_embedding_hnsw"
             to.run(schema.hnsw(where) if self.hnsw else drop)
         self._check_counts("")
-
-    def _known(self) -> npt.NDArray[np.int64]:
-        """Return (n_studies, 3) the digests that the database has; 0 for a study that it lacks."""
-        statement = f"SELECT nct_id, study, embedding, related FROM {self._to.schema}.row_digest"
-        of_study = {nct_id.encode(): digests for nct_id, *digests in self._to.rows(statement)}
-        found = [of_study.get(nct_id, (0, 0, 0)) for nct_id in self._stream.nct_ids]
-        return np.array(found, dtype=np.int64).reshape(-1, 3)
 
     def _remove_gone(self) -> None:
         to, where = self._to, self._to.schema

@@ -20,7 +20,7 @@ from simsearch.export import copy_format, schema
 from simsearch.export.folders import whole_folder
 from simsearch.export.rows import TermIds, generation_of, generation_row
 from simsearch.export.sessions import LEAST_PGVECTOR
-from simsearch.export.stream import Stream
+from simsearch.export.stream import NO_REACH, Stream
 from simsearch.export.tables import Table, tables
 from simsearch.index.opened import OpenedIndex
 
@@ -61,6 +61,7 @@ def export_psql_files(
     all_tables = tables(wanted.dimension)
     with whole_folder(folder, "postgres") as place, ExitStack() as files:
         stream = Stream(index, wanted, threads, progress or no_progress)
+        stream.compute()
         opened: dict[str, BinaryIO] = {}
         for table in all_tables:
             opened[table.name] = files.enter_context((place / f"{table.name}.copy").open("wb"))
@@ -74,7 +75,7 @@ def export_psql_files(
         put("generation", [generation_row(wanted)])
         put("term", list(terms.rows()))
         stream.records(terms, put, nothing)
-        stream.related(put, nothing)
+        stream.related(put, nothing, NO_REACH)
         for file in opened.values():
             file.write(copy_format.TRAILER)
         counts = stream.counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -15,6 +16,8 @@ from simsearch.export.flat import flat_study
 from simsearch.export.lists import RelatedBlock
 from simsearch.export.tables import FORMAT, STUDY, TERM_NUMBERS
 from simsearch.facts import Facts
+from simsearch.index.generation_files import FIT_FILES
+from simsearch.index.manifest import Manifest
 from simsearch.index.opened import OpenedIndex
 from simsearch.related.lists import Ints
 from simsearch.search.second_stage import is_served, packaged_net
@@ -33,6 +36,7 @@ class Generation(msgspec.Struct, frozen=True):
     recipe: str
     model: str
     dimension: int
+    fit: str
     k: int
     with_reasons: bool
     ranking: str
@@ -40,7 +44,7 @@ class Generation(msgspec.Struct, frozen=True):
     version: str
 
     def can_follow(self, other: Generation) -> bool:
-        """Report whether the differences from `other` are enough: all else is the same."""
+        """Report whether the differences from `other` are enough: only studies differ."""
         fixed = ("format", "recipe", "dimension", "k", "with_reasons", "ranking", "weights")
         return all(getattr(self, name) == getattr(other, name) for name in fixed)
 
@@ -52,9 +56,17 @@ def generation_of(index: OpenedIndex, k: int, *, with_reasons: bool) -> Generati
     ranking = f"learned {net}" if is_served(index, (), DEFAULT_WEIGHTS) else "linear"
     return Generation(
         FORMAT, manifest.generation, manifest.records_date, manifest.built, manifest.n_studies,
-        manifest.recipe.digest, manifest.recipe.model, manifest.recipe.dimension, k, with_reasons,
+        manifest.recipe.digest, manifest.recipe.model, manifest.recipe.dimension, _fit(manifest), k,
+        with_reasons,
         ranking, dict(DEFAULT_WEIGHTS), simsearch.__version__,
     )  # fmt: skip
+
+
+def _fit(manifest: Manifest) -> str:
+    """Return a digest of what the similarity of two unchanged studies depends on."""
+    files = [manifest.files[name].sha256 for name in FIT_FILES]
+    fixed = (manifest.fitted or manifest.generation, manifest.mean_terms, files)
+    return hashlib.sha256(msgspec.json.encode(fixed)).hexdigest()[:16]
 
 
 def generation_row(row: Generation) -> bytes:
@@ -63,7 +75,8 @@ def generation_row(row: Generation) -> bytes:
         [
             copied.text(row.format), copied.text(row.generation), copied.text(row.records_date),
             copied.text(row.built), copied.bigint(row.n_studies), copied.text(row.recipe),
-            copied.text(row.model), copied.integer(row.dimension), copied.integer(row.k),
+            copied.text(row.model), copied.integer(row.dimension), copied.text(row.fit),
+            copied.integer(row.k),
             copied.boolean(row.with_reasons), copied.text(row.ranking),
             copied.jsonb(msgspec.json.encode(row.weights)), copied.text(row.version),
         ]
@@ -76,11 +89,6 @@ class StudyRows(msgspec.Struct, frozen=True):
     study: bytes
     sites: bytes
     other_numbers: bytes
-
-    @property
-    def digest(self) -> int:
-        """Of all of them."""
-        return digest(self.study, self.sites, self.other_numbers)
 
 
 def study_rows(index: OpenedIndex, rows: Ints) -> Iterator[StudyRows]:
@@ -142,6 +150,10 @@ class TermIds:
         self._ids = ids
         self._idf = index.lexical.idf
 
+    def numbers(self) -> dict[int, int]:
+        """Return id → number of the term in the index."""
+        return {number: place for place, number in enumerate(self._ids.tolist())}
+
     def rows(self) -> Iterator[bytes]:
         """Yield the rows of the table `term`."""
         terms, ids, idfs = self._terms.tolist(), self._ids.tolist(), self._idf.tolist()
@@ -198,6 +210,20 @@ def digest(*parts: bytes) -> int:
     return int.from_bytes(whole.digest(), signed=True)
 
 
-def digest_row(nct_id: bytes, digests: Sequence[int]) -> bytes:
+def embedding_digests(index: OpenedIndex) -> Iterator[int]:
+    """Yield digests of what the rows of the table `study_embedding` are made from.
+
+    A term counts by what it is: its number is another in each index.
+    """
+    of_terms = np.array([digest(term) for term in index.lexical.terms.tolist()], dtype=np.int64)
+    weights = index.lexical.matrix()
+    fields = [index.unchecked(field) for field in FIELDS]
+    for row, (start, end) in enumerate(pairwise(weights.indptr.tolist())):
+        terms = of_terms[weights.indices[start:end]]
+        dense = (field[row].tobytes() for field in fields)
+        yield digest(*dense, terms.tobytes(), weights.data[start:end].tobytes())
+
+
+def digest_row(nct_id: bytes, digests: Sequence[int], reach: Sequence[float]) -> bytes:
     """Return a row of the table `row_digest`."""
-    return copied.row([nct_id, *map(copied.bigint, digests)])
+    return copied.row([nct_id, *map(copied.bigint, digests), *map(copied.real, reach)])

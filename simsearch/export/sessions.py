@@ -93,10 +93,10 @@ class Session:
                 f"the schema {self.name} has a table {there[0]} that simsearch did not make: "
                 "name another schema",
             )
+        if self.rows(f"SELECT format FROM {self.schema}.generation") != [(FORMAT,)]:
+            return None  # of another version: to be replaced
         names = ", ".join(GENERATION.names)
         found = self.rows(f"SELECT {names} FROM {self.schema}.generation")
-        if len(found) != 1 or found[0][0] != FORMAT:
-            return None  # of another version: to be replaced
         return msgspec.convert(
             {name: "" if value is None else value for name, value in
              zip(GENERATION.names, found[0], strict=True)},

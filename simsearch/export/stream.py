@@ -8,30 +8,36 @@ import numpy as np
 import numpy.typing as npt
 
 from simsearch.callbacks import Progress
-from simsearch.export.lists import RelatedLists
+from simsearch.export.lists import Before, RelatedLists
 from simsearch.export.reasons import reason_lines
 from simsearch.export.rows import (
     Generation,
     TermIds,
     digest,
     digest_row,
+    embedding_digests,
     related_rows,
     study_rows,
 )
 from simsearch.index.opened import OpenedIndex
 from simsearch.related.lists import Ints
+from simsearch.related.reach import REACH
 
 RECORD, EMBEDDING, LIST = range(3)
 """The kinds of digests: columns of `Stream.digests` and of the table `row_digest`."""
+
+NO_REACH = np.full((1, len(REACH)), np.nan, dtype=np.float32)
+"""(1, 5) the reach that is known where nothing is."""
 
 Put = Callable[[str, list[bytes]], None]
 """Takes rows of the table of this name."""
 
 _REASONS_AT_ONCE = 256  # lists
+_PACKED_AT_ONCE = 4096  # studies
 
 
 class Stream:
-    """The rows of an export of an index. Its lists are computed at once.
+    """The rows of an export of an index: first `compute` its lists, then put the rows.
 
     Args:
         index: the index.
@@ -45,14 +51,32 @@ class Stream:
     ) -> None:
         self._index = index
         self._wanted = wanted
+        self._threads = threads
         self._progress = progress
         self.nct_ids = [nct_id.encode() for nct_id in index.store.nct_ids()]
         """The NCT IDs of all studies, by row."""
         self.digests = np.zeros((index.n_studies, 3), dtype=np.int64)
-        """(n_studies, 3) of record, embedding and list, once they have been sent."""
+        """(n_studies, 3) of record, embedding and list; of lists once they are computed."""
+        for start in range(0, index.n_studies, _PACKED_AT_ONCE):
+            packed = index.store.packed(start, start + _PACKED_AT_ONCE)
+            self.digests[start : start + len(packed), RECORD] = [digest(each) for each in packed]
+        self.digests[:, EMBEDDING] = list(embedding_digests(index))
         self.n_written = [0, 0, 0]
         """Records, embeddings and lists sent."""
-        self._lists = RelatedLists(index, wanted.k, threads, progress)
+
+    def compute(self, before: Before | None = None) -> None:
+        """Compute all lists, or those that can have changed."""
+        self._lists = RelatedLists(
+            self._index, self._wanted.k, self._threads, self._progress, before=before,
+            with_reach=True,
+        )  # fmt: skip
+        for block in self._lists.blocks():
+            self.digests[block, LIST] = self._list_digests(block)
+
+    @property
+    def n_computed(self) -> int:
+        """How many lists were computed."""
+        return self._lists.n_computed
 
     @property
     def counts(self) -> dict[str, int]:
@@ -70,44 +94,47 @@ class Stream:
             put: takes rows of a table.
             known: (n_studies, 3) digests.
         """
+        differs = self.digests != known
         done = 0
         for block in self._lists.blocks():
-            records = list(study_rows(self._index, block))
-            vectors = list(terms.embedding_rows(self._index, self.nct_ids, block))
-            self.digests[block, RECORD] = [each.digest for each in records]
-            self.digests[block, EMBEDDING] = [digest(row) for row in vectors]
-            differs = self.digests[block] != known[block]
-            chosen = np.flatnonzero(differs[:, RECORD]).tolist()
-            put("study", [records[at].study for at in chosen])
-            put("site", [sites for at in chosen if (sites := records[at].sites)])
-            put("other_number", [rows for at in chosen if (rows := records[at].other_numbers)])
+            chosen = block[differs[block, RECORD]]
+            records = list(study_rows(self._index, chosen))
+            put("study", [each.study for each in records])
+            put("site", [each.sites for each in records if each.sites])
+            put("other_number", [each.other_numbers for each in records if each.other_numbers])
             self.n_written[RECORD] += len(chosen)
-            chosen = np.flatnonzero(differs[:, EMBEDDING]).tolist()
-            put("study_embedding", [vectors[at] for at in chosen])
+            chosen = block[differs[block, EMBEDDING]]
+            put("study_embedding", list(terms.embedding_rows(self._index, self.nct_ids, chosen)))
             self.n_written[EMBEDDING] += len(chosen)
             done += len(block)
             self._progress("loading studies", done, self._index.n_studies, "studies")
 
-    def related(self, put: Put, known: npt.NDArray[np.int64]) -> None:
+    def related(
+        self, put: Put, known: npt.NDArray[np.int64], reach: npt.NDArray[np.float32]
+    ) -> None:
         """Put the lists that have another digest than is known, and all digests that differ.
 
         Args:
             put: takes rows of a table.
             known: (n_studies, 3) digests.
+            reach: (n_studies, 5) reach of lists, as known.
         """
-        for block in self._lists.blocks():
-            self.digests[block, LIST] = self._list_digests(block)
         differs = self.digests != known
         self._put_lists(np.flatnonzero(differs[:, LIST]), put)
-        rows = np.flatnonzero(differs.any(axis=1)).tolist()
+        its = self._lists.reach.astype(np.float32)
+        rows = np.flatnonzero(differs.any(axis=1) | (its != reach).any(axis=1)).tolist()
         put(
             "row_digest",
-            [digest_row(self.nct_ids[row], self.digests[row].tolist()) for row in rows],
+            [
+                digest_row(self.nct_ids[row], self.digests[row].tolist(), its[row].tolist())
+                for row in rows
+            ],
         )
 
     def _list_digests(self, rows: Ints) -> list[int]:
         """Return digests of lists: who is there, how near, and what was said of all of them."""
         found = self._lists.block(rows)
+        fit = self._wanted.fit.encode()
         said = self.digests[:, : EMBEDDING + 1]
         starts = np.searchsorted(found.query, rows)
         ends = np.searchsorted(found.query, rows, side="right")
@@ -117,7 +144,7 @@ class Stream:
             ids = b"".join([self.nct_ids[each] for each in found.neighbour[part].tolist()])
             digests.append(
                 digest(
-                    ids, found.similarity[part].tobytes(), found.mutual[part].tobytes(),
+                    fit, ids, found.similarity[part].tobytes(), found.mutual[part].tobytes(),
                     said[row].tobytes(), said[found.neighbour[part]].tobytes(),
                 )
             )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-FORMAT = "simsearch.postgres/1"
+FORMAT = "simsearch.postgres/2"
 """What the tables are; in the table `generation`, and in the comment on it."""
 
 TERM_NUMBERS = 1 << 24
@@ -48,6 +48,11 @@ GENERATION = Table(
         Column("recipe", "text NOT NULL", "digest of what fixes the vector space"),
         Column("model", "text NOT NULL", "encoder of the texts"),
         Column("dimension", "integer NOT NULL", "dimension of the embeddings"),
+        Column(
+            "fit",
+            "text NOT NULL",
+            "digest of what was learned from the studies as a whole: term weights, scales",
+        ),
         Column("k", "integer NOT NULL", "neighbours in a related list"),
         Column("with_reasons", "boolean NOT NULL", "whether related.reason is filled"),
         Column(
@@ -172,7 +177,7 @@ RELATED = Table(
         Column("similarity", "double precision NOT NULL", "as simsearch query shows it"),
         Column(
             "percentile", "real NOT NULL",
-            "share of random pairs that are less similar, in per cent, when the list last changed",
+            "share of random pairs that are less similar, in per cent",
         ),
         Column("mutual", "boolean NOT NULL", "whether the neighbour's list has the study too"),
         Column("reason", "text", "why it is related, when the list last changed"),
@@ -183,12 +188,17 @@ RELATED = Table(
 
 ROW_DIGEST = Table(
     "row_digest",
-    "For the next export: what the rows of a study were made from.",
+    "For the next export: what the rows of a study were made from, and what could change its list.",
     (
         Column("nct_id", "text NOT NULL", "study"),
-        Column("study", "bigint NOT NULL", "of study, site and other_number"),
-        Column("embedding", "bigint NOT NULL", "of study_embedding"),
-        Column("related", "bigint NOT NULL", "of related"),
+        Column("study", "bigint NOT NULL", "digest of study, site and other_number"),
+        Column("embedding", "bigint NOT NULL", "digest of study_embedding"),
+        Column("related", "bigint NOT NULL", "digest of related"),
+        Column("text_reach", "real NOT NULL", "nearer by text than this, a study may matter"),
+        Column("terms_reach", "real NOT NULL", "nearer by terms than this, a study may matter"),
+        Column("text_tenth", "real NOT NULL", "nearer by text than this, it surely matters"),
+        Column("terms_tenth", "real NOT NULL", "nearer by terms than this, it surely matters"),
+        Column("spare", "real NOT NULL", "how many may come or go before all is searched again"),
     ),
     ("nct_id",),
 )

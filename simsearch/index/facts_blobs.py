@@ -82,17 +82,24 @@ class FactsReader:
         )
         self._lock = Lock()  # a decompressor serves one thread at a time
 
+    def text(self, blob: bytes) -> bytes:
+        """Return the JSON of a blob.
+
+        Raises:
+            BROKEN: the blob is damaged.
+        """
+        if not 0 <= zstandard.frame_content_size(blob) <= _MAX_BYTES:
+            raise ValueError("facts of an impossible size")
+        with self._lock:
+            return self._decompressor.decompress(blob)
+
     def unpack(self, blob: bytes) -> Facts:
         """Return the facts of a blob.
 
         Raises:
             BROKEN: the blob is damaged, or holds control characters.
         """
-        if not 0 <= zstandard.frame_content_size(blob) <= _MAX_BYTES:
-            raise ValueError("facts of an impossible size")
-        with self._lock:
-            text = self._decompressor.decompress(blob)
-        facts = _decode(text)
+        facts = _decode(self.text(blob))
         plain = msgspec.to_builtins(facts)
         lines = [plain.pop(name, "") for name in _LONG]
         if _has(_CONTROL, plain) or _has(_CONTROL_OF_LINES, lines):

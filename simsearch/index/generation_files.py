@@ -37,6 +37,9 @@ PAIRS_FILE = "random-pairs.npy"
 LEARNED_PAIRS_FILE = "random-pairs-learned.npy"
 """The similarities of other random pairs by the learned ranking, ascending."""
 
+FIT_FILES = (PROFILE_FILES["means"][0], LEARNED_PAIRS_FILE)
+"""What is kept with the term weights of an earlier generation."""
+
 _CHECKED_BYTES = 2 * 2**20
 """Files of so many bytes in all, the smallest first, are compared with their checksums when they
 are opened, which takes one to three milliseconds: in an index of 46,289 studies those of idf, of

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from heapq import merge
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -26,6 +26,7 @@ from simsearch.study import Study
 if TYPE_CHECKING:  # zstandard is loaded when facts are read
     from simsearch.index.facts_blobs import FactsReader
 
+Value = TypeVar("Value")
 _DIFFERING = f"""
 SELECT here.nct_id, ifnull(there.row, -1), here.row
 FROM main.study AS here LEFT JOIN old.study AS there ON there.nct_id = here.nct_id
@@ -169,8 +170,7 @@ class StudyStore(StoreFile):
             part = [int(row) for row in rows[start : start + _MAX_VARIABLES]]
             marks = ", ".join("?" * len(part))
             blobs = self._all(f"SELECT row, body FROM facts WHERE row IN ({marks})", *part)
-            if blobs:
-                found |= self._unpacked(blobs)
+            found |= self._read(blobs, lambda reader, body: reader.unpack(body))
         return [found.get(int(row)) for row in rows]
 
     def trait_facets(self) -> dict[int, tuple[str, str]]:
@@ -202,16 +202,29 @@ class StudyStore(StoreFile):
         except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
             raise self._damaged(error) from error
 
-    def _unpacked(self, blobs: list[tuple[Any, ...]]) -> dict[int, Facts]:
-        """Return row → facts."""
+    def _read(
+        self, blobs: list[tuple[Any, ...]], read: Callable[[FactsReader, bytes], Value]
+    ) -> dict[int, Value]:
+        """Return row → what is read from the blob of its facts."""
         from simsearch.index.facts_blobs import BROKEN, FactsReader
 
+        if not blobs:
+            return {}
         try:
             if self._reader is None:
                 self._reader = FactsReader(self._one("SELECT body FROM facts_dictionary") or b"")
-            return {row: self._reader.unpack(blob) for row, blob in blobs}
+            return {row: read(self._reader, blob) for row, blob in blobs}
         except BROKEN as error:
             raise self._damaged(error) from error
+
+    def packed(self, start: int, stop: int) -> list[bytes]:
+        """Return bytes of some studies, in row order, that differ if record or facts differ."""
+        of_row = "row >= ? AND row < ? ORDER BY row"
+        bodies = self._all(f"SELECT row, body FROM facts WHERE {of_row}", start, stop)
+        facts = self._read(bodies, lambda reader, body: reader.text(body))
+        columns = ", ".join(COMPARED)
+        found = self._all(f"SELECT row, {columns} FROM study WHERE {of_row}", start, stop)
+        return [msgspec.msgpack.encode((values, facts.get(row))) for row, *values in found]
 
     def columns(self, names: Sequence[str]) -> Iterator[str]:
         """Yield columns of each study as one text, in row order; lists are JSON."""

@@ -14,6 +14,7 @@ singly.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
@@ -23,9 +24,10 @@ from simsearch.encode.fields import FIELDS
 from simsearch.errors import ArgumentError
 from simsearch.index.opened import OpenedIndex
 from simsearch.related.candidates import HEAD, CandidateSearch
-from simsearch.related.coarse_int8 import CHUNK, Ints, floats
+from simsearch.related.coarse_int8 import CHUNK, Floats, Ints, floats
 from simsearch.related.lists import SCALE, Lists
 from simsearch.related.pair_scores import SINGLE_ERROR, PairScores, QueryBatch
+from simsearch.related.reach import REACH, WITHOUT_END, ByText, Searched, reach_of
 from simsearch.search.filters import NO_FILTERS, Filters, allowed_rows
 from simsearch.search.nearest import FEW, MAX_K, candidate_depth, ranked, rounded
 from simsearch.search.query_parts import study_part
@@ -48,6 +50,7 @@ class BatchSearch:
         weights: signal name → weight, as for a single query.
         filters: what a neighbour must match, as for a single query.
         ranking: as for a single query.
+        spare: how many more than the candidates are scored, to tell the reach of lists.
 
     Raises:
         ArgumentError, FilterError: as for a single query.
@@ -60,6 +63,7 @@ class BatchSearch:
         weights: Mapping[str, float] = DEFAULT_WEIGHTS,
         filters: Filters = NO_FILTERS,
         ranking: Ranking = "learned",
+        spare: int = 0,
     ) -> None:
         if not 1 <= k <= MAX_K:
             raise ArgumentError("k", k, f"from 1 to {MAX_K:,}")
@@ -79,14 +83,17 @@ class BatchSearch:
         """(n_studies,) which studies have a text to query with."""
         self.listed = np.flatnonzero(self.with_text & self._has_weighted_signal())
         """(n,) the rows of the studies that have a list: they have a signal with a weight."""
-        depth = candidate_depth(k)
+        self._depth = depth = candidate_depth(k)
+        self._spare = spare
         self.by_candidates = self.weights == dict(DEFAULT_WEIGHTS) and n_passing > max(FEW, depth)
         """Whether a single query would score its candidates only."""
         self.candidates: CandidateSearch | None = None
         """Finds them; None where no more studies than that may be neighbours."""
-        if self.by_candidates and len(self._searched) > depth and not self._sharing:
+        if self.by_candidates and len(self._searched) > depth + spare and not self._sharing:
             passing = np.flatnonzero(allowed) if filters else None
-            self.candidates = CandidateSearch(index, self._scores, self._searched, k, passing)
+            self.candidates = CandidateSearch(
+                index, self._scores, self._searched, k, passing, spare
+            )
 
     def _has_weighted_signal(self) -> npt.NDArray[np.bool_]:
         """Return (n_studies,) which studies have a signal with a weight."""
@@ -104,13 +111,25 @@ class BatchSearch:
 
     def lists(self, rows: Ints) -> Lists:
         """Return the lists of these studies, all of which are `with_text`."""
+        return self.lists_and_reach(rows)[0]
+
+    def lists_and_reach(self, rows: Ints) -> tuple[Lists, Floats]:
+        """Return the lists of these studies, all of which are `with_text`, and (n, 5) their reach.
+
+        Only lists in the order of the learned ranking, from a search with spare ones, have a reach
+        that ends: see `reach`.
+        """
+        reach = np.full((len(rows), len(REACH)), WITHOUT_END)
+        return self._lists(rows, reach), reach
+
+    def _lists(self, rows: Ints, reach: Floats) -> Lists:
         queries = self.batch(rows)
         if self._sharing:  # each query has its own neighbours to choose from
             lists = Lists.empty(len(rows), self.k)
             self._search_singly(queries, np.ones(len(rows), dtype=np.bool_), lists)
             return lists
         if self.ranking == "learned":
-            return self._learned(queries)
+            return self._learned(queries, reach)
         if self.candidates:
             at, found, singly = self.candidates.best(queries)
             lists = self._ranked(queries, at, found)
@@ -122,48 +141,60 @@ class BatchSearch:
             return lists
         return self._by_all(queries)
 
-    def _learned(self, queries: QueryBatch) -> Lists:
+    def _learned(self, queries: QueryBatch, reach: Floats) -> Lists:
         """Put the candidates that a single query retrieves in the order of the learned ranking."""
         n = len(queries.rows)
         lists = Lists.empty(n, self.k)
         singly = np.ones(n, dtype=np.bool_)
         if self.candidates:
-            near, is_sure, singly = self.candidates.near_by_text(queries)
-            for query in np.flatnonzero(~singly).tolist():
-                of = near.at == query
-                by_text, sure = near.columns[of], is_sure[of]
-                singly[query] = not self._order(queries, query, by_text, sure, lists)
+            near, lasts, singly = self.candidates.near_by_text(queries)
+            ends = np.cumsum(np.bincount(near.at, minlength=n)).tolist()
+            for query, (start, end) in enumerate(itertools.pairwise([0, *ends])):
+                if not singly[query]:
+                    by_text = ByText(near.columns[start:end], near.text[start:end], lasts[query])
+                    singly[query] = not self._order(queries, query, by_text, lists, reach)
+        reach[singly] = WITHOUT_END
         self._search_singly(queries, singly, lists)
         return lists
 
     def _order(
-        self, queries: QueryBatch, query: int, by_text: Ints, is_sure: npt.NDArray[np.bool_],
-        lists: Lists,
-    ) -> bool:  # fmt: skip
-        """Write the list of one query; report whether it surely has no wrong candidate.
-
-        Args:
-            queries: the batch.
-            query: the number of the query.
-            by_text: (n,) columns of the candidates by text.
-            is_sure: (n,) whether each surely is one.
-            lists: to be written to.
-        """
+        self, queries: QueryBatch, query: int, by_text: ByText, lists: Lists, reach: Floats
+    ) -> bool:
+        """Write list and reach of one query; report whether it surely has no wrong candidate."""
         if self.candidates is None:
             return False
         by_terms, words = self.candidates.nearest_by_terms(queries, query)
+        lasts = by_text.lasts
+        columns = np.union1d(by_text.columns[by_text.cosines >= lasts[1] - SINGLE_ERROR], by_terms)
+        if self._spare:
+            spare, lasts_by_terms = self.candidates.spare_by_terms(words)
+            candidates = columns
+            columns = np.union1d(np.union1d(by_text.columns, spare), candidates)
         searched, row = self.candidates.searched, int(queries.rows[query])
-        rows = searched[np.union1d(by_text, by_terms)]
-        rows = rows[rows != row]
+        columns = columns[searched[columns] != row]
+        rows = searched[columns]
         part = study_part(self.index, row)
         similarity = rounded(
             similarities(self.index, [part], rows, words, hold_nearest=not self.filters)
         )
-        best = by_similarity(rows, similarity)[: self.k]
+        order = by_similarity(rows, similarity)
+        if self._spare:
+            is_candidate = np.isin(columns, candidates)
+            order = order[is_candidate[order]]
+            share = queries.share("lexical")[query] or 1.0
+            reach[query] = reach_of(
+                Searched(
+                    by_text.of(columns), words[rows] / share, similarity, is_candidate, lasts,
+                    lasts_by_terms / share, self._depth,
+                ),
+                order[: self.k],
+                self.k,
+            )  # fmt: skip
+        best = order[: self.k]
         lists.rows[query, : len(best)] = rows[best]
         lists.parts[query, : len(best)] = np.rint(similarity[best] * SCALE)
-        doubtful = searched[np.setdiff1d(by_text[~is_sure], by_terms)]
-        return not np.isin(rows[best], doubtful).any()
+        doubtful = by_text.columns[by_text.cosines <= lasts[1] + SINGLE_ERROR]
+        return not np.isin(columns[best], np.setdiff1d(doubtful, by_terms)).any()
 
     def _search_singly(
         self, queries: QueryBatch, chosen: npt.NDArray[np.bool_], lists: Lists

@@ -81,18 +81,21 @@ class CandidateSearch:
         searched: (n,) the rows that may be neighbours, more than the candidates of a query.
         k: the number of neighbours.
         passing: the rows that pass the filters, with or without a text; None for all.
+        spare: how many more than the candidates are looked for, by text and by terms.
     """
 
     def __init__(
-        self, index: OpenedIndex, scores: PairScores, searched: Ints, k: int, passing: Ints | None
-    ) -> None:
+        self, index: OpenedIndex, scores: PairScores, searched: Ints, k: int, passing: Ints | None,
+        spare: int = 0,
+    ) -> None:  # fmt: skip
         self._lexical = index.lexical
         self._scores = scores
         self.searched = searched
         self._k = k
         self._passing = passing
         self._depth = candidate_depth(k)
-        self._texts = CoarseTexts(scores.stored["text"], searched, self._depth)
+        self._spare = spare
+        self._texts = CoarseTexts(scores.stored["text"], searched, self._depth + spare)
         postings = index.lexical.postings()
         self._frequency = np.diff(postings.indptr)
         is_all = len(searched) == index.n_studies
@@ -117,17 +120,20 @@ class CandidateSearch:
         pairs = pairs.where(pairs.whole >= np.maximum(lowest[pairs.at], -1))
         return pairs.at, self.searched[pairs.columns], singly
 
-    def near_by_text(self, queries: QueryBatch) -> tuple[Pairs, Flags, Flags]:
+    def near_by_text(self, queries: QueryBatch) -> tuple[Pairs, Floats, Flags]:
         """Return the pairs that a single query may retrieve by text.
 
         Returns:
-            The pairs; (n_pairs,) which of them it surely retrieves; and (n_queries,) whether a
-            query has to be searched singly instead.
+            The pairs, with the spare ones; (n_queries, 3) the cosines of the last that is safe
+            from the spare ones, of the last candidate, and of the last spare one; and
+            (n_queries,) whether a query has to be searched singly instead.
         """
         _, pairs, singly = self._near_by_text(queries)
-        (last,) = kth(pairs.at, pairs.text, len(queries.rows), self._depth)
-        pairs = pairs.where(pairs.text >= (last - SINGLE_ERROR)[pairs.at])
-        return pairs, pairs.text > (last + SINGLE_ERROR)[pairs.at], singly
+        depth, spare = self._depth, self._spare
+        ranks = (max(1, depth - spare), depth, depth + spare)
+        lasts = np.stack(kth(pairs.at, pairs.text, len(queries.rows), *ranks), axis=1)
+        pairs = pairs.where(pairs.text >= (lasts[:, -1] - SINGLE_ERROR)[pairs.at])
+        return pairs, lasts, singly
 
     def nearest_by_terms(
         self, queries: QueryBatch, query: int
@@ -139,10 +145,27 @@ class CandidateSearch:
         row = self._lexical.row(int(queries.rows[query]))
         weights = queries.share("lexical")[query] * row.weights
         signal = self._lexical.signal(TermWeights(row.terms, weights))
-        rows = greatest(signal, self._depth, self._passing)
+        return self._columns(greatest(signal, self._depth, self._passing)), signal
+
+    def spare_by_terms(
+        self, signal: npt.NDArray[np.float64]
+    ) -> tuple[Ints, npt.NDArray[np.float64]]:
+        """Return the columns among the nearest by terms with the spare ones, and three cosines.
+
+        The three are the last that is safe from the spare ones, of the last candidate, and of
+        the last spare one, as the signal has them.
+        """
+        depth, spare = self._depth, self._spare
+        rows = greatest(signal, min(depth + spare, len(signal)), self._passing)
+        values = np.sort(signal[rows])[::-1]
+        ranks = np.minimum([max(1, depth - spare), depth, depth + spare], len(values))
+        return self._columns(rows), values[ranks - 1]
+
+    def _columns(self, rows: Ints) -> Ints:
+        """Return the columns of those rows that are searched."""
         places = np.searchsorted(self.searched, rows).clip(max=len(self.searched) - 1)
         columns: Ints = places[self.searched[places] == rows]
-        return columns, signal
+        return columns
 
     def _near_by_text(self, queries: QueryBatch) -> tuple[_Coarse, Pairs, Flags]:
         """Return the nearest by text and some more, with exact cosines.
@@ -151,7 +174,7 @@ class CandidateSearch:
         """
         n = len(queries.rows)
         found = self._texts.nearest(queries.vectors["text"])
-        (cut,) = kth(found.at, found.cosine, n, self._depth)
+        (cut,) = kth(found.at, found.cosine, n, self._depth + self._spare)
         is_near = found.cosine >= (cut - 2 * found.within)[found.at]
         at, columns = found.at[is_near], found.columns[is_near]
         text = self._scores.cosines(queries, "text", at, self.searched[columns])

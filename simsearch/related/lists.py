@@ -62,6 +62,10 @@ class HeldLists:
         self._lists.rows[place] = lists.rows
         self._lists.parts[place] = lists.parts
 
+    def empty(self, rows: Ints) -> None:
+        """Empty the lists of these studies, for which `make_room` was called."""
+        self.put(rows, Lists.empty(len(rows), self._k))
+
     def of(self, rows: Ints) -> Lists:
         """Return the lists of these studies; a list that was not computed is empty."""
         place = self._place[rows]

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import time
 import zlib
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -26,7 +26,7 @@ from simsearch.related.batch_search import BatchSearch, batch_size
 from simsearch.related.coarse_int8 import one_thread_each
 from simsearch.related.files import SCHEMA, Identity, check_output, writing
 from simsearch.related.journal import Journal
-from simsearch.related.lists import HeldLists, Ints, Lists
+from simsearch.related.lists import HeldLists, Ints
 from simsearch.related.memory import batches_at_once
 from simsearch.related.tables import Tables
 from simsearch.search.filters import NO_FILTERS, Filters
@@ -35,6 +35,9 @@ from simsearch.vectors import DEFAULT_WEIGHTS
 
 # Lists in a part of what is streamed: the first soon, then as many as keep all threads busy.
 _FIRST_PART, _GROWTH, _LARGEST_PART = 16, 4, 4096
+
+
+Found = TypeVar("Found")
 
 
 class RelatedReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,20 +141,20 @@ def related(
 
 
 def computed(
-    search: BatchSearch, batches: Sequence[Ints], threads: int
-) -> Generator[Lists, None, None]:
+    lists_of: Callable[[Ints], Found], batches: Sequence[Ints], threads: int
+) -> Generator[Found, None, None]:
     """Yield the lists of batches of studies, in order, several computed at the same time.
 
     Close it to cancel the batches that have not been started.
 
     Args:
-        search: computes them.
-        batches: rows of studies, all of which are `search.listed`.
+        lists_of: computes those of a batch.
+        batches: rows of studies, all of which have a list.
         threads: the number of batches computed at the same time.
     """
     with one_thread_each(), ThreadPoolExecutor(threads) as pool:
         try:
-            yield from pool.map(search.lists, batches)
+            yield from pool.map(lists_of, batches)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -260,7 +263,7 @@ class _Run:
             progress("related", done, len(rows), "studies")
             missing = [number for number in range(len(batches)) if number not in journal.finished]
             left = [batches[number] for number in missing]
-            with closing(computed(self._search, left, self._threads)) as found:
+            with closing(computed(self._search.lists, left, self._threads)) as found:
                 for number, lists in zip(missing, found, strict=True):
                     self.lists.put(batches[number], lists)
                     journal.add(number, lists)

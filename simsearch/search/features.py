@@ -95,7 +95,7 @@ def features(index: OpenedIndex, query: Asked, rows: Ints, words: Floats) -> Flo
     columns = _of_vectors(index, query, rows)
     columns += [words, query.tenth_words, *_of_terms(index, query, rows)]
     theirs = index.profiles.traits(rows)
-    columns += _of_traits(query.profile.traits, theirs)
+    columns += of_traits(query.profile.traits, theirs)
     table = np.empty((len(rows), len(FEATURES)))
     for place, column in enumerate(columns):
         table[:, place] = column
@@ -166,9 +166,9 @@ def _table(
     return place, unit, unit * unit, known
 
 
-def _of_traits(mine: Ints, theirs: Ints) -> list[Any]:
-    """Return what the designs give."""
-    of_type, phase, kinds, sponsor = mine.tolist()
+def of_traits(mine: Ints, theirs: Ints) -> list[Any]:
+    """Return what the designs give: (4,) traits of one query study or (n, 4), and (n, 4)."""
+    of_type, phase, kinds, sponsor = mine.T
     its_type, its_phase, its_kinds, its_sponsor = theirs.T
     both = (its_type > 0) & (of_type > 0)
     phased = (its_phase > 0) & (phase > 0)
@@ -181,7 +181,7 @@ def _of_traits(mine: Ints, theirs: Ints) -> list[Any]:
         (its_phase > 0) != (phase > 0),
         (its_sponsor == sponsor) & (sponsor > 0),
         np.where(some, both_kinds / union, np.nan),
-        bool(kinds & 1),
+        (kinds & 1) == 1,
         of_type == 2,  # noqa: PLR2004 - of STUDY_TYPES
         phase > 0,
     ]

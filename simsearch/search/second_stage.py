@@ -147,6 +147,11 @@ def similarities(
         lexical = None
     found = [_of_part(index, part, rows, lexical, hold_nearest=hold_nearest) for part in parts]
     chances, sums = (total(each) / len(parts) for each in zip(*found, strict=True))
+    return joined(chances, sums)
+
+
+def joined(chances: Floats, sums: Floats) -> Floats:
+    """Return (n,) similarities, given chances and weighted sums of signals."""
     return np.where(chances >= LEAST_CHANCE, chances, LEAST_CHANCE * sums.clip(0, _BELOW))
 
 

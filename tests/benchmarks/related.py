@@ -97,7 +97,7 @@ def by_related(options: argparse.Namespace) -> dict:
     setup = time.perf_counter() - began
 
     def run() -> None:
-        for _ in computed(search, parts, os.cpu_count() or 1):
+        for _ in computed(search.lists, parts, os.cpu_count() or 1):
             pass
 
     return measured(len(search.listed), setup, sum(map(len, parts)), run)
