@@ -170,7 +170,7 @@ class StudyStore(StoreFile):
             part = [int(row) for row in rows[start : start + _MAX_VARIABLES]]
             marks = ", ".join("?" * len(part))
             blobs = self._all(f"SELECT row, body FROM facts WHERE row IN ({marks})", *part)
-            found |= self._read(blobs, lambda reader, body: reader.unpack(body))
+            found |= self._unpacked(blobs, lambda reader, body: reader.unpack(body))
         return [found.get(int(row)) for row in rows]
 
     def trait_facets(self) -> dict[int, tuple[str, str]]:
@@ -202,7 +202,7 @@ class StudyStore(StoreFile):
         except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
             raise self._damaged(error) from error
 
-    def _read(
+    def _unpacked(
         self, blobs: list[tuple[Any, ...]], read: Callable[[FactsReader, bytes], Value]
     ) -> dict[int, Value]:
         """Return row → what is read from the blob of its facts."""
@@ -221,7 +221,7 @@ class StudyStore(StoreFile):
         """Return bytes of some studies, in row order, that differ if record or facts differ."""
         of_row = "row >= ? AND row < ? ORDER BY row"
         bodies = self._all(f"SELECT row, body FROM facts WHERE {of_row}", start, stop)
-        facts = self._read(bodies, lambda reader, body: reader.text(body))
+        facts = self._unpacked(bodies, lambda reader, body: reader.text(body))
         columns = ", ".join(COMPARED)
         found = self._all(f"SELECT row, {columns} FROM study WHERE {of_row}", start, stop)
         return [msgspec.msgpack.encode((values, facts.get(row))) for row, *values in found]
