@@ -82,7 +82,10 @@ def test_filters_change_the_list_and_the_address_and_back_undoes_them(page):
     page.get_by_role("checkbox", name="Completed").check()
     page.get_by_role("button", name="Apply").first.click()
     page.wait_for_url("**status=COMPLETED**")
-    assert page.url.endswith(f"/study/{ONE}?status=COMPLETED")
+    assert page.url.endswith(f"/study/{ONE}?status=COMPLETED#related")
+    page.wait_for_function(  # the list, not the top of the page
+        "document.getElementById('related-title').getBoundingClientRect().top < 200"
+    )
     assert shown(page) == related(ONE, status="completed")
     assert page.get_by_role("checkbox", name="Completed").is_checked()
     page.go_back()
@@ -159,7 +162,7 @@ def test_everything_works_without_script(browser, site):
     assert shown(page) == related(ONE)
     page.get_by_role("checkbox", name="Completed").check()
     page.get_by_role("button", name="Apply").first.click()
-    assert page.url == f"{site.address}/study/{ONE}?status=COMPLETED"
+    assert page.url == f"{site.address}/study/{ONE}?status=COMPLETED#related"
     assert shown(page) == related(ONE, status="completed")
     page.locator(".neighbour summary").first.click()
     assert page.locator(".reason").first.is_visible()

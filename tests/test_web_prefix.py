@@ -94,7 +94,7 @@ def test_a_person_never_leaves_the_prefix(site):
         page.wait_for_url(f"**/trials/study/{ONE}")
         page.get_by_role("checkbox", name="Completed").check()
         page.get_by_role("button", name="Apply").first.click()
-        page.wait_for_url(f"**/trials/study/{ONE}?status=COMPLETED")
+        page.wait_for_url(f"**/trials/study/{ONE}?status=COMPLETED#related")
         page.locator(".act").first.click()
         page.wait_for_url("**/trials/related?**")
         page.get_by_role("navigation", name="Views").get_by_role("link", name="Map").click()
