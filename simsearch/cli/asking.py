@@ -89,7 +89,8 @@ class AskedOptions(OptionGroup):
         ),
     ] = None
     online: Annotated[
-        bool, typer.Option("--online", help="Ask the registry for a study that is not here.")
+        bool,
+        typer.Option("--online", help="Ask the registry for a study that is not in the index."),
     ] = False
 
     def check(self) -> None:

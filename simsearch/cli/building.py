@@ -138,7 +138,8 @@ class BuildOptions(OptionGroup):
             metavar="N",
             min=1,
             max=1000,
-            help="How many generations to keep: the new one and those before it, to roll back to.",
+            help="How many generations to keep, including the new one; `simsearch index rollback` "
+            "goes back to the others.",
         ),
     ] = KEPT
     wait: WaitOption = 0

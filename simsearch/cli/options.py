@@ -40,8 +40,8 @@ IndexOption = Annotated[
         parser=given_path,
         metavar="DIR",
         envvar="SIMSEARCH_INDEX",
-        help="Folder of the index. Default: ./index if there is one, else your own "
-        "(and for questions the demo).",
+        help="Folder of the index. Default: ./index if there is one, else the index in your data "
+        "folder; questions fall back to the demo.",
         show_default=False,
     ),
 ]
@@ -51,7 +51,7 @@ IndexModelOption = Annotated[
         "--model",
         metavar="NAME-OR-FOLDER",
         envvar="SIMSEARCH_MODEL",
-        help="Where the model that built the index is now; needed only for words and drafts.",
+        help="The model that built the index, if it has moved; needed only for words and drafts.",
         show_default="as the index names it",
     ),
 ]
@@ -78,7 +78,7 @@ CacheOption = Annotated[
         parser=given_path,
         metavar="FILE",
         envvar="SIMSEARCH_CACHE",
-        help="Vectors of texts encoded before. Default: a file in your cache folder.",
+        help="Cache of vectors that were computed before. Default: a file in your cache folder.",
         show_default=False,
     ),
 ]

@@ -57,7 +57,7 @@ class PoolOptions(OptionGroup):
             metavar="N",
             min=1,
             show_default=False,
-            help="With --pool: at most so many query studies, drawn by lot.",
+            help="With --pool: at most this many query studies, drawn at random.",
         ),
     ] = None
     read_twice: Annotated[
@@ -67,7 +67,7 @@ class PoolOptions(OptionGroup):
             metavar="SHARE",
             min=0,
             max=1,
-            help="With --pool: the share of the pairs that is read twice.",
+            help="With --pool: the share of the pairs that two readers judge.",
         ),
     ] = _TWICE
     seed: Annotated[
@@ -76,7 +76,7 @@ class PoolOptions(OptionGroup):
             "--seed",
             metavar="N",
             min=0,
-            help="With --pool: of the lot; the same seed gives the same files.",
+            help="With --pool: seed of the draw; the same seed gives the same files.",
         ),
     ] = 0
     judged: Annotated[

@@ -29,7 +29,8 @@ def show(
         ),
     ],
     online: Annotated[
-        bool, typer.Option("--online", help="Ask the registry for a study that is not here.")
+        bool,
+        typer.Option("--online", help="Ask the registry for a study that is not in the index."),
     ] = False,
     top_k: Annotated[
         int,

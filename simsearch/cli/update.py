@@ -26,7 +26,10 @@ def update(
     recheck: Annotated[
         int,
         typer.Option(
-            metavar="N", min=0, max=10**6, help="How many studies unseen for longest to check."
+            metavar="N",
+            min=0,
+            max=10**6,
+            help="How many studies to look up again, those not seen for longest first.",
         ),
     ] = 2000,
     keep_fit: FitOption = True,
