@@ -293,7 +293,6 @@ WRONG = {
     "[SECONDS]": [*NUMBERS, "nan"],
     "[LAMBDA]": [*NUMBERS, "1.5", "nan"],
     "SIGNAL=NUMBER": ["lexical", "lexical=", "title=1", "text=-1", "text=nan", "text=0,lexical=x"],
-    "TEXT": ["", " "],
     "DATE": ["soon", "2010-13", ""],
     **{
         name: ["moon"]
