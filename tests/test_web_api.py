@@ -95,7 +95,17 @@ def test_nonsense_is_refused_and_never_fails(site):
             body = random_.choice([b"", b"{", b"[]", b"null", b'{"studies": "x"}', b"\xff\xfe",
                                    b'{"k": 1e999}', nonsense(random_).encode("utf-8", "ignore"),
                                    b'{"text": ' + b'"a ' * 1 + b'"}', b"[" * 5000])  # fmt: skip
-            where = random_.choice(["/api/v1/related", "/api/v1/compare", "/draft.json", "/mcp"])
+            where = random_.choice(
+                [
+                    "/api/v1/related",
+                    "/api/v1/compare",
+                    "/draft",
+                    "/draft.json",
+                    "/draft.csv",
+                    "/draft.x",
+                    "/mcp",
+                ]
+            )
             kind = random_.choice(["application/json", "text/plain", "multipart/form-data", ""])
             found = site.post(where, content=body, headers={"content-type": kind})
         else:

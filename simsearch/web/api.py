@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI, Path, Query
 from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,6 +25,7 @@ from simsearch.web.api_models import (
     ERRORS,
     CompareAnswer,
     CompareBody,
+    Filtering,
     IndexAnswer,
     RelatedAnswer,
     RelatedBody,
@@ -43,7 +44,9 @@ Every answer names the generation of the index and the date of its records. An `
 as long as the generation does. Errors have one shape: `ok` is false, `error` says what is wrong,
 `next_step` what to do. Parameters that there are not are refused.
 """
-_ID = Annotated[str, "NCT ID in any spelling"]
+_ID = Annotated[
+    str, Path(description="An NCT ID in any spelling, or a study's number in another registry.")
+]
 
 
 def include_api(app: FastAPI, service: Service) -> None:
@@ -194,10 +197,10 @@ def _operations(description: dict[str, Any]) -> Any:
 
 
 def _fields(description: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    """Return field → schema of the body that an operation takes."""
+    """Return field → schema of the body that an operation takes, what is asked about first."""
     name = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
     fields: dict[str, Any] = description["components"]["schemas"][name]["properties"]
-    return fields
+    return dict(sorted(fields.items(), key=lambda field: field[0] in Filtering.model_fields))
 
 
 def _kind(schema: dict[str, Any]) -> str:
@@ -206,7 +209,7 @@ def _kind(schema: dict[str, Any]) -> str:
         return " or ".join(_kind(each) for each in schema["anyOf"] if each.get("type") != "null")
     if "enum" in schema:
         return ", ".join(map(str, schema["enum"]))
-    kind = str(schema.get("type", schema.get("const", "text")))
+    kind = str(schema.get("const", schema.get("type", "text")))
     if kind == "array":
         return "texts, repeated"
     words = {

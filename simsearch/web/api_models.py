@@ -45,9 +45,13 @@ class Filtering(BaseModel):
     ] = None
     sponsor: Annotated[_Values, Field(description="Words of the lead sponsor's name.")] = ()
     exclude: Annotated[_Excluded, Field(description="NCT IDs of studies to leave out.")] = ()
-    start_after: Annotated[str, Field(max_length=10, description="`2020`, `2020-06`, …")] = ""
-    start_before: Annotated[str, Field(max_length=10)] = ""
-    min_enrollment: Annotated[int | None, Field(ge=0, le=10**9)] = None
+    start_after: Annotated[
+        str, Field(max_length=10, description="Started on or after `2020`, `2020-06`, …")
+    ] = ""
+    start_before: Annotated[str, Field(max_length=10, description="On or before this date.")] = ""
+    min_enrollment: Annotated[
+        int | None, Field(ge=0, le=10**9, description="With so many participants or more.")
+    ] = None
     has_results: Annotated[bool | None, Field(description="With posted results, or without.")] = (
         None
     )
@@ -57,13 +61,19 @@ class Filtering(BaseModel):
     competing: Annotated[
         bool, Field(description="That recruit for the same condition at the same places.")
     ] = False
-    hide_same_sponsor: bool = False
+    hide_same_sponsor: Annotated[
+        bool, Field(description="Without studies of the query study's lead sponsor.")
+    ] = False
     fold: Annotated[bool, Field(description="Near-duplicates under the best of them.")] = False
     diverse: Annotated[
         _Share | None, Field(description="1 = ranking only, 0 = diversity only.")
     ] = None
-    group_by: Literal["sponsor"] | None = None
-    min_percentile: Annotated[float, Field(ge=0, le=100)] = 0
+    group_by: Annotated[
+        Literal["sponsor"] | None, Field(description="Each sponsor's others under its best.")
+    ] = None
+    min_percentile: Annotated[
+        float, Field(ge=0, le=100, description="Leave out neighbours below it.")
+    ] = 0
 
     def asked(self, **about: Any) -> Asked:
         """Return these parameters with what is asked about."""
@@ -106,7 +116,7 @@ class RelatedBody(Filtering):
             Annotated[float, Field(ge=0, le=100)],
         ]
         | None,
-        Field(description="Signal → weight."),
+        Field(description="Signal → weight, in place of the usual ones."),
     ] = None
 
     def asked(self, **about: Any) -> Asked:
