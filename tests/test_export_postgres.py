@@ -404,3 +404,20 @@ def test_files_need_a_plain_name(six, tmp_path):
     with pytest.raises(ArgumentError, match="small letters"):
         export_psql_files(six, tmp_path / "files", name='a"; drop table x')
     assert not (tmp_path / "files").exists()
+
+
+def test_a_full_disk_leaves_what_was_there(six, database):  # noqa: F811
+    export_postgres(six, database, k=2)
+    before = contents(database)
+    run(
+        database,
+        "CREATE FUNCTION full_disk() RETURNS event_trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$",
+        "CREATE EVENT TRIGGER full_disk ON ddl_command_end WHEN TAG IN ('CREATE INDEX') "
+        "EXECUTE FUNCTION full_disk()",
+    )
+    with pytest.raises(ExportError, match="could not extend file: make room on the server"):
+        export_postgres(six, database, k=3)
+    assert contents(database) == before
+    run(database, "DROP EVENT TRIGGER full_disk")
+    assert export_postgres(six, database, k=3).kind == "whole"
