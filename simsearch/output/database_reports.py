@@ -37,5 +37,9 @@ def postgres_facts(report: PostgresReport, *, dry_run: bool) -> Facts:
             f"{report.n_records:,} studies, {report.n_embeddings:,} embeddings, "
             f"{report.n_lists:,} lists of {report.n_studies:,}"
         )
-        facts += [("Written", written), ("Removed", f"{report.n_removed:,} studies")]
+        facts += [
+            ("Computed", f"{report.n_computed:,} lists"),
+            ("Written", written),
+            ("Removed", f"{report.n_removed:,} studies"),
+        ]
     return [*facts, ("Generation", report.generation), ("Time", duration_label(report.seconds))]
