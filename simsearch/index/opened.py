@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock
-from typing import Any, NoReturn, Self, TypeVar
+from typing import NoReturn, Self, TypeVar
 
 import msgspec
 import numpy as np
@@ -44,6 +42,7 @@ from simsearch.index.generation_files import (
 )
 from simsearch.index.mistyped import meant
 from simsearch.index.profiles import Profiles
+from simsearch.index.remembered import Remembered
 from simsearch.index.studies import StudyStore
 from simsearch.index.synonyms import SYNONYMS_FILE, Synonyms, SynonymsFile
 from simsearch.index.terms import LexicalIndex
@@ -56,7 +55,6 @@ from simsearch.records.other_numbers import (
 )
 from simsearch.study import NOT_AN_ID, Study, parse_nct_id
 
-_REMEMBERED = 128  # values kept by `OpenedIndex.remember`
 _MEASURED = 1024  # so many rows have their lengths checked when they are read
 
 Value = TypeVar("Value")
@@ -79,7 +77,7 @@ class OpenedIndex:
     def __init__(self, path: Path, generation: Generation) -> None:
         self.path = path
         self.generation = generation
-        self._remembered: OrderedDict[Hashable, Future[Any]] = OrderedDict()
+        self._remembered = Remembered()
         self._lock = Lock()
         self._files: GenerationFiles | None = open_files(generation)
         self._synonyms = _synonyms_file(generation)
@@ -104,7 +102,7 @@ class OpenedIndex:
         with self._lock:
             files, self._files = self._files, None
             self._synonyms = None
-            self._remembered.clear()
+            self._remembered.forget()
         if files:
             files.store.close()
 
@@ -181,30 +179,14 @@ class OpenedIndex:
     def remember(self, key: Hashable, compute: Callable[[], Value]) -> Value:
         """Return the value of `compute`, called once for each key that is still remembered.
 
-        The last few keys are remembered. A thread that asks for a value in the making waits for
-        it. Values must not refer to this index, or its memory would not be freed with it.
+        Values must not refer to this index, or its memory would not be freed with it.
 
         Raises:
             IndexClosedError: the index is closed.
             Exception: what `compute` raises; the next call tries again.
         """
-        with self._lock:
-            _ = self._open
-            remembered: Future[Value] | None = self._remembered.get(key)
-            future: Future[Value] = remembered or Future()
-            self._remembered[key] = future
-            self._remembered.move_to_end(key)
-            while len(self._remembered) > _REMEMBERED:
-                self._remembered.popitem(last=False)
-        if not remembered:
-            try:
-                future.set_result(compute())
-            except BaseException as error:
-                with self._lock:
-                    self._remembered.pop(key, None)
-                future.set_exception(error)
-                raise
-        return future.result()
+        _ = self._open
+        return self._remembered.value(key, compute)
 
     def locate(self, nct_id: str) -> tuple[str, int | None]:
         """Return the canonical NCT ID that a text spells, and its row, or None if it has none.
