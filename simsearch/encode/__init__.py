@@ -8,6 +8,7 @@ Importing any of these modules is cheap: torch is imported when a model is loade
     model_folder  the folder of a model: its settings, and what it lacks
     minilm        the packaged model in plain numpy, for queries
     openvino      another runtime for a model
+    batches       texts in batches, each by one thread, on all cores
     dask          encoding on several machines
     space         what determines the vectors of an encoder
     cache         an encoder that keeps its vectors in a cache

@@ -13,17 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from simsearch.callbacks import Log, no_log
+from simsearch.encode.batches import BATCH, Part
 from simsearch.encode.encoders import Encoder
 from simsearch.encode.space import Space
 from simsearch.encode.vector_cache import VectorCache
 from simsearch.errors import CacheError, ForeignCacheError
 from simsearch.files import batches
-
-BATCH = 256
-"""Texts encoded between two commits: at most so many are encoded again after a kill."""
-
-Part = tuple[npt.NDArray[np.int64], npt.NDArray[np.floating]]
-"""The positions of some of the texts, (n,), and their rows, (n, dimension)."""
 
 
 class CachedEncoder:

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simsearch.callbacks import Log
-from simsearch.encode.cache import BATCH, Part
+from simsearch.encode.batches import BATCH, Part
 from simsearch.encode.encoders import Encoder
 from simsearch.encode.space import Space
 from simsearch.errors import EngineError, EngineLostError, SimsearchError, one_line

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from simsearch.encode.loading import fingerprint_of, first_line, loaded_model, quiet
+from simsearch.encode.batches import Encode, Part, Workers
+from simsearch.encode.loading import fingerprint_of, first_line, loaded_model, quiet, twin_of
 from simsearch.encode.model_folder import (
     ModelSettings,
     check_length,
@@ -40,8 +41,6 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 # SHA-256 of model.safetensors as published in sentence-transformers/all-MiniLM-L6-v2.
 _MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-# Small batches of texts of similar length need the least padding; 16 was fastest on two cores.
-_BATCH = 16
 
 
 class Encoder(Protocol):
@@ -169,6 +168,8 @@ class _SentenceTransformerEncoder:
             precision = "bfloat16" if _has_bfloat16(model.device.type) else "float32"
         self.precision: str = precision
         self._autocasts = precision == "bfloat16" and backend == "torch"
+        is_split = model.device.type == "cpu" and backend == "torch"
+        self._workers = Workers(_n_threads() if is_split else 1, self._worker)
         if backend == "openvino":
             example = model.tokenizer(["one text", "two"], padding=True, return_tensors="pt")
             try:
@@ -189,24 +190,43 @@ class _SentenceTransformerEncoder:
         )  # fmt: skip
         return np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
 
+    @property
+    def n_at_once(self) -> int:
+        """How many texts to pass to `encode` at once, to keep all cores busy."""
+        return self._workers.n_at_once
+
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        return self._rows(texts, self._prefixes.texts)
+        rows = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for places, part in self.encode_parts(texts):
+            rows[places] = part
+        return rows
+
+    def encode_parts(self, texts: Sequence[str]) -> Iterator[Part]:
+        """Yield the positions and unit rows of each 256 texts, as they are done."""
+        return self._workers.encode_parts(texts, self._prefixes.texts)
 
     def encode_words(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return (n_texts, dimension) float32 unit rows of words of a question."""
         if self._asking:
             return self._asking.encode(texts)
-        return self._rows(texts, self._prefixes.words)
+        rows = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for places, part in self._workers.encode_parts(texts, self._prefixes.words):
+            rows[places] = part
+        return rows
 
-    def _rows(self, texts: Sequence[str], prefix: str) -> npt.NDArray[np.float32]:
-        if not texts:
-            return np.zeros((0, self.dimension), dtype=np.float32)
-        with self._arithmetic():
-            rows = self._model.encode(
-                list(texts), prompt=prefix, batch_size=_BATCH, convert_to_numpy=True,
-                show_progress_bar=False,
-            )  # fmt: skip
-        return unit_rows(rows)
+    def _worker(self) -> Encode:
+        """Return what encodes texts in a thread: a model of its own with the same weights."""
+        model = twin_of(self._model)
+
+        def encode(texts: Sequence[str], prefix: str) -> npt.NDArray[np.float32]:
+            with self._arithmetic():
+                rows = model.encode(
+                    list(texts), prompt=prefix, batch_size=len(texts), convert_to_numpy=True,
+                    show_progress_bar=False,
+                )  # fmt: skip
+            return unit_rows(rows)
+
+        return encode
 
     def _arithmetic(self) -> AbstractContextManager[Any]:
         """Compute matrix products in bfloat16, sums and norms in float32, weights as loaded."""
@@ -246,6 +266,13 @@ def _device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _n_threads() -> int:
+    """Return how many cores torch would use: OMP_NUM_THREADS and the like limit it."""
+    import torch
+
+    return int(torch.get_num_threads())
 
 
 def _has_bfloat16(device: str) -> bool:

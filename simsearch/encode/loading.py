@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,6 +60,12 @@ def loaded_model(
     if folder and body is not None:
         check_weights(model, folder, str(body.config.model_type), body.state_dict())
     return loaded
+
+
+def twin_of(model: SentenceTransformer) -> SentenceTransformer:
+    """Return a copy of a model that shares its weights, and has a tokenizer of its own."""
+    weights = (*model.parameters(), *model.buffers())
+    return copy.deepcopy(model, {id(each): each for each in weights})
 
 
 @contextmanager

@@ -1,14 +1,16 @@
 """Compare ways to encode texts on this machine, side by side in one run.
 
     python tests/benchmarks/encoding.py RECORDS [--texts 512] [--rounds 3] [--threads 1]
-        [--studies 2000] [--seed 0]
+        [--studies 2000] [--workers 512] [--busy 0] [--seed 0]
 
 RECORDS are registry records, at least some thousands. The variants take turns; a ratio is the
 median of the ratios of all rounds, of elapsed time and of processor time. On a machine with other
 users, trust processor time with --threads 1, since threads that wait for each other spin. Variants
 that simsearch does not offer are built here from the same model, to show why; those that need a
 compiler for torch.compile, or the packages onnx and onnxruntime, or openvino, are skipped if it is
-missing. With --studies, a whole build is compared with the encoder alone on the same texts.
+missing. With --studies, a whole build is compared with the encoder alone on the same texts. With
+--workers, so many texts are encoded with one batch a core, as simsearch does, and with torch's own
+threads, beside --busy processes that do nothing but count.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -84,6 +89,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--studies", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--busy", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     print(f"{machine()}, torch {torch.__version__}, {instructions()}, seed {options.seed}")
@@ -93,6 +100,8 @@ def main() -> None:
     if options.texts:
         sample = rng.sample(studies, min(options.texts, len(studies)))
         compare([whole_text(study) for study in sample], options.rounds)
+    if options.workers:
+        compare_workers(studies, rng, options.workers, options.rounds, options.busy)
     if options.studies:
         whole_build(rng.sample(studies, min(options.studies, len(studies))), options.rounds)
 
@@ -228,6 +237,52 @@ def whole_build(studies: list[Study], rounds: int) -> None:
     print(f"build of {len(studies):,} studies, {len(ordered):,} distinct texts: {whole:.1f} s; the "
           f"encoder alone {bare:.1f} s: whole rate over bare {np.median(ratios):.3f}; share of the "
           f"build spent in the encoder {np.median(inside):.3f}")  # fmt: skip
+
+
+def compare_workers(
+    studies: list[Study], rng: random.Random, n_texts: int, rounds: int, n_busy: int
+) -> None:
+    """Compare a batch a core with torch's own threads, in turns, on texts of all fields."""
+    texts = sorted(
+        {t for study in studies for of in FIELDS.values() if has_words([t := of(study)])}
+    )
+    texts = sorted(rng.sample(texts, min(n_texts, len(texts))), key=lambda text: (len(text), text))
+    encoder = load_encoder()
+    model = SentenceTransformer(str(packaged_folder()), device="cpu")
+    half = encoder.precision == "bfloat16"
+
+    def by_torch() -> np.ndarray:
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            found = [model.encode(texts[at : at + 256], batch_size=16, show_progress_bar=False)
+                     for at in range(0, len(texts), 256)]  # fmt: skip
+        rows = np.concatenate(found)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    ways = {"torch's threads": by_torch, "a batch a core": lambda: encoder.encode(texts)}
+    rows = {name: run() for name, run in ways.items()}  # warm up
+    differ = rows["torch's threads"].astype(np.float16) != rows["a batch a core"].astype(np.float16)
+    print(f"{len(texts):,} texts, {encoder.precision}, {torch.get_num_threads()} threads, beside "
+          f"{n_busy} busy processes; {differ.mean():.2%} of the 16-bit numbers differ")  # fmt: skip
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(n_busy)]
+    ratios = []
+    try:
+        for round_ in range(rounds):
+            seconds = {}
+            for name, run in ways.items():
+                began = time.process_time()
+                seconds[name] = timed(run), time.process_time() - began
+            one, other = seconds.values()
+            ratios.append(np.divide(one, other))
+            rates = [f"{name} {len(texts) / each[0]:.1f}" for name, each in seconds.items()]
+            print(f"round {round_ + 1}: {', '.join(rates)} texts a second, ratio "
+                  f"{ratios[-1][0]:.2f}, of processor time {ratios[-1][1]:.2f}, load "
+                  f"{os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
+    finally:
+        for each in busy:
+            each.kill()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"a batch a core: {np.median(ratios, axis=0)[0]:.2f} times torch's threads, "
+          f"{np.median(ratios, axis=0)[1]:.2f} by processor time; peak {peak:.2f} GB")  # fmt: skip
 
 
 def build(studies: list[Study], folder: str, encoder: TimedEncoder) -> BuildReport:
