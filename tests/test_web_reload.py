@@ -10,6 +10,8 @@ import httpx
 from conftest import SIX, record
 from serving import serving
 
+from simsearch.web.current import CurrentIndex
+
 N_CLIENTS, PATIENCE = 4, 60.0
 NEW = record("NCT00000107", "More iron for anemia", ["Anemia"], [("DRUG", "Iron")], "Iron.")
 PATHS = (
@@ -55,3 +57,19 @@ def test_a_generation_published_under_load_is_taken_up_with_no_failed_request(bu
         names = [str(each.readlink()) for each in held if each.is_symlink()]
         assert not any(first.generation in each for each in names)
         assert first.generation not in Path("/proc/self/maps").read_text()
+
+
+def test_a_generation_that_cannot_be_opened_is_logged_once_and_the_one_before_answers(
+    build, caplog
+):
+    first = build()
+    current = CurrentIndex(first.index)
+    try:
+        second = build([*SIX, NEW])
+        (first.index / "generations" / second.generation / "manifest.json").write_text("{")
+        with caplog.at_level("WARNING", "simsearch.web"):
+            assert [current.refresh() for _ in range(3)] == [False] * 3
+        assert len(caplog.records) == 1
+        assert current.generation == first.generation
+    finally:
+        current.close()

@@ -41,6 +41,7 @@ class CurrentIndex:
     def __init__(self, path: Path | None) -> None:
         self._lock = Lock()
         self._held = _Held(opened_index(path))
+        self._told = ""
         self.path = self._held.opened.path
         """The folder of the index."""
 
@@ -67,14 +68,16 @@ class CurrentIndex:
     def refresh(self) -> bool:
         """Open the generation that is published now, if it is another; report whether it was.
 
-        One that cannot be opened is logged, and the one that answers stays.
+        One that cannot be opened is logged once, and the one that answers stays.
         """
         try:
             if pointed(self.path) == self.generation:
                 return False
             opened = opened_index(self.path)
         except SimsearchError as error:
-            _log.warning("the new generation cannot be opened: %s", error)
+            if str(error) != self._told:  # once, not with every look
+                _log.warning("the new generation cannot be opened: %s", error)
+            self._told = str(error)
             return False
         _warm(opened)
         with self._lock:
