@@ -192,6 +192,7 @@ def designs() -> Iterator[Row]:
         ("--competing", "", "compare question.competing", True),
         ("--hide-same-sponsor", "", "compare question.hide_same_sponsor", True),
         ("--weight -w", weighed[0], "compare question.weights", weighed[1]),
+        ("--ranking", "linear", "compare question.ranking", "linear"),
         (index, "other", "opened_index path", Path("other")),
         ("--format -f", "json", "write name", "json"),
         ("--output -o", "designs.html", "write name", "html"),

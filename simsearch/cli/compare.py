@@ -19,6 +19,7 @@ from simsearch.cli.options import (
     IndexModelOption,
     IndexOption,
     QuietOption,
+    RankingOption,
     WeightOption,
     parsed_weights,
 )
@@ -73,6 +74,7 @@ def compare(
     hide_same_sponsor: HideSameSponsorOption = False,
     min_percentile: MinPercentileOption = 0,
     weight: WeightOption = None,
+    ranking: RankingOption = "learned",
     index: IndexOption = None,
     output: ComparisonOutput,
     csv: CsvOptions,
@@ -90,6 +92,7 @@ def compare(
             hide_same_sponsor=hide_same_sponsor,
             min_percentile=min_percentile,
             weights=weights,
+            ranking=ranking,
             k=DEFAULT_K if top_k is None else top_k,
         )
         comparison = compare_designs(
