@@ -301,3 +301,21 @@ def test_the_list_of_a_draft_is_filtered_grown_and_saved_like_that_of_a_study(pa
     page.get_by_role("button", name="Clear all").click()
     page.wait_for_selector("text=Clear all", state="detached")
     assert shown(page) == related(draft=study, k=20)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("width", [320, 1200])
+def test_axe_finds_no_violation_on_the_answer_to_a_draft(browser, width):
+    from axe_playwright_python.sync_playwright import Axe
+
+    visited = browser(viewport={"width": width, "height": 800})
+    visited.page.goto("/draft")
+    visited.page.get_by_label("Title").fill("Tacrolimus for pure red cell aplasia")
+    visited.page.get_by_role("button", name="Find the 20 nearest").click()
+    visited.page.wait_for_selector(".neighbours")
+    visited.page.get_by_role("button", name="keep NCT").first.click()
+    visited.page.wait_for_selector(".asked")
+    assert visited.page.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(visited.page)
+    visited.page.context.close()
+    assert [each["id"] for each in found.response["violations"]] == []

@@ -119,7 +119,8 @@ def _shares(bench: Benchmark) -> str:
     has_query = any(each.asked for each in bench.shares)
     query = '<th scope="col">Query</th>' if has_query else ""
     return (
-        '<div class="sx-scroll"><table class="sx-shares"><thead><tr><th scope="col">Share</th>'
+        '<div class="sx-scroll" tabindex="0" role="region" aria-label="Shares">'
+        '<table class="sx-shares"><thead><tr><th scope="col">Share</th>'
         f'<th scope="col">Of those that say</th><td></td><th scope="col">Not given</th>{query}</tr>'
         f"</thead><tbody>{rows}</tbody></table></div>"
     )
