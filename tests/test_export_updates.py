@@ -6,9 +6,10 @@ import zlib
 import numpy as np
 import pytest
 from conftest import record
-from postgres_server import contents, database, rows, server  # noqa: F401 - fixtures
+from postgres_server import contents, database, rows, run, server  # noqa: F401 - fixtures
 
 from simsearch import build_index, read_studies
+from simsearch.errors import ExportError
 from simsearch.export import lists as export_lists
 from simsearch.export.postgres import export_postgres
 from simsearch.export.rows import generation_of
@@ -147,6 +148,14 @@ def test_an_update_of_the_status_computes_the_lists_that_show_it(built, database
     showing = rows(database, "SELECT nct_id FROM simsearch.related WHERE neighbour_id = %s", [name])
     assert report.n_lists == len(showing) + 1
     assert report.n_computed < 100
+
+
+def test_tables_that_no_export_wrote_are_named(built, database):  # noqa: F811
+    export_postgres(built(many(60)), database, k=5)
+    spoiled = "UPDATE simsearch.row_digest SET nct_id = 'NCT1' WHERE nct_id = 'NCT00000001'"
+    run(database, spoiled)
+    with pytest.raises(ExportError, match="simsearch holds what no export wrote: drop the schema"):
+        export_postgres(built(many(61)), database, k=5)
 
 
 def test_another_fit_computes_all_lists(built, database):  # noqa: F811

@@ -385,6 +385,16 @@ def test_the_command_from_included_to_status(cli, tmp_path):
     assert cli("next", "rv", "-f", "ids").output == ""
 
 
+def test_a_user_without_a_login_name_decides_too(cli, tmp_path, monkeypatch):
+    def nameless():
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    cli("new", "rv", "--included", "NCT101")
+    monkeypatch.setattr("getpass.getuser", nameless)
+    assert cli("keep", "rv", "NCT102").exit_code == 0
+    assert open_review(tmp_path / "rv").decisions()[-1].by == "unknown"
+
+
 @pytest.mark.parametrize("form", ["table", "json", "csv", "markdown", "ids", "ris", "asreview"])
 def test_the_list_in_every_format(cli, form):
     cli("new", "rv", "--included", "NCT101")

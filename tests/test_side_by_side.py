@@ -100,9 +100,11 @@ def test_no_query_in_common_is_an_error(folders, groups, tmp_path):
         side_by_side([folders[0], folders[2]], [read_groups(tmp_path / "a.tsv")])
 
 
-def test_an_index_beside_itself_is_refused(folders, groups):
-    with pytest.raises(ArgumentError, match="another index than the others"):
-        side_by_side([folders[0], folders[0]], [groups])
+def test_an_index_beside_itself_is_refused_however_it_is_spelled(folders, groups, monkeypatch):
+    monkeypatch.chdir(folders[0].parent)
+    for spelled in (folders[0], folders[0].relative_to(folders[0].parent)):
+        with pytest.raises(ArgumentError, match="another index than the others"):
+            side_by_side([folders[0], spelled], [groups])
 
 
 def test_a_baseline_compares_no_indexes(folders, groups):

@@ -82,6 +82,8 @@ def test_programs_are_told_addresses_with_the_prefix(site):
     assert site.get(following).json()["neighbours"][0]["rank"] == 4
     assert site.get(f"{api}/openapi.json").json()["servers"] == [{"url": "/trials"}]
     assert "open /trials/study/" in site.get("/trials/study/NCT0354047Z.json").json()["next_step"]
+    too_long = site.get(f"/trials/search?q={'x' * 20_000}").json()
+    assert too_long["next_step"].endswith("POST /trials/api/v1/related")
     assert f'href="//127.0.0.1:{site.port}/trials/study/' in site.get(f"/embed/{ONE}/fragment").text
 
 
@@ -119,7 +121,9 @@ def test_the_list_is_embedded_from_below_the_prefix(site):
         assert shown == [f"/trials/study/{each}" for each in expected]
 
 
-@pytest.mark.parametrize("given", ["trials", "/a b", "//evil.example", "/study", "/../x", "/a//b"])
+@pytest.mark.parametrize(
+    "given", ["trials", "/a b", "//evil.example", "/study", "/search", "/../x", "/a//b"]
+)
 def test_a_prefix_that_is_none_is_refused_in_one_line(given, tmp_path):
     words = [sys.executable, "-m", "simsearch", "serve", "--root-path", given]
     done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)

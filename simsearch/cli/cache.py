@@ -37,7 +37,7 @@ def prune(
     older_than: Annotated[
         int,
         typer.Option(
-            metavar="DAYS", min=0, help="Drop vectors that no build has used for so many days."
+            metavar="DAYS", min=0, help="Drop vectors that no build has used for this many days."
         ),
     ],
     cache: CacheOption = None,

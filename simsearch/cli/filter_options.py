@@ -103,7 +103,7 @@ class FilterOptions(OptionGroup):
     ] = None
     radius_km: Annotated[
         float | None,
-        _filter("--radius", metavar="KM", help_text="Or within so many kilometres of it."),
+        _filter("--radius", metavar="KM", help_text="Or within this many kilometres of it."),
     ] = None
     sponsor: Annotated[
         list[str] | None,

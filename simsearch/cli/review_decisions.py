@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import shlex
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import typer
 
 from simsearch.cli.options import IndexOption, QuietOption, given_path, named_studies
 from simsearch.cli.terminal import print_facts
+from simsearch.index.lock import user_name
 from simsearch.index.opened import OpenedIndex, opened_index
 from simsearch.study import parse_nct_id
 
@@ -167,7 +167,7 @@ def _decide(
     numbers = _numbers(studies)
     with opened_index(index) as opened:
         _report_missing(opened, numbers)
-    added = review.decide(dict.fromkeys(numbers, verdict), by or getpass.getuser())
+    added = review.decide(dict.fromkeys(numbers, verdict), by or user_name())
     _print_decided(review, len(added), len(numbers), quiet=quiet)
 
 

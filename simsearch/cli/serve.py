@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 from simsearch.cli.options import IndexOption, VerboseOption, given_path
 from simsearch.cli.terminal import print_text
 from simsearch.errors import ArgumentError, MissingExtraError
+from simsearch.index.lock import user_name
 
 EXAMPLES = """
 simsearch serve
@@ -30,7 +30,7 @@ def serve(
         typer.Option(
             "--host",
             metavar="ADDRESS",
-            help="Address to listen at; the default can be reached only from this machine.",
+            help="Address to listen on; the default can be reached only from this machine.",
         ),
     ] = "127.0.0.1",
     port: Annotated[
@@ -111,7 +111,7 @@ def serve(
     decides = bool(reviews) and is_loopback(host)
     settings = Settings(
         hosts=names, root=root, origins=origins,
-        reviews=reviews, decides=decides, by=getpass.getuser() if decides else "",
+        reviews=reviews, decides=decides, by=user_name() if decides else "",
     )  # fmt: skip
 
     def ready(address: str, line: str) -> None:

@@ -17,14 +17,8 @@ from simsearch.study import Study
 
 # The kinds of change that are reported of a study which remains a neighbour.
 _REPORTED = frozenset({"status", "results", "dates"})
-
-
 _TEXTS = frozenset(KINDS["conditions"] + KINDS["interventions"] + KINDS["texts"])
-
-
 _SHOWN = 3
-
-
 _NEW_RECIPE = "the recipe changed"
 
 

@@ -9,6 +9,7 @@ threads, and is computed by one: so are the bytes of its vectors.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
@@ -60,7 +61,7 @@ class Workers:
         """
         pieces = list(batches(range(len(texts)), BATCH))
         tasks = [(n, task) for n, piece in enumerate(pieces) for task in _together(piece, texts)]
-        left = [sum(piece == n for piece, _ in tasks) for n in range(len(pieces))]
+        left = Counter(n for n, _ in tasks)
         rows: dict[int, npt.NDArray[np.float32]] = {}
         # The last texts are the longest: they are started first, so as not to end last.
         for number, found in self._computed(

@@ -135,7 +135,7 @@ class Comparison:
 
         Args:
             sets: what was judged.
-            n_queries: at most so many query studies, drawn by lot; None for all.
+            n_queries: at most this many query studies, drawn at random; None for all.
             twice: the share of the pairs that is read twice.
             seed: of the lot and the order.
 

@@ -121,7 +121,7 @@ def unjudged_pairs(
         sets: what was judged; a query counts once, with the judgements of all sets.
         corpus: the studies.
         tens: their rankings.
-        n_queries: at most so many query studies, drawn by lot; None for all.
+        n_queries: at most this many query studies, drawn at random; None for all.
         seed: of the lot.
         progress: called before each query study.
 

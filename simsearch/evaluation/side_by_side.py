@@ -70,8 +70,8 @@ def side_by_side(
     known = [OURS, *our_systems(weights)]
     if system not in known:
         raise ArgumentError("system", system, f"one of {', '.join(known)}, to compare indexes")
+    names = _short_names([_path_of(path) for path in paths])
     ranked = [_ranked(path, groups, qrels, system, weights, agreed, progress) for path in paths]
-    names = _short_names([each.report.facts.path for each in ranked])
     evaluations = [
         _joined(names, ranked, place, system) for place in range(len(ranked[0].report.evaluations))
     ]
@@ -86,6 +86,11 @@ def side_by_side(
             name: each.report.facts for name, each in zip(names, ranked, strict=True)
         },
     )  # fmt: skip
+
+
+def _path_of(path: Path | None) -> str:
+    with opened_index(path) as opened:
+        return opened.facts.path
 
 
 def _ranked(
@@ -146,9 +151,9 @@ def _joined(names: Sequence[str], ranked: Sequence[_Ranked], place: int, system:
 def _short_names(paths: Sequence[str]) -> list[str]:
     """Return the shortest ends of paths that differ."""
     parts = [Path(path).absolute().parts for path in paths]
-    if len(set(parts)) < len(parts):
-        twice = next(path for path in paths if paths.count(path) > 1)
-        raise ArgumentError("against", twice, "another index than the others")
+    for n, each in enumerate(parts):
+        if each in parts[:n]:
+            raise ArgumentError("against", paths[n], "another index than the others")
     n = 1
     while len({each[-n:] for each in parts}) < len(parts):
         n += 1

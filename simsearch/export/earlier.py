@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from simsearch.errors import ExportError
 from simsearch.export.sessions import Session
 from simsearch.export.tables import ROW_DIGEST
 from simsearch.related.affected import Changed, term_rows
@@ -116,10 +117,16 @@ def _read(opened: Session, statement: str, kinds: Sequence[str]) -> list[npt.NDA
     source = statement.format(opened.schema)
     with opened.connection.cursor().copy(f"COPY ({source}) TO STDOUT (FORMAT binary)") as stream:
         content = b"".join(stream)
-    table = np.frombuffer(content[_HEADER_BYTES:-_TRAILER_BYTES], dtype=layout)
-    for place, kind in enumerate(kinds):
-        if not (table[f"length{place}"] == np.dtype(_TYPES[kind]).itemsize).all():
-            raise ValueError(f"column {place} holds what no export wrote")
+    rows = content[_HEADER_BYTES:-_TRAILER_BYTES]
+    table = np.frombuffer(rows[: len(rows) // layout.itemsize * layout.itemsize], dtype=layout)
+    is_ours = len(table) * layout.itemsize == len(rows) and all(
+        (table[f"length{place}"] == np.dtype(_TYPES[kind]).itemsize).all()
+        for place, kind in enumerate(kinds)
+    )
+    if not is_ours:
+        raise ExportError(
+            opened.target, f"a table in {opened.name} holds what no export wrote: drop the schema"
+        )
     return [table[f"value{place}"].astype(_native(kind)) for place, kind in enumerate(kinds)]
 
 

@@ -24,6 +24,14 @@ from simsearch.errors import IndexBusyError, RelatedBusyError, RelatedFileError
 _LOCK, _OWNER = ".lock", ".lock.owner"
 
 
+def user_name() -> str:
+    """Return the login name; `unknown` for a user without one, as in a container."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
 class _Owner(msgspec.Struct, frozen=True):
     """The process that holds a lock; `since` is a time, UTC."""
 
@@ -35,12 +43,8 @@ class _Owner(msgspec.Struct, frozen=True):
     @classmethod
     def of_this_process(cls) -> _Owner:
         """Return this process as an owner."""
-        try:
-            user = getpass.getuser()
-        except (OSError, KeyError):  # a user without a name, as in a container
-            user = "unknown"
         since = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
-        return cls(os.getpid(), socket.gethostname(), user, since)
+        return cls(os.getpid(), socket.gethostname(), user_name(), since)
 
     @property
     def is_alive(self) -> bool:

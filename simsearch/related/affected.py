@@ -19,7 +19,8 @@ from simsearch.related.lists import SCALE, HeldLists
 from simsearch.related.pair_features import Pairs, pair_similarities
 from simsearch.related.reach import MARGIN, REACH, WITHOUT_END
 
-_BLOCK = 4096  # lists looked at together
+_BLOCK = 4096  # lists looked at together,
+_MOST_PAIRS = 1 << 24  # but no more than make so many pairs with the changed studies
 
 Flags = npt.NDArray[np.bool_]
 
@@ -69,8 +70,9 @@ def kept_lists(index: OpenedIndex, lists: HeldLists, reach: Floats, changed: Cha
     looked = _Looked(index, changed)
     queries: list[Ints] = []
     others: list[Ints] = []
-    for start in range(0, n, _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, n))
+    step = max(1, min(_BLOCK, _MOST_PAIRS // max(1, len(changed.rows))))
+    for start in range(0, n, step):
+        rows = np.arange(start, min(start + step, n))
         found = looked.near(rows, reach[rows])
         neighbours = lists.of(rows).rows
         is_kept[rows] &= (neighbours >= 0).all(axis=1) & ~found.rescales

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from simsearch.errors import RelatedFileError, one_line
+from simsearch.errors import RelatedFileError
 from simsearch.files import html_safe, written_whole
 from simsearch.index.opened import OpenedIndex
 from simsearch.study import Study, phase_label, status_label
@@ -98,6 +98,6 @@ def _item(study: Study) -> str:
     phase = phase_label(study.phases)
     facts = (study.nct_id, status_label(study.status), f"phase {phase}" if phase else "")
     line = " · ".join(filter(None, facts))
-    title = html_safe(one_line(study.title or study.nct_id))
+    title = html_safe(study.title or study.nct_id)
     about = f'<span class="simsearch-facts">{html_safe(line)}</span>'
     return f'<a href="{html_safe(study.url)}">{title}</a> {about}'

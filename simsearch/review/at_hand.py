@@ -127,7 +127,7 @@ def _left(index: OpenedIndex, review: Review) -> list[int]:
     asked = review.asked()
     if not asked or asked[-1].generation != index.facts.generation:
         return []
-    decided = standing(index, review.current()).decided
+    decided = {*standing(index, review.current()).decided}
     located = index.store.located(asked[-1].shown)
     rows = dict.fromkeys(located[each][0] for each in asked[-1].shown if each in located)
     return [row for row in rows if row not in decided and index.has_text[row]]

@@ -42,7 +42,7 @@ The clinical studies most like a given one, each with its similarity and the rea
 
 Every answer names the generation of the index and the date of its records. An `ETag` holds for
 as long as the generation does. Errors have one shape: `ok` is false, `error` says what is wrong,
-`next_step` what to do. Parameters that there are not are refused.
+`next_step` what to do. Unknown parameters are refused.
 """
 _ID = Annotated[
     str, Path(description="An NCT ID in any spelling, or a study's number in another registry.")

@@ -41,7 +41,7 @@ class Filtering(BaseModel):
     facility: Annotated[_Values, Field(description="Words of a site's name.")] = ()
     near: Annotated[_Values, Field(description="With a site at `Boston, Massachusetts`, …")] = ()
     radius_km: Annotated[
-        float | None, Field(gt=0, le=20_040, description="Or within so many kilometres of it.")
+        float | None, Field(gt=0, le=20_040, description="Or within this many kilometres of it.")
     ] = None
     sponsor: Annotated[_Values, Field(description="Words of the lead sponsor's name.")] = ()
     exclude: Annotated[_Excluded, Field(description="NCT IDs of studies to leave out.")] = ()
@@ -50,7 +50,7 @@ class Filtering(BaseModel):
     ] = ""
     start_before: Annotated[str, Field(max_length=10, description="On or before this date.")] = ""
     min_enrollment: Annotated[
-        int | None, Field(ge=0, le=10**9, description="With so many participants or more.")
+        int | None, Field(ge=0, le=10**9, description="At least this many participants.")
     ] = None
     has_results: Annotated[bool | None, Field(description="With posted results, or without.")] = (
         None
@@ -84,7 +84,7 @@ class RelatedQuery(Filtering):
     """The parameters of a list by an address."""
 
     offset: Annotated[
-        int, Field(ge=0, le=MAX_K - 1, description="Leave out so many of the nearest; see `next`.")
+        int, Field(ge=0, le=MAX_K - 1, description="Skip this many of the nearest; see `next`.")
     ] = 0
 
     def asked(self, **about: Any) -> Asked:

@@ -79,6 +79,7 @@ class CurrentIndex:
                 _log.warning("the new generation cannot be opened: %s", error)
             self._told = str(error)
             return False
+        self._told = ""
         _warm(opened)
         with self._lock:
             before, self._held = self._held, _Held(opened)

@@ -17,6 +17,7 @@ from simsearch.web.metrics import ROUTES
 
 _ALLOWED = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 _ADDRESS = re.compile(rb'(\s(?:href|src|action|formaction)=")(?=/(?!/))')
+_PAGES = frozenset({*ROUTES, "search", "healthz", "readyz", "metrics"})
 _STEP = re.compile(r"(?<= )/(?=\w|\s|$)")
 
 
@@ -28,7 +29,7 @@ def root_path(given: str) -> str:
     """
     root = given.rstrip("/")
     first = root.lstrip("/").partition("/")[0]
-    if not _ALLOWED.fullmatch(root) or first in ROUTES or ".." in root:
+    if not _ALLOWED.fullmatch(root) or first in _PAGES or ".." in root:
         raise ArgumentError("root_path", given, "a path like /trials, and not that of a page")
     return root
 

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from simsearch.diff.changes import compare
-from simsearch.errors import NoEarlierGenerationError
+from simsearch.errors import ArgumentError, NoEarlierGenerationError
 from simsearch.index.opened import OpenedIndex
 from simsearch.output.feed import feed
 from simsearch.output.formats import View, write
@@ -34,7 +34,7 @@ from simsearch.review.status import PER_POINT, Status, status_of
 from simsearch.study import Study, parse_nct_id
 from simsearch.web import replies
 from simsearch.web.deciding import check_form, may_decide
-from simsearch.web.errors import NoPageError, ParameterError
+from simsearch.web.errors import NoPageError
 from simsearch.web.service import Service
 from simsearch.web.settings import Settings
 
@@ -108,7 +108,7 @@ def _decided(form: FormData, settings: Settings, folder: Path, index: OpenedInde
     """Do what a form asks; return the parameters of the page to show then.
 
     Raises:
-        NctIdError, ParameterError: the form is none of ours.
+        NctIdError, ArgumentError: the form is none of ours.
         ReviewError: the folder cannot be read or written.
     """
     review = open_review(folder)
@@ -122,7 +122,8 @@ def _decided(form: FormData, settings: Settings, folder: Path, index: OpenedInde
         decide_at_hand(index, review, nct_id, verdict, settings.by)
         return ""
     if action != "undo":
-        raise ParameterError("decision", (*get_args(Verdict), "undo", "renew"))
+        known = ", ".join((*get_args(Verdict), "undo", "renew"))
+        raise ArgumentError("decision", action, f"one of {known}")
     undo(review, nct_id, settings.by)
     return f"?study={nct_id}"
 

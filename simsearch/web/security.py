@@ -21,7 +21,7 @@ from simsearch import __version__
 from simsearch.web.cache import AnswerCache, Headers, Kept, etag
 from simsearch.web.current import CurrentIndex
 from simsearch.web.metrics import ROUTES, Metrics
-from simsearch.web.prefix import without_prefix
+from simsearch.web.prefix import step_with_prefix, without_prefix
 from simsearch.web.settings import MAX_BODY, MAX_QUERY, Settings
 
 _log = logging.getLogger("simsearch.web")
@@ -200,6 +200,9 @@ class _Request:
         known = "*" in allowed or origin.decode("latin-1") in allowed
         return origin if origin and is_data and known else None
 
+    def with_prefix(self, step: str) -> str:
+        return step_with_prefix(step, self._settings.root)
+
     def preflight(self) -> Headers:
         return [
             (b"access-control-allow-methods", b"GET, POST"),
@@ -280,7 +283,8 @@ class _Out:
         """Send an error in the shape of all errors, unless an answer is under way."""
         if self._is_started:
             return
-        text = {"ok": False, "error": why, "status": status, "next_step": _NEXT.get(status, "")}
+        step = self._request.with_prefix(_NEXT.get(status, ""))
+        text = {"ok": False, "error": why, "status": status, "next_step": step}
         body = msgspec.json.encode(text)
         headers = [
             (b"content-type", b"application/json"),
