@@ -108,14 +108,15 @@ def serve(
     origins = tuple(_origin(each) for each in allow_origin or ())
     names, root = tuple(each.casefold() for each in hosts), root_of(root_path)
     reviews = _reviews(review or ())
-    decides = bool(reviews) and is_loopback(host)
+    # The names of a site and a prefix speak of a proxy: its visitors are not at this machine.
+    decides = bool(reviews) and is_loopback(host) and not (allow_host or root)
     settings = Settings(
         hosts=names, root=root, origins=origins,
         reviews=reviews, decides=decides, by=user_name() if decides else "",
     )  # fmt: skip
 
     def ready(address: str, line: str) -> None:
-        how = "" if decides else " (read-only: decisions need --host 127.0.0.1)"
+        how = "" if decides else " (read-only: decisions are for people at this machine)"
         shown = "".join(f"{address}{root}/review/{quote(name)}{how}\n" for name in reviews)
         print_text(f"{address}{root}\n{shown}{line}\nStop with Ctrl-C.\n")
 
