@@ -13,6 +13,8 @@ import simsearch
 from simsearch.index.directory import demo_index
 from simsearch.study import Study
 
+sync_api = pytest.importorskip("playwright.sync_api")
+
 ONE = "NCT03540472"
 OTHER = "NCT00229619"
 VIEWS = f"study={ONE}&k=20"
@@ -83,9 +85,7 @@ def test_filters_change_the_list_and_the_address_and_back_undoes_them(page):
     page.get_by_role("button", name="Apply").first.click()
     page.wait_for_url("**status=COMPLETED**")
     assert page.url.endswith(f"/study/{ONE}?status=COMPLETED#related")
-    page.wait_for_function(  # the list, not the top of the page
-        "document.getElementById('related-title').getBoundingClientRect().top < 200"
-    )
+    sync_api.expect(page.locator("#related-title")).to_be_in_viewport()  # not the page's top
     assert shown(page) == related(ONE, status="completed")
     assert page.get_by_role("checkbox", name="Completed").is_checked()
     page.go_back()
@@ -286,7 +286,7 @@ def test_the_list_of_a_draft_is_filtered_grown_and_saved_like_that_of_a_study(pa
     assert download.value.suggested_filename == "related-draft.txt"
     assert download.value.path().read_text().split() == related(draft=study, k=20, **filtered)
     page.get_by_role("button", name="Show 50").click()
-    page.wait_for_function("document.querySelectorAll('.neighbours h3').length > 20")
+    page.locator(".neighbours h3").nth(20).wait_for()
     assert shown(page) == related(draft=study, k=50, **filtered)
     kept = shown(page)[1]
     page.get_by_role("button", name=f"keep {kept}").click()

@@ -258,7 +258,6 @@ def test_errors_exit_1_with_one_line(run, write, tmp_path):
         ("query", "NCT00000999"): "or ask with --online or --file RECORD",
         ("show", "NCT00000999"): "rebuild from records that contain it; or ask with --online",
         ("query", "NCT101", "--index", "nowhere"): "nowhere does not hold an index",
-        ("query", "--text", " "): "the text has nothing to compare",
         ("query", "--file", "nowhere.json"): "no such file",
         ("query", "--file", "empty.json"): "empty",
         ("rebuild", "nowhere.json"): "no such file",

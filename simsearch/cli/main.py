@@ -129,7 +129,7 @@ def main() -> NoReturn:
         if error.errno != errno.ENOSPC or error.filename:
             raise
         fail_to_write(error)  # typer writes the help itself
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code if type(code) is int else 0)  # not the truth that a callback returned
 
 
 def _prepare_streams() -> None:
