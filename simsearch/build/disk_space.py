@@ -35,7 +35,7 @@ def expected_bytes(index: Path, source_bytes: int, dimension: int) -> int:
 def bytes_to_write(n_studies: int, dimension: int) -> int:
     """Return how many bytes a build still has to write when its studies have been read."""
     rows = 2 * len(FIELDS) * dimension * _FLOAT16  # those of the distinct texts, then of the fields
-    return n_studies * (_STORED_BYTES + rows)
+    return n_studies * (_STORED_BYTES + rows + dimension)  # and the texts in 8 bits
 
 
 def check_room(folder: Path, needed: int) -> None:

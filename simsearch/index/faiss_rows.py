@@ -1,8 +1,6 @@
-"""Exact nearest rows by cosine, with FAISS: the only importer of faiss.
+"""Flat files of rows, scanned by FAISS: the only importer of faiss.
 
-A flat index of 16-bit floats; a row's number is its study's position in the order of NCT IDs. The
-edge cases of FAISS are handled here: k beyond the number of rows, ties at the last place, queries
-that are not finite or not of the right shape.
+A row's number is its study's position in the order of NCT IDs.
 """
 
 from __future__ import annotations
@@ -10,37 +8,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
 from simsearch.errors import IndexCorruptError
-from simsearch.vectors import by_similarity
 
-# How many rows beyond k are fetched at first, so that ties at the last place can be broken.
-_TIE_ROOM = 16
-# If more than this share of the rows is allowed, all rows are searched first, for `_MARGIN` times
-# as many as should suffice: looking up whether each row is allowed takes FAISS twice as long.
-_WIDE = 0.2
-_MARGIN = 1.3
+Kind = Literal["<f2", "<i1"]
+"""The numbers of a row: 16-bit floats, or whole numbers from -128 to 127."""
+
+_KINDS = {
+    "<f2": faiss.ScalarQuantizer.QT_fp16,
+    "<i1": faiss.ScalarQuantizer.QT_8bit_direct_signed,
+}
 
 
-def write_vector_index(
-    path: Path, dimension: int, blocks: Iterable[npt.NDArray[np.float16]]
+def write_rows(
+    path: Path, dimension: int, blocks: Iterable[npt.NDArray[Any]], kind: Kind = "<f2"
 ) -> None:
-    """Write a flat index of 16-bit rows.
+    """Write a file of rows.
 
     Args:
         path: the file to write.
         dimension: length of a row.
-        blocks: (n, dimension) float16, unit or zero rows, in row order.
+        blocks: (n, dimension) rows in order, of numbers that the kind has.
+        kind: of the numbers.
 
     Raises:
         OSError: the file cannot be written.
     """
-    index = _empty(dimension)
+    index = _empty(dimension, kind)
     for block in blocks:
         index.add(np.ascontiguousarray(block, dtype=np.float32))
     try:
@@ -51,21 +50,12 @@ def write_vector_index(
         raise OSError(_short(error)) from error
 
 
-class _Codes:
-    """The rows of an index for numpy: an array that views them keeps the index alive."""
+class FaissRows:
+    """The rows of a file, memory-mapped. Open them with `open_rows`."""
 
-    def __init__(self, index: faiss.IndexScalarQuantizer) -> None:
-        self.index = index
-        codes = faiss.rev_swig_ptr(index.codes.data(), index.codes.size())
-        self.__array_interface__ = codes.view(np.float16).reshape(-1, index.d).__array_interface__
-
-
-class VectorIndex:
-    """The rows of one field, searched exactly. Open one with `open_vector_index`."""
-
-    def __init__(self, index: faiss.IndexScalarQuantizer) -> None:
+    def __init__(self, path: Path, index: faiss.IndexScalarQuantizer) -> None:
+        self.path = path
         self._index = index
-        self._rows: npt.NDArray[np.float16] = np.asarray(_Codes(index))
 
     @property
     def n_rows(self) -> int:
@@ -77,84 +67,38 @@ class VectorIndex:
         """The length of a row."""
         return int(self._index.d)
 
-    def rows(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float16]:
-        """Return (n, dimension) float16, a copy of the rows with these (n,) numbers."""
-        return self._rows[numbers]
-
     def stored(self) -> npt.NDArray[np.float16]:
-        """Return (n_rows, dimension) float16, all rows, memory-mapped."""
-        return self._rows
+        """Return (n_rows, dimension) float16, all rows of a file of such."""
+        return np.asarray(_Codes(self._index))
 
-    def nearest(
+    def scan(
         self,
         query: npt.NDArray[np.float32],
         k: int,
-        allowed: npt.NDArray[np.bool_] | None = None,
+        among: npt.NDArray[np.bool_] | None,
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Return the k rows of highest cosine; equal cosines by row number.
+        """Return the numbers and products of the k rows of greatest product, highest first.
 
         Args:
-            query: (dimension,) float32, a unit row.
-            k: how many, at least 1; fewer are returned if fewer are allowed.
-            allowed: (n_rows,) bool, which rows may be returned; None for all.
-
-        Returns:
-            (k,) int64 row numbers and (k,) float32 cosines, highest first.
-
-        Raises:
-            ValueError: the query has another shape, or a value that is not finite.
+            query: (dimension,) float32, finite; for rows of whole numbers it has such too.
+            k: how many, from 1 to as many as there are.
+            among: (n_rows,) bool, the rows to choose from; None for all.
         """
-        if query.shape != (self.dimension,) or not np.isfinite(query).all():
-            needed = f"({self.dimension},) with finite values"
-            raise ValueError(f"the query is of shape {query.shape}, where {needed} is needed")
-        n_allowed = self.n_rows if allowed is None else int(allowed.sum())
-        wanted = min(k, n_allowed)
-        if not wanted:
-            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-        for fetched, among in self._tries(wanted, n_allowed, allowed):
-            numbers, values = self._search(query, fetched, among)
-            complete, last = len(values) < fetched, values[-1]
-            if allowed is not None and among is None:
-                passing = allowed[numbers]
-                numbers, values = numbers[passing], values[passing]
-            if complete or (len(values) >= wanted and values[wanted - 1] > last):
-                break  # no row that was not fetched can be among the first k
-        order = by_similarity(numbers, values)[:wanted]
-        return numbers[order], values[order]
-
-    def _tries(
-        self, wanted: int, n_allowed: int, allowed: npt.NDArray[np.bool_] | None
-    ) -> Iterator[tuple[int, npt.NDArray[np.bool_] | None]]:
-        """Yield how many rows to fetch, and among which, until all are fetched."""
-        if allowed is not None and n_allowed > _WIDE * self.n_rows:
-            yield int(_MARGIN * (wanted + _TIE_ROOM) * self.n_rows / n_allowed), None
-        fetched = wanted + _TIE_ROOM
-        yield fetched, allowed
-        while fetched <= n_allowed:
-            fetched *= 2
-            yield fetched, allowed
-
-    def _search(
-        self, query: npt.NDArray[np.float32], k: int, among: npt.NDArray[np.bool_] | None
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Return the numbers and cosines of the first k rows, highest first, or of all rows."""
-        parameters, n_rows = None, self.n_rows
+        parameters = None
         if among is not None:
-            bits, n_rows = np.packbits(among, bitorder="little"), int(among.sum())
+            bits = np.packbits(among, bitorder="little")
             selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg] # added at run time
         with _one_thread():
-            values, numbers = self._index.search(
-                query[np.newaxis], min(k, n_rows), params=parameters
-            )
+            values, numbers = self._index.search(query[np.newaxis], k, params=parameters)
         return numbers[0], values[0]
 
 
-def open_vector_index(path: Path, n_rows: int, dimension: int) -> VectorIndex:
-    """Open an index file, memory-mapped.
+def open_rows(path: Path, n_rows: int, dimension: int, kind: Kind = "<f2") -> FaissRows:
+    """Open a file of rows.
 
     Raises:
-        IndexCorruptError: the file is not such an index, or not of this size.
+        IndexCorruptError: the file is no such file, or not of this size or kind.
     """
     try:
         # FAISS takes only names in UTF-8, so it opens the file by its descriptor if need be.
@@ -168,7 +112,7 @@ def open_vector_index(path: Path, n_rows: int, dimension: int) -> VectorIndex:
         raise IndexCorruptError(
             path, f"{index.ntotal:,} rows of {index.d} where {n_rows:,} of {dimension} are needed"
         )
-    expected = _empty(dimension)
+    expected = _empty(dimension, kind)
     if (
         not isinstance(index, faiss.IndexScalarQuantizer)
         or index.metric_type != expected.metric_type
@@ -179,7 +123,16 @@ def open_vector_index(path: Path, n_rows: int, dimension: int) -> VectorIndex:
         or not index.is_trained
     ):
         raise IndexCorruptError(path, "a FAISS index of another kind")
-    return VectorIndex(index)
+    return FaissRows(path, index)
+
+
+class _Codes:
+    """The rows of an index for numpy: an array that views them keeps the index alive."""
+
+    def __init__(self, index: faiss.IndexScalarQuantizer) -> None:
+        self.index = index
+        codes = faiss.rev_swig_ptr(index.codes.data(), index.codes.size())
+        self.__array_interface__ = codes.view(np.float16).reshape(-1, index.d).__array_interface__
 
 
 @contextmanager
@@ -210,10 +163,8 @@ def _one_thread() -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
-def _empty(dimension: int) -> faiss.IndexScalarQuantizer:
-    return faiss.IndexScalarQuantizer(
-        dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
-    )
+def _empty(dimension: int, kind: Kind) -> faiss.IndexScalarQuantizer:
+    return faiss.IndexScalarQuantizer(dimension, _KINDS[kind], faiss.METRIC_INNER_PRODUCT)
 
 
 def _short(error: RuntimeError | MemoryError) -> str:

@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 from simsearch.errors import IndexCorruptError
 from simsearch.index.directory import Generation, verify_checksum
-from simsearch.index.faiss_rows import VectorIndex, open_vector_index
+from simsearch.index.faiss_rows import open_rows
 from simsearch.index.npy import mapped_array
 from simsearch.index.profiles import PROFILE_FILES, Profiles, open_profiles
 from simsearch.index.studies import StudyStore
 from simsearch.index.study_tables import TEXTLESS
 from simsearch.index.terms import LEXICAL_FILES, LexicalIndex, open_lexical_index
+from simsearch.index.vector_index import Coarse, VectorIndex, open_coarse
 from simsearch.vectors import SIGNALS
 
 STORE_FILE = "studies.sqlite"
@@ -27,6 +28,9 @@ STORE_FILE = "studies.sqlite"
 
 TEXT_FILE = "text.faiss"
 """The vectors of the whole texts."""
+
+COARSE_FILES = ("text-8bit.faiss", "text-8bit-scale.npy")
+"""The same in 8 bits, and their scale, in a large index; one without is searched without."""
 
 FIELD_FILES = {"conditions": "conditions.npy", "interventions": "interventions.npy"}
 """Other field → the file of its vectors."""
@@ -85,7 +89,9 @@ def open_files(generation: Generation) -> GenerationFiles:
         lexical = open_lexical_index(folder, n_studies, manifest.mean_terms)
         files = GenerationFiles(
             store,
-            open_vector_index(folder / TEXT_FILE, n_studies, dimension),
+            VectorIndex(
+                open_rows(folder / TEXT_FILE, n_studies, dimension), _open_coarse(generation)
+            ),
             {
                 field: _open_rows(folder / name, n_studies, dimension)
                 for field, name in FIELD_FILES.items()
@@ -97,6 +103,14 @@ def open_files(generation: Generation) -> GenerationFiles:
         )
         opened.pop_all()
     return files
+
+
+def _open_coarse(generation: Generation) -> Coarse | None:
+    manifest = generation.manifest
+    if not all(name in manifest.files for name in COARSE_FILES):
+        return None
+    coarse, scale = (generation.path / name for name in COARSE_FILES)
+    return open_coarse(coarse, scale, manifest.n_studies, manifest.recipe.dimension)
 
 
 def _open_rows(path: Path, n_rows: int, dimension: int) -> npt.NDArray[np.float16]:

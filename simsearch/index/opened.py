@@ -30,7 +30,6 @@ from simsearch.index.directory import (
     open_generation,
     pointed,
 )
-from simsearch.index.faiss_rows import VectorIndex
 from simsearch.index.generation_files import (
     FIELD_FILES,
     LEARNED_PAIRS_FILE,
@@ -47,6 +46,7 @@ from simsearch.index.studies import StudyStore
 from simsearch.index.synonyms import SYNONYMS_FILE, Synonyms, SynonymsFile
 from simsearch.index.terms import LexicalIndex
 from simsearch.index.values import check_cosines, check_unit_rows
+from simsearch.index.vector_index import VectorIndex
 from simsearch.records.other_numbers import (
     is_of_registry,
     looks_like_number,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from simsearch.encode.fields import FIELDS
-from simsearch.index.faiss_rows import write_vector_index
-from simsearch.index.generation_files import FIELD_FILES, PAIRS_FILE, TEXT_FILE
+from simsearch.index import vector_index
+from simsearch.index.faiss_rows import write_rows
+from simsearch.index.generation_files import COARSE_FILES, FIELD_FILES, PAIRS_FILE, TEXT_FILE
 from simsearch.index.terms import open_lexical_index
 
 _BLOCK = 4096  # rows written at once
@@ -36,7 +38,11 @@ def write_vectors(
         if field in FIELD_FILES:
             _write_rows(folder / FIELD_FILES[field], (len(numbers), dimension), blocks)
         else:
-            write_vector_index(folder / TEXT_FILE, dimension, blocks)
+            write_rows(folder / TEXT_FILE, dimension, blocks)
+            if len(numbers) >= vector_index.LEAST_COARSE:
+                coarse, scale = (folder / name for name in COARSE_FILES)
+                again = partial(_blocks, rows, numbers[:, column])
+                vector_index.write_coarse(coarse, scale, dimension, again)
 
 
 def write_random_pairs(
