@@ -15,6 +15,7 @@ import msgspec
 import zstandard
 
 from simsearch.facts import Facts
+from simsearch.index.values import CONTROL
 
 Details = Literal["none", "brief", "full"]
 """How much of the facts an index keeps: nothing, all but the long texts, everything."""
@@ -28,7 +29,6 @@ _DICTIONARY_BYTES = 112 * 1024
 _SEGMENT, _WORD = 1024, 8  # parameters of the training; given, they need no slow search for better
 _MAX_SAMPLE_BYTES = 2**16  # a study with a thousand sites would teach only place names
 _MAX_BYTES = 2**26  # of one study's JSON
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _CONTROL_OF_LINES = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 _encode = msgspec.json.Encoder().encode
@@ -102,7 +102,7 @@ class FactsReader:
         facts = _decode(self.text(blob))
         plain = msgspec.to_builtins(facts)
         lines = [plain.pop(name, "") for name in _LONG]
-        if _has(_CONTROL, plain) or _has(_CONTROL_OF_LINES, lines):
+        if _has(CONTROL, plain) or _has(_CONTROL_OF_LINES, lines):
             raise ValueError("control characters in a text")
         return facts
 

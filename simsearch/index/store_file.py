@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,9 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from simsearch.errors import IndexClosedError, IndexCorruptError
-
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""What no text of the store has."""
+from simsearch.index.values import CONTROL
 
 
 class StoreFile:

@@ -17,9 +17,10 @@ from simsearch.errors import IndexCorruptError
 from simsearch.facts import Facts, OtherNumber
 from simsearch.index import number_table, place_table, traits
 from simsearch.index.place_table import Place
-from simsearch.index.store_file import CONTROL, StoreFile
+from simsearch.index.store_file import StoreFile
 from simsearch.index.study_tables import COLUMNS, COMPARED, LISTS
 from simsearch.index.traits import Traits
+from simsearch.index.values import CONTROL
 from simsearch.records import Gone
 from simsearch.study import Study
 

@@ -6,12 +6,16 @@ are compared with their checksums only by `verify`) is an error and no traceback
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from simsearch.errors import IndexCorruptError
+
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What no text of the study store has, but line breaks in long ones."""
 
 _ONE = 0x3C00  # 1.0 as the bits of a 16-bit float
 _BESIDE_THE_SIGN = 0x7FFF
