@@ -1,5 +1,6 @@
 """Why a study is a neighbour."""
 
+import numpy as np
 import pytest
 from asking import study_parts
 from conftest import SIX, record
@@ -10,7 +11,7 @@ from simsearch.search.names import named_by
 from simsearch.search.names_in_common import conditions_in_common, interventions_in_common
 from simsearch.search.nearest import nearest
 from simsearch.search.query_parts import read_text, text_part
-from simsearch.search.reasons import explain
+from simsearch.search.reasons import explain, lines_of_pairs
 from simsearch.search.spelling import one_word_each, only_begins_codes, said_by, words_of
 from simsearch.study import Intervention
 from simsearch.vectors import DEFAULT_WEIGHTS
@@ -172,7 +173,7 @@ def test_empty_words_are_terms():
     from simsearch.search import stop_words as empty_words
 
     lists = [each for each in vars(empty_words).values() if isinstance(each, frozenset)]
-    assert len(lists) == 15
+    assert len(lists) == 16
     for word in frozenset().union(*lists):
         assert list(terms_of(word)) == ([word] if len(word) > 1 else [])
 
@@ -422,3 +423,17 @@ def test_of_two_compounds_with_a_part_in_common_the_first_term_decides():
     text = "granulocyte-colony factor and colony-stimulating factor"
     found = one_word_each(text, {"granulocyte": 0.4, "colony": 0.3, "stimulating": 0.2})
     assert found == {"granulocyte-colony": 0.7, "stimulating": 0.2}
+
+
+def test_lines_of_many_pairs_are_those_of_answers():
+    index = opened_index()  # the demo index
+    pairs, expected = [], []
+    for row in range(0, index.n_studies, 7):
+        (study,) = index.store.studies([row])
+        parts = study_parts(index, [study.nct_id])
+        found = nearest(index, parts, 20)
+        reasons = explain(index, parts, [study], found, DEFAULT_WEIGHTS)
+        pairs += [(row, index.row_of(each.nct_id)) for each in found]
+        expected += [each.line for each in reasons]
+    assert len({line.split(":")[0] for line in expected}) > 8  # of every kind
+    assert lines_of_pairs(index, np.array(pairs)) == expected

@@ -37,14 +37,9 @@ class RelatedBlock(msgspec.Struct, frozen=True):
     percentile: npt.NDArray[np.float64]
     mutual: npt.NDArray[np.bool_]
 
-    def pairs(self) -> list[tuple[int, int, float]]:
-        """Return query, neighbour and similarity of each row."""
-        return list(
-            zip(
-                self.query.tolist(), self.neighbour.tolist(), self.similarity.tolist(),
-                strict=True,
-            )
-        )  # fmt: skip
+    def pairs(self) -> Ints:
+        """Return (n, 2) query and neighbour of each row."""
+        return np.column_stack([self.query, self.neighbour])
 
 
 class Before(msgspec.Struct, frozen=True):

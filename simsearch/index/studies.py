@@ -331,14 +331,15 @@ class StudyStore(StoreFile):
 
 
 def _study(values: Sequence[object]) -> Study:
+    texts = "".join(text for text in values if isinstance(text, str))
+    if not texts.isprintable() and CONTROL.search(texts):  # twice as fast, and all are
+        raise ValueError("control characters in a text")
     fields = dict(zip(COLUMNS, values, strict=True))
-    for name in LISTS:
-        if _ESCAPED.search(str(fields[name])):
-            raise ValueError("control characters in a list")
-        fields[name] = msgspec.json.decode(str(fields[name]))
+    lists = {name: str(fields[name]) for name in LISTS}
+    escaped = " ".join(text for text in lists.values() if "\\" in text)
+    if _ESCAPED.search(escaped):
+        raise ValueError("control characters in a list")
+    fields |= {name: msgspec.json.decode(text) for name, text in lists.items()}
     if fields["has_results"] is not None:
         fields["has_results"] = bool(fields["has_results"])
-    for text in values:
-        if isinstance(text, str) and CONTROL.search(text):
-            raise ValueError("control characters in a text")
     return msgspec.convert(fields, Study)

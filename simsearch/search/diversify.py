@@ -20,8 +20,8 @@ from simsearch.search.nearest import MAX_K, SIMILARITY_DECIMALS, nearest
 from simsearch.search.neighbour import Neighbour
 from simsearch.search.query_parts import QueryPart
 from simsearch.search.question import Question
-from simsearch.search.reasons import are_sisters, mentions
 from simsearch.search.registrations import registrations, same_registration
+from simsearch.search.relations import are_sisters, mentions
 from simsearch.study import Study
 from simsearch.vectors import DEFAULT_WEIGHTS
 

@@ -6,21 +6,18 @@ by a model.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import groupby
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from simsearch.index.opened import OpenedIndex
 from simsearch.index.terms import TermWeights, combined, terms_of
 from simsearch.search.names import Named, named_by
-from simsearch.search.names_in_common import (
-    are_borne_by,
-    conditions_in_common,
-    interventions_in_common,
-    substances_in_common,
-)
+from simsearch.search.names_in_common import conditions_in_common, interventions_in_common
 from simsearch.search.neighbour import Neighbour, Reason
 from simsearch.search.query_parts import QueryPart
 from simsearch.search.registrations import (
@@ -29,32 +26,17 @@ from simsearch.search.registrations import (
     registrations_of,
     same_registration,
 )
+from simsearch.search.relations import NEAR_MEANING, relation
 from simsearch.search.spelling import one_word_each, only_begins_codes, said_by
-from simsearch.search.stop_words import (
-    CONTROLS,
-    FUNCTION_WORDS,
-    KINDS_OF_INTERVENTION,
-    STATES_OF_DISEASE,
-    WAYS_TO_GIVE,
-    WIDE_WORDS,
-)
+from simsearch.search.stop_words import NO_SUBJECT
 from simsearch.search.topical_words import topical_in
-from simsearch.search.traits import Shared, traits_in_common
+from simsearch.search.traits import Shared, said_of_both, telling_traits, traits_in_common
 from simsearch.study import Study
-from simsearch.vectors import weights_for
-
-NEAR_MEANING = 0.7
-"""Cosine of two fields from which they are said to be near in meaning."""
+from simsearch.vectors import pair_cosines, weights_for
 
 _SHOWN_TERMS = 5
 _LEAST_SHOWN = 0.01  # a word that adds less is in many studies
-_NO_SUBJECT = FUNCTION_WORDS | CONTROLS | WAYS_TO_GIVE | STATES_OF_DISEASE
-_NO_INTERVENTION = _NO_SUBJECT | WIDE_WORDS | KINDS_OF_INTERVENTION
-_EXTENSION = re.compile(
-    r"\b(extension (study|trial)|roll[- ]?over|continuation study|long[- ]?term extension"
-    r"|long[- ]?term follow[- ]?up)\b",
-    re.IGNORECASE,
-)
+_COMPARED_FIELDS = ("conditions", "interventions")
 
 
 def explain(
@@ -75,49 +57,72 @@ def explain(
     """
     near_parts = [part for part in parts if not part.away]
     mean = 1 / len(near_parts)
+    terms = combined([(mean, part.terms) for part in near_parts])
+    asked = _Asked(index, topical_in(index), named_by(studies), terms)
     shares = [weights_for(weights, part.present) for part in near_parts]
-    asked = _Asked(
-        index,
-        topical_in(index),
-        "\n".join(map(said_by, studies)),
-        frozenset().union(*(_sponsor_terms(study.sponsor) for study in studies)),
-        combined([(mean, part.terms) for part in near_parts]),
-        {name: sum(share[name] for share in shares) / len(shares) for name in shares[0]},
-        named_by(studies),
-    )
+    means = {name: sum(share[name] for share in shares) / len(shares) for name in shares[0]}
     rows = index.store.rows_of_studies([each.study.nct_id for each in neighbours])
     mine, theirs = _registered(index, studies, rows, neighbours)
     designs = traits_in_common(index, studies, rows)
-    return [
-        _reason(asked, each, row, _same(mine, numbers), design)
-        for each, row, numbers, design in zip(neighbours, rows, theirs, designs, strict=True)
-    ]
+    found = []
+    for each, row, numbers, design in zip(neighbours, rows, theirs, designs, strict=True):
+        its, same = named_by([each.study]), _same(mine, numbers)
+        reason = _reason(asked, its, row, each.signals, same, design, only_line=False)
+        shown = _shares(each.signals, means)
+        found.append(msgspec.structs.replace(reason, shares=shown))
+    return found
 
 
-def mentions(naming: Study, named: Study) -> bool:
-    """Report whether one study names another, by its number or by an obsolete one."""
-    mentioned = naming.mentions
-    return bool(mentioned) and not {named.nct_id, *named.aliases}.isdisjoint(mentioned)
+def lines_of_pairs(index: OpenedIndex, pairs: npt.NDArray[np.int64]) -> list[str]:
+    """Return the lines of the reasons why studies of an index are neighbours of others.
+
+    They are those of `explain`, for many pairs at once: what no line says is not looked for.
+
+    Args:
+        index: the index.
+        pairs: (n, 2) the rows of query study and neighbour; those of a query study together.
+
+    Raises:
+        IndexCorruptError: a study is damaged.
+    """
+    rows = np.unique(pairs).tolist()
+    studies = index.store.studies(rows)
+    named = {row: named_by([study]) for row, study in zip(rows, studies, strict=True)}
+    numbers = dict(zip(rows, registrations(index, rows, studies), strict=True))
+    traits = telling_traits(index, rows)
+    cosines = {
+        field: pair_cosines(*(index.rows(field, each) for each in pairs.T)).tolist()
+        for field in _COMPARED_FIELDS
+    }
+    lines: list[str] = []
+    for query, its in groupby(enumerate(pairs.tolist()), key=lambda pair: pair[1][0]):
+        asked = _Asked(index, topical_in(index), named[query], index.lexical.row(query))
+        for at, (_, row) in its:
+            signals = {field: values[at] for field, values in cosines.items()}
+            same = same_registration(numbers[query], numbers[row])
+            design = said_of_both(traits[query] & traits[row])
+            reason = _reason(asked, named[row], row, signals, same, design, only_line=True)
+            lines.append(reason.line)
+    return lines
 
 
-def are_sisters(one: Study, other: Study) -> bool:
-    """Report whether studies of one sponsor have a condition and an intervention in common."""
-    if not one.sponsor or one.sponsor != other.sponsor:
-        return False
-    asked, its = named_by([one]), named_by([other])
-    return bool(conditions_in_common(asked, its) and interventions_in_common(asked, its))
-
-
-class _Asked(msgspec.Struct, frozen=True):
-    """A query as reasons need it, computed once: `terms` and `shares` are means of its parts."""
+class _Asked(msgspec.Struct, frozen=True, dict=True):
+    """A query as reasons need it, computed once; `terms` are the mean of those of its parts."""
 
     index: OpenedIndex
     is_topical: Callable[[str], bool]
-    said: str
-    sponsors: frozenset[str]
-    terms: TermWeights
-    shares: Mapping[str, float]
     named: Named
+    terms: TermWeights
+
+    @cached_property
+    def said(self) -> str:
+        """The texts of the query studies."""
+        return "\n".join(map(said_by, self.named.studies))
+
+    @cached_property
+    def sponsors(self) -> frozenset[str]:
+        """The terms of their sponsors."""
+        return frozenset().union(*(_sponsor_terms(each.sponsor) for each in self.named.studies))
 
 
 def _registered(
@@ -145,35 +150,54 @@ def _same(registered: Sequence[Registrations], numbers: Registrations) -> str:
     return next(filter(None, (same_registration(each, numbers) for each in registered)), "")
 
 
-def _reason(asked: _Asked, neighbour: Neighbour, row: int, same: str, design: Shared) -> Reason:
-    """Return why a study is a neighbour.
-
-    `same` says what makes it the same trial, if it is; `design` what the designs share.
-    """
-    study, its = neighbour.study, named_by([neighbour.study])
-    conditions = conditions_in_common(asked.named, its)
-    interventions = interventions_in_common(asked.named, its, asked.is_topical)
+def _shares(signals: Mapping[str, float], shares: Mapping[str, float]) -> dict[str, float]:
+    """Return what each signal adds to the sum of them, in per cent."""
     added = {
-        name: value * share
-        for name, value in neighbour.signals.items()
-        if (share := asked.shares.get(name, 1.0))
+        name: value * share for name, value in signals.items() if (share := shares.get(name, 1.0))
     }  # what is subtracted (`away`) counts in full
     total = sum(added.values())  # of the signals, whatever put the neighbours in order
+    return {name: round(100 * value / total, 1) for name, value in added.items() if total > 0}
+
+
+def _reason(
+    asked: _Asked,
+    its: Named,
+    row: int,
+    signals: Mapping[str, float],
+    same: str,
+    design: Shared,
+    *,
+    only_line: bool,
+) -> Reason:
+    """Return why a study is a neighbour, without the shares of the signals.
+
+    Args:
+        asked: the query.
+        its: what the neighbour names.
+        row: the neighbour's.
+        signals: the cosines of conditions and interventions, and others.
+        same: what makes it the same trial, if it is.
+        design: what the designs share.
+        only_line: leave out the words in common where the line does not say them.
+    """
+    conditions = conditions_in_common(asked.named, its)
+    interventions = interventions_in_common(asked.named, its, asked.is_topical)
     found = {"conditions": conditions, "interventions": interventions}
     healthy = asked.named.are_healthy or its.are_healthy  # having no condition is not alike
+    known = same or relation(asked.named, its, conditions, interventions, signals, asked.is_topical)
     return Reason(
-        same or _relation(asked.named, its, neighbour, conditions, interventions, asked.is_topical),
+        known,
         conditions,
         interventions,
         {
-            field: round(neighbour.signals[field], 3)
+            field: round(signals[field], 3)
             for field, names in found.items()
             if not names
-            and neighbour.signals.get(field, 0) >= NEAR_MEANING
+            and signals.get(field, 0) >= NEAR_MEANING
             and not (field == "conditions" and healthy)
         },
-        _words_in_common(asked, study, row),
-        {name: round(100 * value / total, 1) for name, value in added.items() if total > 0},
+        {} if known and only_line else _words_in_common(asked, its.studies[0], row),
+        {},
         *design,
     )
 
@@ -206,7 +230,7 @@ def _sponsor_terms(sponsor: str) -> frozenset[str]:
 def _tells(asked: _Asked, term: str, said: str) -> bool:
     """Report whether a word in common says what two studies are about."""
     return (
-        term not in _NO_SUBJECT
+        term not in NO_SUBJECT
         and asked.is_topical(term)
         and not (only_begins_codes(term, said) and only_begins_codes(term, asked.said))
     )
@@ -215,91 +239,3 @@ def _tells(asked: _Asked, term: str, said: str) -> bool:
 def _is_named(study: Study, term: str) -> bool:
     """Report whether a condition or keyword of a study has a term."""
     return any(term in terms_of(text) for text in (*study.conditions, *study.keywords))
-
-
-def _relation(
-    mine: Named,
-    its: Named,
-    nearby: Neighbour,
-    conditions: Sequence[str],
-    interventions: Sequence[str],
-    is_topical: Callable[[str], bool],
-) -> str:
-    """Return how a neighbour is related to the query studies: the most specific relation."""
-    studies, neighbour = mine.studies, nearby.study
-    asked = "this study" if len(studies) == 1 else "one of these studies"
-    names_it = any(mentions(neighbour, study) for study in studies)
-    is_named = any(mentions(study, neighbour) for study in studies)
-    same_sponsor = any(study.sponsor and study.sponsor == neighbour.sponsor for study in studies)
-    extends = _is_extension(neighbour.title)
-    is_extended = any(_is_extension(study.title) for study in studies)
-    known = {
-        f"extension of {asked}": extends and not is_extended and names_it,
-        f"extended by {asked}": is_extended and not extends and is_named,
-        "extension study of the same sponsor": (
-            extends and not is_extended and same_sponsor and conditions and interventions
-        ),
-        f"names {asked}": names_it,
-        f"named by {asked}": is_named,
-        "same sponsor's sister study": same_sponsor and conditions and interventions,
-        "same condition and intervention": conditions and interventions,
-        "same intervention, other condition": (
-            interventions and not conditions and _differ("conditions", mine, its, nearby)
-        ),
-        "same intervention": interventions,
-        "same condition, other intervention": (
-            conditions
-            and not interventions
-            and _differ("interventions", mine, its, nearby)
-            and not _titles_share_one(mine, its, is_topical)
-        ),
-        "same condition": conditions,
-    }
-    return next((relation for relation, holds in known.items() if holds), "")
-
-
-@lru_cache(maxsize=2**10)
-def _is_extension(title: str) -> bool:
-    return bool(_EXTENSION.search(title))
-
-
-def _differ(field: str, asked: Named, its: Named, neighbour: Neighbour) -> bool:
-    """Report whether studies name something else in a field, by words and by meaning.
-
-    A name of one study that the other has in its title is not something else (`COPD`), nor is
-    what the registry gives a MeSH term of the other.
-    """
-    if neighbour.signals.get(field, 0) >= NEAR_MEANING:
-        return False
-    if field == "conditions":
-        mine, theirs = asked.conditions, its.conditions
-        my_terms, its_terms = mine.terms | asked.mesh, theirs.terms | its.mesh
-    else:
-        mine, theirs = asked.interventions, its.interventions
-        my_terms, its_terms = mine.terms, theirs.terms
-    my_terms, its_terms = my_terms - WIDE_WORDS, its_terms - WIDE_WORDS
-    return bool(
-        my_terms
-        and its_terms
-        and my_terms.isdisjoint(its_terms)
-        and not are_borne_by(asked.studies, theirs)
-        and not are_borne_by(its.studies, mine)
-        and not (field == "interventions" and substances_in_common(asked, its))
-    )
-
-
-def _titles_share_one(asked: Named, its: Named, is_topical: Callable[[str], bool]) -> bool:
-    """Report whether titles of both sides have a telling word of an intervention of one.
-
-    It may be registered as part of a regimen on one side, and not at all on the other.
-    """
-    words = asked.interventions.terms | its.interventions.terms
-    for side in (asked, its):
-        words = words and words & _terms_of_all(side.titles)
-    words = words - _NO_INTERVENTION - asked.conditions.terms - its.conditions.terms
-    return any(map(is_topical, words))
-
-
-@lru_cache(maxsize=2**7)
-def _terms_of_all(texts: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(terms_of("\n".join(texts)))

@@ -95,6 +95,9 @@ SALTS = _terms("""
 """)
 """At the end of names of substances: what the substance is bound to."""
 
+NO_SUBJECT = FUNCTION_WORDS | CONTROLS | WAYS_TO_GIVE | STATES_OF_DISEASE
+"""Words that, shared by two studies, say nothing of what they are about."""
+
 KINDS_OF_INTERVENTION = _terms("""
     antibiotic block cell chemotherapy device drug exercize group intervention medication part
     pharmaceutical procedure product reference regimen supplement surgery test therapy vaccine

@@ -70,23 +70,36 @@ def traits_in_common(
         studies: the query studies, of which one is enough; those with facts go by these.
         rows: the rows of the others.
     """
-    known = index.remember("telling traits", lambda: _telling(index))
-    if known is None or not studies:
+    if not studies:
         return [_NOTHING] * len(rows)
-    telling, facets = known
     row_of = {
         study.nct_id: row
         for study in studies
         if not study.facts and (row := index.store.row_of(study.nct_id)) is not None
     }
-    found = index.store.traits(facets, sorted({*rows, *row_of.values()}))
+    known = telling_traits(index, sorted({*rows, *row_of.values()}))
     asked = [
-        _names(traits_of(study.facts) if study.facts else found.get(row_of.get(study.nct_id, -1)))
+        _names(traits_of(study.facts))
+        if study.facts
+        else known.get(row_of.get(study.nct_id, -1), frozenset())
         for study in studies
     ]
-    return [
-        _said([mine & its & telling for mine in asked]) for its in map(_names, map(found.get, rows))
-    ]
+    return [said_of_both(max((mine & known[row] for mine in asked), key=len)) for row in rows]
+
+
+def telling_traits(index: OpenedIndex, rows: Sequence[int]) -> dict[int, frozenset[str]]:
+    """Return row → those names of its traits that few studies of the index have.
+
+    Args:
+        index: the index.
+        rows: of studies, each once.
+    """
+    known = index.remember("telling traits", lambda: _telling(index))
+    if known is None:
+        return dict.fromkeys(rows, frozenset())
+    telling, facets = known
+    found = index.store.traits(facets, rows)
+    return {row: _names(found.get(row)) & telling for row in rows}
 
 
 def _names(traits: Traits | None) -> frozenset[str]:
@@ -143,9 +156,8 @@ def _kind(name: str) -> str:
     return "sex" if name in _SEXES.values() else "purpose"
 
 
-def _said(shared: Sequence[frozenset[str]]) -> Shared:
-    """Return what is said of the names that a study shares with each query study."""
-    names = max(shared, key=len)
+def said_of_both(names: frozenset[str]) -> Shared:
+    """Return what is said of the names of traits that two studies share."""
     age = next((each for each in _AGES if each in names), "")
     sex = next((each for each in _SEXES.values() if each in names), "")
     if sex and age in _YOUNG_AGES:
