@@ -259,7 +259,7 @@ def test_a_file_and_a_missing_folder_are_refused(demo, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="it is a file"):
         export_parquet(demo, tmp_path / "file")
-    with pytest.raises(ExportError, match="cannot be written"):
+    with pytest.raises(ExportError, match="nowhere is not a folder"):
         export_parquet(demo, tmp_path / "nowhere" / "out")
 
 

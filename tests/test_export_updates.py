@@ -35,8 +35,8 @@ class SumEncoder:
     max_tokens = 512
     precision = "float32"
 
-    def __init__(self):
-        self.fingerprint = packaged_net().encoder
+    def __init__(self, fingerprint=""):
+        self.fingerprint = fingerprint or packaged_net().encoder
 
     def count_tokens(self, texts):
         return np.array([len(text.split()) for text in texts], dtype=np.int64)
@@ -102,10 +102,13 @@ def few_are_enough(monkeypatch):
 def built(tmp_path, write, few_are_enough):
     """Build a generation of records with the fit of the first one, and open it."""
 
-    def _built(records, **options):
+    def _built(records, encoder=None, **options):
         options = {"allow_shrink": True, "allow_moved": True, "keep_fit": True} | options
         report = build_index(
-            read_studies(write(records.values())), tmp_path / "index", SumEncoder(), **options
+            read_studies(write(records.values())),
+            tmp_path / "index",
+            encoder or SumEncoder(),
+            **options,
         )
         return opened_index(report.index)
 
@@ -124,6 +127,17 @@ def test_an_update_gives_the_tables_of_a_load(built, database, seed):  # noqa: F
         assert report.n_computed < later.n_studies / 2
         export_postgres(later, database, name="anew", k=5)
         assert said(database) == said(database, "anew")
+
+
+def test_an_update_gives_the_tables_of_a_load_where_the_ranking_is_linear(built, database):  # noqa: F811
+    encoder = SumEncoder("sums that no net knows")
+    records = many()
+    export_postgres(built(records, encoder), database, k=5)
+    later = built(changed(records, 0), encoder)
+    report = export_postgres(later, database, k=5)
+    assert report.kind == "differences"
+    export_postgres(later, database, name="anew", k=5)
+    assert said(database) == said(database, "anew")
 
 
 def said(address, schema="simsearch"):

@@ -32,6 +32,8 @@ def whole_folder(path: Path, kind: str) -> Iterator[Path]:
     name = str(path)
     if around := index_around(target):
         raise ExportError(name, f"it lies in the index {around}: name a folder elsewhere")
+    if not target.parent.is_dir():
+        raise ExportError(name, f"it cannot be written: {target.parent} is not a folder")
     if target.exists() and not target.is_dir():
         raise ExportError(name, "it is a file: name a folder")
     part, old = (target.with_name(f".{target.name}.{end}") for end in ("part", "old"))

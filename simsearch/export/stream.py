@@ -132,7 +132,10 @@ class Stream:
         )
 
     def _list_digests(self, rows: Ints) -> list[int]:
-        """Return digests of lists: who is there, how near, and what was said of all of them."""
+        """Return digests of lists: who is there, how near, and what was said of all of them.
+
+        The percentiles are in it: where the ranking is linear they can move though the fit stays.
+        """
         found = self._lists.block(rows)
         fit = self._wanted.fit.encode()
         said = self.digests[:, : EMBEDDING + 1]
@@ -144,8 +147,9 @@ class Stream:
             ids = b"".join([self.nct_ids[each] for each in found.neighbour[part].tolist()])
             digests.append(
                 digest(
-                    fit, ids, found.similarity[part].tobytes(), found.mutual[part].tobytes(),
-                    said[row].tobytes(), said[found.neighbour[part]].tobytes(),
+                    fit, ids, found.similarity[part].tobytes(), found.percentile[part].tobytes(),
+                    found.mutual[part].tobytes(), said[row].tobytes(),
+                    said[found.neighbour[part]].tobytes(),
                 )
             )  # fmt: skip
         return digests
