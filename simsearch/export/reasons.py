@@ -14,13 +14,15 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from simsearch.export.lists import RelatedBlock, RelatedLists
 from simsearch.index.directory import open_generation
 from simsearch.index.opened import OpenedIndex
-from simsearch.related.lists import Ints
 from simsearch.search.reasons import lines_of_pairs
+
+if TYPE_CHECKING:  # workers need not load what computes lists
+    from simsearch.export.lists import RelatedBlock, RelatedLists
+    from simsearch.related.lists import Ints
 
 _BLOCK = 1024  # studies
 

@@ -13,6 +13,7 @@ from itertools import chain
 
 import msgspec
 
+from simsearch.index.terms import terms_of
 from simsearch.search.registered import (
     condition_terms,
     name_terms,
@@ -64,6 +65,21 @@ class Named(msgspec.Struct, frozen=True, dict=True):
     def titles(self) -> tuple[str, ...]:
         """The titles and keywords of the studies."""
         return titles_of(self.studies)
+
+    @cached_property
+    def title_terms(self) -> frozenset[str]:
+        """The terms of titles and keywords."""
+        return frozenset(terms_of("\n".join(self.titles)))
+
+    @cached_property
+    def folded_titles(self) -> str:
+        """Titles and keywords, case-folded."""
+        return "\n".join(self.titles).casefold()
+
+    @cached_property
+    def condition_texts(self) -> tuple[str, ...]:
+        """The registered texts that may support a condition."""
+        return (*self.conditions.sets, *self.titles)
 
     @cached_property
     def initials(self) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 
 from simsearch.search.names import (
@@ -21,7 +21,6 @@ from simsearch.search.registered import (
     name_terms,
     supports_condition,
     supports_substance,
-    titles_of,
     words_in_common,
 )
 from simsearch.search.spelling import plain_word
@@ -32,7 +31,6 @@ from simsearch.search.stop_words import (
     STATES_OF_DISEASE,
     WIDE_WORDS,
 )
-from simsearch.study import Study
 
 _NEOPLASMS = re.compile(r"\bNeoplasms?\b")  # as MeSH calls what most records call cancer
 
@@ -95,11 +93,10 @@ def interventions_in_common(
     return tuple(by_mesh or by_title)[:1]
 
 
-def are_borne_by(studies: Iterable[Study], names: Names) -> bool:
+def are_borne_by(named: Named, names: Names) -> bool:
     """Report whether the titles or keywords of studies have all words of one of the names."""
-    said = "\n".join(titles_of(studies)).casefold()
     return any(
-        terms - WIDE_WORDS and all(plain_word(term, said) for term in terms)
+        terms - WIDE_WORDS and all(plain_word(term, named.folded_titles) for term in terms)
         for sets in names.sets.values()
         for terms in sets
     )
@@ -122,16 +119,19 @@ def _in_texts(asked: Named, its: Named) -> tuple[str, ...]:
     Aplasia.
     """
     mine, theirs = asked.conditions.sets, its.conditions.sets
-    texts, its_texts = (*mine, *asked.titles), (*theirs, *its.titles)
     both = asked.initials & its.initials
     found = [
         name
-        for names, said in ((mine, its_texts), (theirs, texts))
+        for names, other in ((mine, its), (theirs, asked))
         for name, sets in names.items()
         if _letters(name) in both
         or (
             any(map(is_telling, sets))
-            and any(supports_condition(said, form) for form in spellings(name) if tells(form))
+            and any(
+                supports_condition(other.condition_texts, form)
+                for form in spellings(name)
+                if tells(form)
+            )
         )
     ]
     return (max(found, key=lambda name: len(condition_terms(name) - WIDE_WORDS)),) if found else ()
@@ -152,10 +152,8 @@ def _mesh_in_common(asked: Named, its: Named) -> tuple[str, ...]:
     shared = [term for term in ours if term in theirs and tells(term)]
     if not shared:
         return ()
-    texts = (*asked.conditions.sets, *asked.titles)
-    its_texts = (*its.conditions.sets, *its.titles)
     for term in sorted(shared, key=lambda term: -len(condition_terms(term) - WIDE_WORDS)):
-        if supports_condition(its_texts, term) and supports_condition(texts, term):
+        if all(supports_condition(side.condition_texts, term) for side in (its, asked)):
             return (_NEOPLASMS.sub("Cancer", term),)
     return _words_of_conditions(asked, its)
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
-from simsearch.index.terms import terms_of
 from simsearch.search.names import Named, named_by
 from simsearch.search.names_in_common import (
     are_borne_by,
@@ -116,8 +115,8 @@ def _differ(field: str, asked: Named, its: Named, cosines: Mapping[str, float]) 
         my_terms
         and its_terms
         and my_terms.isdisjoint(its_terms)
-        and not are_borne_by(asked.studies, theirs)
-        and not are_borne_by(its.studies, mine)
+        and not are_borne_by(asked, theirs)
+        and not are_borne_by(its, mine)
         and not (field == "interventions" and substances_in_common(asked, its))
     )
 
@@ -128,12 +127,7 @@ def _titles_share_one(asked: Named, its: Named, is_topical: Callable[[str], bool
     It may be registered as part of a regimen on one side, and not at all on the other.
     """
     words = asked.interventions.terms | its.interventions.terms
-    for side in (asked, its):
-        words = words and words & _terms_of_all(side.titles)
     words = words - _NO_INTERVENTION - asked.conditions.terms - its.conditions.terms
+    for side in (asked, its):
+        words = words and words & side.title_terms
     return any(map(is_topical, words))
-
-
-@lru_cache(maxsize=2**7)
-def _terms_of_all(texts: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(terms_of("\n".join(texts)))

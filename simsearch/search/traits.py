@@ -158,6 +158,8 @@ def _kind(name: str) -> str:
 
 def said_of_both(names: frozenset[str]) -> Shared:
     """Return what is said of the names of traits that two studies share."""
+    if not names:
+        return _NOTHING
     age = next((each for each in _AGES if each in names), "")
     sex = next((each for each in _SEXES.values() if each in names), "")
     if sex and age in _YOUNG_AGES:
